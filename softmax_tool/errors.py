@@ -1,0 +1,15 @@
+"""What can go wrong on the user's side: one exception a line, each saying what, where, what to do."""
+
+from __future__ import annotations
+
+
+class SoftmaxToolError(ValueError):
+    """Base of every error that a caller can mend; the message is one line."""
+
+
+class InputError(SoftmaxToolError):
+    """Unreadable or malformed input, or inputs whose shapes do not fit each other."""
+
+
+class UsageError(SoftmaxToolError):
+    """Options that do not exist, do not fit together, or do not fit the input."""

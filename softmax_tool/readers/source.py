@@ -1,0 +1,74 @@
+"""What every reader returns: a `Source` that hands out whole rows in blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive whole rows of one table.
+
+    Attributes
+    ----------
+    start : int
+        Global number of the first row, over all shards.
+    logits : array, shape (rows, classes)
+        C-contiguous, read-only, native byte order, in the stored dtype: float16, float32,
+        float64, or a signed integer; float64 for text.
+    labels : array or None
+        Shape (rows,), int64: class indices. Or shape (rows, classes), float64: probabilities.
+    """
+
+    start: int
+    logits: NDArray[Any]
+    labels: NDArray[Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class InputOverflow:
+    """A number in a text file that is finite as written but beyond float64.
+
+    `line` and `field` count from 1, as editors do; `text` is the cell as written.
+    """
+
+    path: str
+    line: int
+    field: int
+    text: str
+
+
+class Source(Protocol):
+    """A table of logits, with or without labels, that is read once, in blocks.
+
+    `shape` is the logical shape in the file's own axis order (class axis where `axis` says);
+    for a text file or a stream its row count is known only after the last block, and None before.
+    `label_kind` is "classes", "probabilities" or None. `label_paths` are the files (or
+    `PATH:COLUMN`) that the labels came from. `overflows` grows while blocks are read.
+    """
+
+    @property
+    def paths(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def classes(self) -> int: ...  # noqa: D102
+    @property
+    def shape(self) -> tuple[int, ...] | None: ...  # noqa: D102
+    @property
+    def axis(self) -> int: ...  # noqa: D102
+    @property
+    def stored_dtype(self) -> str: ...  # noqa: D102
+    @property
+    def label_kind(self) -> str | None: ...  # noqa: D102
+    @property
+    def label_paths(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def overflows(self) -> tuple[InputOverflow, ...]: ...  # noqa: D102
+
+    def blocks(self, rows: int) -> Iterator[Block]:
+        """Yield every row once, in order, at most `rows` at a time."""

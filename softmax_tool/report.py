@@ -1,0 +1,271 @@
+"""What every renderer gets: the answer of a command as frozen values, before it becomes text.
+
+Field names are those of the machine-readable output; `to_dict` in `renderers/json.py` is the only
+other place that knows them. Numbers are Python floats holding the exact value (float16, float32 and
+float64 all fit); a magnitude that float64 cannot hold is a `Decimal`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from numpy.typing import NDArray
+
+    Number = float | Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsInfo:
+    """Where the labels came from and what they are: "classes" or "probabilities"."""
+
+    paths: tuple[str, ...]
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputInfo:
+    """What was read."""
+
+    paths: tuple[str, ...]
+    shape: tuple[int, ...]
+    stored_dtype: str
+    labels: LabelsInfo | None
+    axis: int  # the class axis, counted from 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that changes results; neither threads nor block sizes do."""
+
+    ops: tuple[str, ...]
+    formulations: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    arithmetics: tuple[str, ...]
+    axis: int
+    reduction: str
+    ignore_index: int
+    label_smoothing: float
+    weights: str | None
+    max_ulp: float | None
+    top: int
+    rows: tuple[int | None, int | None] | None  # the slice shown
+    columns: tuple[int | None, int | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseName:
+    """One computation: which quantity, by which formulation, in which dtype and arithmetic."""
+
+    quantity: str
+    formulation: str
+    dtype: str
+    arithmetic: str | None  # None for `exact`
+
+
+@dataclass(frozen=True, slots=True)
+class KindCounts:
+    """How often one kind occurred."""
+
+    elements: int
+    rows: int
+    roots: int  # distinct first events that these elements go back to
+    unavoidable: int  # elements whose correctly rounded value is the bad value itself
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The first event on the path to a bad value.
+
+    `column` is None where the event belongs to the whole row (its sum, its log-sum-exp).
+    """
+
+    row: int
+    column: int | None
+    step: str
+    operand: Number
+    limit: Number
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One element that is not the correctly rounded exact value."""
+
+    row: int
+    column: int | None  # None for a loss with probability labels
+    logit: float | None
+    got: float
+    exact: Number
+    ulp: float
+    kind: str | None  # None: wrong by rounding alone, within the bound
+    origin: Origin | None
+    propagated: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that `compare` says of one computation, over all rows."""
+
+    name: CaseName
+    rows: int
+    elements: int
+    kinds: Mapping[str, KindCounts]
+    masked: int
+    invalid_rows: int
+    rank_changes: int
+    correctly_rounded: int
+    max_ulp: float
+    mean_ulp: float | None  # None where no element has a finite ULP error
+    infinite_ulp: int
+    ulp_histogram: tuple[tuple[float, int], ...]  # (upper edge, elements), every bin
+    max_abs_error: float | None
+    max_rel_error: float | None
+    bound_ratio: float | None
+    bound_elements: int
+    worst: tuple[Finding, ...]
+    rows_hit: int  # rows with at least one avoidable finding of any kind
+    judged: int  # elements neither masked nor of an invalid row
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A loss, reduced. `value` is None for reduction "none", `per_row` is None otherwise."""
+
+    name: CaseName
+    reduction: str
+    value: float | None
+    per_row: NDArray[Any] | None  # labels' shape
+    kinds: Mapping[str, KindCounts]
+    exact: Number | None  # None for reduction "none"
+    ulp: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two computations in the same dtype and arithmetic, element by element."""
+
+    dtype: str
+    arithmetic: str
+    a: tuple[str, str]  # quantity, formulation
+    b: tuple[str, str]
+    elements: int
+    identical: bool
+    differing: int
+    max_abs_difference: float | None
+    max_ulp_difference: float | None
+    identical_in: Mapping[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class InputRounding:
+    """What rounding the stored logits to a dtype did to them."""
+
+    dtype: str
+    overflowed: int
+    underflowed: int
+    changed: int
+    new_ties: int  # rows whose set of largest logits grew
+    min_logit: float | None  # the smallest and largest finite logit after rounding
+    max_logit: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CompareReport:
+    """The answer of `compare`."""
+
+    input: InputInfo
+    settings: Settings
+    cases: tuple[Case, ...]
+    losses: tuple[Loss, ...]
+    pairs: tuple[Pair, ...]
+    input_rounding: tuple[InputRounding, ...]
+    verdict: tuple[str, ...]
+    command: str = field(default="compare", init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRow:
+    """One row as `compute` shows it: logits after rounding to the dtype, and every quantity.
+
+    `values[i]` and `kinds[i]` belong to `ComputeReport.results[i]`: arrays of shape (classes,);
+    a kind is "" where there is none. Per-row losses likewise for `ComputeReport.losses`.
+    """
+
+    row: int
+    label: int | None
+    logits: NDArray[Any]
+    values: tuple[NDArray[Any], ...]
+    kinds: tuple[NDArray[Any], ...]
+    losses: tuple[float, ...]
+    loss_kinds: tuple[str, ...]
+    ignored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One elementwise quantity that `compute` calculated.
+
+    `values` has the logits' shape; it is None where nobody asked for the whole array (a table).
+    """
+
+    name: CaseName
+    values: NDArray[Any] | None
+    kinds: Mapping[str, KindCounts]
+    elements: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeReport:
+    """The answer of `compute`."""
+
+    input: InputInfo
+    settings: Settings
+    results: tuple[Result, ...]
+    losses: tuple[Loss, ...]
+    shown: tuple[ShownRow, ...]
+    shown_because: str  # one phrase: which rows these are and how many are left out
+    pairs: tuple[Pair, ...]
+    input_rounding: tuple[InputRounding, ...]
+    verdict: tuple[str, ...]
+    command: str = field(default="compute", init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FormatLimits:
+    """The edges of one dtype; every argument is a value of the dtype itself."""
+
+    dtype: str
+    aliases: tuple[str, ...]
+    bits: int
+    precision: int
+    emin: int
+    emax: int
+    max_finite: float
+    has_inf: bool
+    smallest_normal: float
+    smallest_subnormal: float
+    unit_roundoff: float
+    exp_last_finite: float
+    exp_first_overflow: float
+    exp_last_zero: float
+    exp_first_nonzero: float
+    exp_last_subnormal: float
+    exp_first_normal: float
+    sum_of_ones_stalls_at: float  # a running sum of ones in this dtype sticks here: 2**precision
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsReport:
+    """The answer of `limits`."""
+
+    formats: tuple[FormatLimits, ...]
+    command: str = field(default="limits", init=False)
+
+
+Report = CompareReport | ComputeReport | LimitsReport

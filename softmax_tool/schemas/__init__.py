@@ -1,0 +1,1 @@
+"""The committed JSON Schemas of the machine-readable reports."""
