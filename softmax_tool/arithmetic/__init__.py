@@ -1,0 +1,22 @@
+"""Arithmetic models: what "computed in half" means, as a named choice. One module a model."""
+
+from __future__ import annotations
+
+from softmax_tool.arithmetic.fused import FUSED
+from softmax_tool.arithmetic.native import NATIVE
+from softmax_tool.arithmetic.protocol import Arithmetic, Model
+from softmax_tool.arithmetic.strict import STRICT
+from softmax_tool.arithmetic.wide_sum import WIDE_SUM
+from softmax_tool.errors import UsageError
+
+MODELS: dict[str, Model] = {m.name: m for m in (STRICT, WIDE_SUM, FUSED, NATIVE)}
+
+
+def find_model(name: str) -> Model:
+    """Return the arithmetic model of that name."""
+    if name not in MODELS:
+        raise UsageError(f"unknown arithmetic {name!r}; known are {', '.join(MODELS)}")
+    return MODELS[name]
+
+
+__all__ = ["MODELS", "Arithmetic", "Model", "find_model"]

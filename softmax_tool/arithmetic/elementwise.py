@@ -1,0 +1,122 @@
+"""Correctly rounded exp, log and log1p in every format below float64.
+
+A 16-bit format has 65 536 arguments, so a function of it is a table. Otherwise the function is
+evaluated in float64 and rounded once; the few values that float64 leaves too close to a rounding
+boundary to call are decided in decimal arithmetic. In float64 itself NumPy's functions are taken as
+they are.
+"""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.formats import FloatFormat
+
+# NumPy's float64 exp, log and log1p are within 4 ULP on every CPU path; this leaves a factor of 4.
+_TRUSTED = 2.0**-49
+_FUNCTIONS = {"exp": np.exp, "log": np.log, "log1p": np.log1p}
+_DIGITS = 50
+
+
+def evaluate(function: str, x: NDArray[Any], target: FloatFormat) -> NDArray[Any]:
+    """Return function(x), correctly rounded to `target` (in float64: NumPy's own).
+
+    `x` is in the storage of `target` or of a narrower format. exp(-inf) = 0, log(0) = -inf,
+    log1p(-1) = -inf, the logarithm of less is NaN.
+    """
+    with np.errstate(all="ignore"):
+        if target.precision == 53:
+            return np.asarray(_FUNCTIONS[function](x.astype(np.float64, copy=False)))
+        if target.storage.itemsize == 2 and x.dtype == target.storage:
+            return _table(function, target).take(x.view(np.uint16))
+        return _round_decided(function, x.astype(np.float64, copy=False), target)
+
+
+@cache
+def _table(function: str, target: FloatFormat) -> NDArray[Any]:
+    """Tabulate a function of a 16-bit type over all its bit patterns."""
+    arguments = np.arange(1 << 16, dtype=np.uint16).view(target.storage)
+    table = _round_decided(function, arguments.astype(np.float64), target)
+    table[np.isnan(table)] = np.nan  # one NaN for all, or bits would depend on the CPU
+    table.setflags(write=False)
+    return table
+
+
+def _round_decided(function: str, x: NDArray[np.float64], target: FloatFormat) -> NDArray[Any]:
+    wide = np.asarray(_FUNCTIONS[function](x))
+    rounded = target.round(wide)
+    undecided = np.flatnonzero(_near_boundary(wide, target))
+    if undecided.size:
+        arguments, inverse = np.unique(x.flat[undecided], return_inverse=True)
+        decided = [_decide(function, float(a), target) for a in arguments]
+        rounded.flat[undecided] = np.asarray(decided)[inverse]
+    return rounded
+
+
+def _near_boundary(wide: NDArray[np.float64], target: FloatFormat) -> NDArray[np.bool_]:
+    """Tell which values may lie on the other side of a rounding boundary than they seem to."""
+    if target.is_native and target.precision == 24:
+        return _near_float32_boundary(wide, target)
+    return _rounds_both_ways(wide, target)
+
+
+def _near_float32_boundary(wide: NDArray[np.float64], target: FloatFormat) -> NDArray[np.bool_]:
+    # A float64 keeps 29 bits more; at a boundary between float32 neighbours they are 100…0.
+    margin = np.int64(1 << 4)
+    distance = (wide.view(np.int64) + ((1 << 28) + margin)) & ((1 << 29) - 1)
+    near = distance < 2 * margin
+    tiny = np.flatnonzero((np.abs(wide) < target.smallest_normal) & (wide != 0))
+    if tiny.size:
+        near.flat[tiny] = _rounds_both_ways(wide.flat[tiny], target)
+    return near & np.isfinite(wide)
+
+
+def _rounds_both_ways(wide: NDArray[np.float64], target: FloatFormat) -> NDArray[np.bool_]:
+    below, above = target.round(wide * (1 - _TRUSTED)), target.round(wide * (1 + _TRUSTED))
+    return np.asarray((below != above) & np.isfinite(wide))
+
+
+def _decide(function: str, argument: float, target: FloatFormat) -> float:
+    """Round one value that float64 could not, by comparing it with the boundary next to it."""
+    wide = float(_FUNCTIONS[function](argument))
+    low, high = sorted(
+        float(target.round(np.float64(wide * factor)[None])[0])
+        for factor in (1 - _TRUSTED, 1 + _TRUSTED)
+    )
+    if low == high:
+        return low
+    # Neighbours of fewer than 53 bits have a midpoint in float64; beyond the largest finite number
+    # the boundary lies where the next number would be.
+    boundary = (low + high) / 2 if np.isfinite([low, high]).all() else _outer_boundary(low, target)
+    digits = _DIGITS
+    while True:
+        context = Context(prec=digits)
+        exact = _in_decimal(function, Decimal(argument), context)
+        gap = context.subtract(exact, Decimal(boundary))
+        if abs(gap) > abs(exact) * Decimal(10) ** (3 - digits):
+            return high if gap > 0 else low
+        digits *= 2
+
+
+def _outer_boundary(low: float, target: FloatFormat) -> float:
+    threshold = float(target.overflow_threshold)
+    return threshold if np.isfinite(low) else -threshold
+
+
+def _in_decimal(function: str, argument: Decimal, context: Context) -> Decimal:
+    operations: dict[str, Callable[[], Decimal]] = {
+        "exp": lambda: context.exp(argument),
+        "log": lambda: context.ln(argument),
+        # Adding 1 must not round: a float64 argument has at most 1100 decimal digits.
+        "log1p": lambda: context.ln(Context(prec=1200).add(1, argument)),
+    }
+    return operations[function]()

@@ -1,0 +1,122 @@
+"""Reductions of per-row losses: exact for the wide models, in row order for the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool.arithmetic.running import running_sums
+from softmax_tool.exact_sum import ExactSum
+from softmax_tool.formats import FLOAT64
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.formats import FloatFormat
+
+    Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ExactReduction:
+    """Numerator and denominator summed exactly, the result rounded once: merges in any order."""
+
+    format: FloatFormat
+    losses: ExactSum = ExactSum()
+    divisors: ExactSum = ExactSum()
+
+    def fold(self, losses: Array, divisors: Array) -> ExactReduction:
+        return ExactReduction(
+            self.format,
+            self.losses + ExactSum.of(losses),
+            self.divisors + ExactSum.of(divisors),
+        )
+
+    def sum(self) -> float:
+        special = self.losses.special()
+        return self.format.round_exactly(self.losses.fraction()) if special is None else special
+
+    def mean(self) -> float:
+        numerator, denominator = self.losses.special(), self.divisors.special()
+        if numerator is not None or denominator is not None:
+            over = numerator if numerator is not None else float(self.losses.fraction() > 0)
+            under = denominator if denominator is not None else _sign(self.divisors.fraction())
+            with np.errstate(all="ignore"):
+                return float(np.float64(over) / np.float64(under))
+        if self.divisors.fraction() == 0:
+            with np.errstate(all="ignore"):
+                return float(np.float64(_sign(self.losses.fraction())) / np.float64(0.0))
+        return self.format.round_exactly(self.losses.fraction() / self.divisors.fraction())
+
+
+def _sign(value: Fraction) -> float:
+    return float((value > 0) - (value < 0))
+
+
+@dataclass(frozen=True, slots=True)
+class RunningReduction:
+    """Both sums left to right in the format, in row order."""
+
+    format: FloatFormat
+    losses: float = 0.0
+    divisors: float = 0.0
+    empty: bool = True
+
+    def fold(self, losses: Array, divisors: Array) -> RunningReduction:
+        if not losses.size:
+            return self
+        return RunningReduction(
+            self.format,
+            self._run(self.losses, losses),
+            self._run(self.divisors, divisors),
+            empty=False,
+        )
+
+    def _run(self, carry: float, values: Array) -> float:
+        # The first value starts the sum; it is not added to a zero.
+        chain = np.ravel(values) if self.empty else np.concatenate([[carry], np.ravel(values)])
+        return float(running_sums(self.format, chain.astype(self.format.storage)[None, :])[0, -1])
+
+    def sum(self) -> float:
+        return self.losses
+
+    def mean(self) -> float:
+        return _divide(self.format, self.losses, self.divisors)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorReduction:
+    """All row values at once, by NumPy's own reduction in the dtype."""
+
+    format: FloatFormat
+    losses: tuple[Array, ...] = ()
+    divisors: tuple[Array, ...] = ()
+
+    def fold(self, losses: Array, divisors: Array) -> VectorReduction:
+        return VectorReduction(
+            self.format, (*self.losses, np.ravel(losses)), (*self.divisors, np.ravel(divisors))
+        )
+
+    def sum(self) -> float:
+        return self._reduce(self.losses)
+
+    def mean(self) -> float:
+        return _divide(self.format, self._reduce(self.losses), self._reduce(self.divisors))
+
+    def _reduce(self, parts: tuple[Array, ...]) -> float:
+        whole = np.concatenate([np.empty(0, self.format.storage), *parts])
+        with np.errstate(all="ignore"):
+            return float(np.add.reduce(whole.astype(self.format.storage)))
+
+
+def _divide(target: FloatFormat, numerator: float, denominator: float) -> float:
+    with np.errstate(all="ignore"):
+        quotient = np.divide(
+            np.asarray([numerator], target.storage),
+            np.asarray([denominator], target.storage),
+            dtype=target.operations if target != FLOAT64 else None,
+        )
+    return float(target.round(quotient)[0])

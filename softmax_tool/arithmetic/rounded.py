@@ -1,0 +1,82 @@
+"""Arithmetic in which every operation is rounded to a format, shared by the exact models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from softmax_tool.arithmetic import selection
+from softmax_tool.arithmetic.elementwise import evaluate
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.formats import FloatFormat
+
+    Array = NDArray[Any]
+
+
+class Summation(Protocol):
+    """How a model adds up a row, plainly and in one pass with a running maximum."""
+
+    def sum(self, xp: Rounded, x: Array) -> Array:
+        """Sum of each row, (rows, 1), rounded to the working format."""
+
+    def online_sum(self, xp: Rounded, x: Array) -> Array:
+        """Sum of exp(x - max x) of each row in one pass, (rows, 1), rounded likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """Every operation correctly rounded to `working`, every kernel's end to `result`."""
+
+    working: FloatFormat
+    result: FloatFormat
+    summation: Summation
+
+    max = staticmethod(selection.row_max)
+    negate = staticmethod(selection.negate)
+    maximum = staticmethod(selection.maximum)
+    drop_first_max = staticmethod(selection.drop_first_max)
+    pick = staticmethod(selection.pick)
+
+    def exp(self, x: Array) -> Array:
+        return evaluate("exp", x, self.working)
+
+    def log(self, x: Array) -> Array:
+        return evaluate("log", x, self.working)
+
+    def log1p(self, x: Array) -> Array:
+        return evaluate("log1p", x, self.working)
+
+    def add(self, x: Array, y: Array) -> Array:
+        return self._once(np.add, x, y)
+
+    def subtract(self, x: Array, y: Array) -> Array:
+        return self._once(np.subtract, x, y)
+
+    def multiply(self, x: Array, y: Array) -> Array:
+        return self._once(np.multiply, x, y)
+
+    def divide(self, x: Array, y: Array) -> Array:
+        return self._once(np.divide, x, y)
+
+    def sum(self, x: Array) -> Array:
+        return self.summation.sum(self, x)
+
+    def online_sum(self, x: Array) -> Array:
+        return self.summation.online_sum(self, x)
+
+    def constant(self, value: Fraction) -> Array:
+        return np.full((1, 1), self.working.round_exactly(value), self.working.storage)
+
+    def store(self, x: Array) -> Array:
+        return x if self.working == self.result else self.result.round(x)
+
+    def _once(self, operation: np.ufunc, x: Array, y: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return self.working.round(operation(x, y, dtype=self.working.operations))

@@ -1,0 +1,39 @@
+"""Operations that choose values and so never round: the same in every arithmetic model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+
+def row_max(x: Array) -> Array:
+    """Return the largest value of each row, (rows, 1); NaN if the row holds one."""
+    return np.asarray(x.max(axis=1, keepdims=True))
+
+
+def drop_first_max(e: Array, x: Array) -> Array:
+    """Return a copy of `e` with +0 where `x` has its first maximum."""
+    dropped = e.copy()
+    np.put_along_axis(dropped, x.argmax(axis=1)[:, None], 0, axis=1)
+    return dropped
+
+
+def pick(x: Array, columns: Array) -> Array:
+    """Return x[row, columns[row]] for each row, (rows, 1); `x` may be one row for all."""
+    return np.take_along_axis(np.broadcast_to(x, (len(columns), x.shape[1])), columns, axis=1)
+
+
+def negate(x: Array) -> Array:
+    """Return -x."""
+    return np.negative(x)
+
+
+def maximum(x: Array, y: Array) -> Array:
+    """Return the larger of two values, NaN if either is."""
+    return np.asarray(np.maximum(x, y))

@@ -1,0 +1,63 @@
+"""`strict`: every operation rounded to the format, sums running left to right in it as well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool.arithmetic.protocol import Model
+from softmax_tool.arithmetic.reduction import RunningReduction
+from softmax_tool.arithmetic.rounded import Rounded
+from softmax_tool.arithmetic.running import running_sums
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.formats import FloatFormat
+
+    Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftToRight:
+    """Running sums from class 0 on, each partial sum rounded to the format."""
+
+    def sum(self, xp: Rounded, x: Array) -> Array:
+        """Sum each row; returns (rows, 1)."""
+        return running_sums(xp.working, x)[:, -1:]
+
+    def online_sum(self, xp: Rounded, x: Array) -> Array:
+        """Take one class after the other, rescaling the running sum where the maximum rises."""
+        maxima = np.maximum.accumulate(x, axis=1)
+        rises = x[:, 1:] > maxima[:, :-1]
+        addends = xp.exp(xp.subtract(x, maxima))
+        addends[np.isneginf(x)] = 0  # -inf minus -inf; a masked class adds nothing
+        total = addends[:, :1].copy()
+        for column in range(1, x.shape[1]):
+            here = rises[:, column - 1]
+            if here.any():
+                old = maxima[here, column - 1 : column]
+                factor = xp.exp(xp.subtract(old, maxima[here, column : column + 1]))
+                # 0 · exp(-inf) while every class so far is masked.
+                total[here] = xp.multiply(total[here], factor)
+            total = xp.add(total, addends[:, column : column + 1])
+        return total
+
+
+def build(target: FloatFormat) -> Rounded:
+    """Return the model's arithmetic for a format."""
+    return Rounded(target, target, LeftToRight())
+
+
+STRICT = Model(
+    name="strict",
+    summary="every operation rounded to the format, sums running left to right in the format",
+    build=build,
+    sums_are_wide=False,
+    same_as_wide_sum=lambda _: False,
+    supports=lambda _: True,
+    sum_constant=lambda classes, _: classes - 1,
+    reduction=RunningReduction,
+)

@@ -1,0 +1,84 @@
+"""`wide-sum`: every operation rounded to the format, sums kept in a wider accumulator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool.arithmetic.protocol import Model
+from softmax_tool.arithmetic.reduction import ExactReduction
+from softmax_tool.arithmetic.rounded import Rounded
+from softmax_tool.arithmetic.tree import LEAF, tree_sum
+from softmax_tool.formats import accumulator_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.formats import FloatFormat
+
+    Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeSummation:
+    """Sums by the fixed tree in `accumulator`, rounded once to the working format."""
+
+    accumulator: FloatFormat
+
+    def sum(self, xp: Rounded, x: Array) -> Array:
+        """Sum each row; returns (rows, 1)."""
+        return xp.working.round(tree_sum(x.astype(self.accumulator.storage, copy=False)))
+
+    def online_sum(self, xp: Rounded, x: Array) -> Array:
+        """Merge leaf after leaf into a running (maximum, sum), the sum kept in the accumulator.
+
+        The factor that rescales the sum is skipped where the maximum stays: it would be 1, or NaN
+        while all logits so far are -inf.
+        """
+        wide = self.accumulator.storage
+        running_max = xp.max(x[:, :LEAF])
+        running_sum = self._leaf(xp, x[:, :LEAF], running_max)
+        for start in range(LEAF, x.shape[1], LEAF):
+            leaf = x[:, start : start + LEAF]
+            new_max = np.maximum(running_max, xp.max(leaf))
+            factor = xp.exp(xp.subtract(running_max, new_max)).astype(wide)
+            with np.errstate(all="ignore"):
+                kept = np.where(new_max == running_max, running_sum, running_sum * factor)
+                running_sum = kept + self._leaf(xp, leaf, new_max)
+            running_max = new_max
+        return xp.working.round(running_sum)
+
+    def _leaf(self, xp: Rounded, leaf: Array, maximum: Array) -> Array:
+        e = xp.exp(xp.subtract(leaf, maximum))
+        # -inf minus -inf is NaN, but a leaf that holds nothing but masked classes adds nothing.
+        e[np.isneginf(leaf)] = 0
+        return tree_sum(e.astype(self.accumulator.storage, copy=False))
+
+
+def build(target: FloatFormat) -> Rounded:
+    """Return the model's arithmetic for a format."""
+    return Rounded(target, target, TreeSummation(accumulator_of(target)))
+
+
+def sum_constant(classes: int, target: FloatFormat) -> float:
+    """Return a with |sum error| <= a u Σ|addends|: NumPy's recursion stops at 128 in 8 lanes."""
+    depth = min(classes - 1, 24) + 3 + (-(-classes // LEAF) - 1).bit_length()
+    accumulator = accumulator_of(target)
+    if accumulator == target:
+        return float(depth)
+    return depth * accumulator.unit_roundoff / target.unit_roundoff + 1
+
+
+WIDE_SUM = Model(
+    name="wide-sum",
+    summary="every operation rounded to the format, sums accumulated in float32 "
+    "(float64 for float64) and rounded once",
+    build=build,
+    sums_are_wide=True,
+    same_as_wide_sum=lambda _: True,
+    supports=lambda _: True,
+    sum_constant=sum_constant,
+    reduction=ExactReduction,
+)

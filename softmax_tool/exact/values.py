@@ -1,0 +1,58 @@
+"""True values as far as they are known: the type that every comparison is made against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """Elementwise true values.
+
+    Attributes
+    ----------
+    hi : float64 array
+        The true value rounded to float64.
+    lo : float64 array or None
+        What `hi` misses, where float64 is not enough; None where it is.
+    nonzero : bool array
+        Where the true value is not 0, although `hi` may have underflowed.
+    infinite : bool array
+        Where the true value is infinite, and not just beyond float64.
+    """
+
+    hi: Array
+    lo: Array | None
+    nonzero: Mask
+    infinite: Mask
+
+    def __getitem__(self, key: Any) -> Exact:
+        lo = None if self.lo is None else self.lo[key]
+        return Exact(self.hi[key], lo, self.nonzero[key], self.infinite[key])
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The true softmax and log-softmax of a block of rows, and what their bounds depend on.
+
+    Shapes are (rows, classes), or (rows, 1) for what belongs to a row. Rows with a NaN, a +inf or
+    nothing but -inf are `invalid`: NaN by definition. `masked` logits are -inf.
+    """
+
+    softmax: Exact
+    log_softmax: Exact
+    shifted: Array  # x - max x
+    log_sum: Array  # log Σ exp(x - max x), (rows, 1)
+    lse: Array  # log Σ exp x, (rows, 1)
+    mean_shift: Array  # Σ p |x - max x|, (rows, 1)
+    invalid: Mask  # (rows, 1)
+    masked: Mask
+    classes: int

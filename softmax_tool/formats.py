@@ -1,0 +1,248 @@
+"""Floating-point formats: their parameters, what follows from them, and rounding into them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Context, Decimal
+from fractions import Fraction
+from functools import cache
+from math import frexp, ldexp
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class FloatFormat:
+    """A binary floating-point format with gradual underflow.
+
+    Attributes
+    ----------
+    name : str
+        The name that users type and reports print.
+    precision : int
+        Bits of the significand, the hidden bit included.
+    emin, emax : int
+        Exponents of the smallest and the largest normal number, 1.f x 2**e.
+    max_finite : float
+        The largest finite number; a field, since some 8-bit formats give its code to NaN.
+    has_inf : bool
+        Whether overflow gives an infinity; NaN otherwise.
+    storage : numpy.dtype
+        The NumPy type that carries values: the format itself, or a wider one that holds it exactly.
+    """
+
+    name: str
+    precision: int
+    emin: int
+    emax: int
+    max_finite: float
+    has_inf: bool
+    storage: np.dtype[Any]
+    aliases: tuple[str, ...] = field(default=())
+
+    @property
+    def unit_roundoff(self) -> float:
+        """The largest relative error of one rounding, 2**-precision."""
+        return ldexp(1.0, -self.precision)
+
+    @property
+    def smallest_normal(self) -> float:
+        """The smallest positive number with full precision, 2**emin."""
+        return ldexp(1.0, self.emin)
+
+    @property
+    def smallest_subnormal(self) -> float:
+        """The smallest positive number."""
+        return ldexp(1.0, self.emin - self.precision + 1)
+
+    @property
+    def overflow_threshold(self) -> Fraction:
+        """The smallest magnitude that rounds beyond `max_finite`."""
+        return Fraction(self.max_finite) + Fraction(self.ulp(self.max_finite)) / 2
+
+    @property
+    def is_native(self) -> bool:
+        """Whether NumPy's own type of that storage is this format, so that a cast rounds into it."""
+        info = np.finfo(self.storage)
+        return bool(info.nmant + 1 == self.precision and info.minexp == self.emin)
+
+    @property
+    def operations(self) -> np.dtype[Any]:
+        """The NumPy type in which + − × ÷ are computed before the one rounding into the format.
+
+        It has at least 2p + 2 bits, or is the format itself: either way the result is the
+        correctly rounded one (Figueroa, When is double rounding innocuous?, 1995).
+        """
+        if self.is_native and self.storage.itemsize >= 4:
+            return self.storage
+        return np.dtype(np.float32 if 2 * self.precision + 2 <= 24 else np.float64)
+
+    def ulp(self, value: float) -> float:
+        """Return the distance between neighbours at `value`; at 0, the smallest subnormal."""
+        exponent = frexp(value)[1] - 1 if value else self.emin
+        return ldexp(1.0, min(max(exponent, self.emin), self.emax) - self.precision + 1)
+
+    def round(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Round float32 or float64 values to nearest, ties to even, into `storage`.
+
+        NaN stays NaN; a magnitude of `overflow_threshold` or more becomes infinite, or NaN where
+        the format has no infinity. Integers are rounded once as well.
+        """
+        if self.is_native:
+            with np.errstate(over="ignore"):
+                return values.astype(self.storage, copy=False)
+        return self._quantise(values.astype(np.float64, copy=False)).astype(self.storage)
+
+    def _quantise(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        exponent = np.frexp(values)[1]
+        quantum = np.maximum(exponent - self.precision, self.emin - self.precision + 1)
+        with np.errstate(invalid="ignore"):
+            rounded = np.ldexp(np.rint(np.ldexp(values, -quantum)), quantum)
+        beyond = np.abs(rounded) > self.max_finite
+        overflowed = np.copysign(np.inf, values) if self.has_inf else np.nan
+        return np.where(beyond, overflowed, rounded)
+
+    def round_exactly(self, value: Fraction) -> float:
+        """Round one rational number once, whatever its size."""
+        if value == 0:
+            return 0.0
+        magnitude = abs(value)
+        exponent = magnitude.numerator.bit_length() - magnitude.denominator.bit_length()
+        exponent -= magnitude < Fraction(2) ** exponent
+        quantum = Fraction(2) ** (max(exponent, self.emin) - self.precision + 1)
+        rounded = round(magnitude / quantum) * quantum  # Fraction rounds ties to even
+        sign = 1.0 if value > 0 else -1.0
+        if rounded > self.max_finite:
+            return sign * float("inf") if self.has_inf else float("nan")
+        return sign * float(rounded)
+
+    def value_at(self, ordinal: int) -> float:
+        """Return the number that lies `ordinal` representable steps above zero (below, if < 0)."""
+        binade, fraction = divmod(abs(ordinal), 1 << (self.precision - 1))
+        significand = fraction + ((1 << (self.precision - 1)) if binade else 0)
+        exponent = self.emin - self.precision + 1 + max(binade - 1, 0)
+        magnitude = ldexp(float(significand), exponent)
+        return -magnitude if ordinal < 0 else magnitude
+
+    @property
+    def last_ordinal(self) -> int:
+        """The number of representable steps from zero to `max_finite`."""
+        significand = int(self.max_finite / self.ulp(self.max_finite))
+        return significand + (self.emax - self.emin) * (1 << (self.precision - 1))
+
+
+FLOAT16 = FloatFormat(
+    "float16", 11, -14, 15, 65504.0, True, np.dtype(np.float16), ("half", "fp16", "f16")
+)
+FLOAT32 = FloatFormat(
+    "float32",
+    24,
+    -126,
+    127,
+    float(np.finfo(np.float32).max),
+    True,
+    np.dtype(np.float32),
+    ("float", "single", "fp32", "f32"),
+)
+FLOAT64 = FloatFormat(
+    "float64",
+    53,
+    -1022,
+    1023,
+    float(np.finfo(np.float64).max),
+    True,
+    np.dtype(np.float64),
+    ("double", "fp64", "f64"),
+)
+
+FORMATS: dict[str, FloatFormat] = {f.name: f for f in (FLOAT16, FLOAT32, FLOAT64)}
+
+
+def find_format(name: str) -> FloatFormat:
+    """Return the format of that name or alias, whatever the case.
+
+    >>> find_format("Half").name
+    'float16'
+    """
+    wanted = name.lower()
+    for candidate in FORMATS.values():
+        if wanted == candidate.name or wanted in candidate.aliases:
+            return candidate
+    known = ", ".join(f"{f.name} ({', '.join(f.aliases)})" for f in FORMATS.values())
+    raise UsageError(f"unknown dtype {name!r}; known are {known}")
+
+
+def accumulator_of(target: FloatFormat) -> FloatFormat:
+    """Return the format in which sums are kept: float32, or float64 for float64."""
+    return FLOAT64 if target.precision > FLOAT32.precision else FLOAT32
+
+
+def narrower_than(target: FloatFormat) -> tuple[FloatFormat, ...]:
+    """Return the known formats with fewer bits of precision."""
+    return tuple(f for f in FORMATS.values() if f.precision < target.precision)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpEdges:
+    """Where the correctly rounded exponential of a format changes its nature.
+
+    Every field is an argument that the format can represent. They differ from log(max_finite) and
+    log(smallest_subnormal), which lie between two arguments and know nothing of rounding.
+    """
+
+    last_finite: float
+    first_overflow: float
+    last_zero: float
+    first_nonzero: float
+    last_subnormal: float
+    first_normal: float
+
+
+@cache
+def exp_edges(target: FloatFormat) -> ExpEdges:
+    """Find the edges of exp by bisection over the format's own grid, decided in 60 digits."""
+    half = Fraction(target.smallest_subnormal) / 2
+    normal = Fraction(target.smallest_normal)
+    # A result rounds up to the smallest normal number from half a step below it, ties included:
+    # the largest subnormal significand is odd.
+    becomes_normal = normal - half
+    first_overflow = _first_argument(target, lambda e: e >= _decimal(target.overflow_threshold))
+    first_nonzero = _first_argument(target, lambda e: e > _decimal(half))
+    first_normal = _first_argument(target, lambda e: e >= _decimal(becomes_normal))
+    return ExpEdges(
+        last_finite=target.value_at(first_overflow - 1),
+        first_overflow=target.value_at(first_overflow),
+        last_zero=target.value_at(first_nonzero - 1),
+        first_nonzero=target.value_at(first_nonzero),
+        last_subnormal=target.value_at(first_normal - 1),
+        first_normal=target.value_at(first_normal),
+    )
+
+
+_DIGITS = Context(prec=60)
+
+
+def _decimal(value: Fraction) -> Decimal:
+    return _DIGITS.divide(Decimal(value.numerator), Decimal(value.denominator))
+
+
+def _first_argument(target: FloatFormat, reached: Callable[[Decimal], bool]) -> int:
+    """Return the smallest ordinal whose exponential satisfies a condition that is monotone in it."""
+    low, high = -target.last_ordinal, target.last_ordinal
+    # Beyond ±2000 the exponential is far outside every format, and costly in decimal.
+    while high - low > 1:
+        middle = (low + high) // 2
+        argument = min(max(target.value_at(middle), -2000.0), 2000.0)
+        if reached(_DIGITS.exp(Decimal(argument))):
+            high = middle
+        else:
+            low = middle
+    return high

@@ -1,0 +1,58 @@
+"""What a formulation is: a formula in the operations of an arithmetic, and what is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from fractions import Fraction
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.arithmetic import Arithmetic
+    from softmax_tool.bounds import Bound
+
+    Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Formulation:
+    """One way to compute one quantity.
+
+    `compute(xp, x)` takes logits (rows, classes) and returns probabilities or log-probabilities of
+    the same shape; a loss goes on from there with `losses.per_row`. `error_bound` is the a-priori
+    bound on the absolute error of each element, None where none is derived.
+    """
+
+    name: str
+    quantity: str
+    compute: Callable[[Arithmetic, Array], Array]
+    formula: str
+    source: str
+    error_bound: Bound | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What a loss is taken against, for one block of rows, already rounded to the format.
+
+    Attributes
+    ----------
+    labels : array of int64, shape (rows, 1), or None
+        Class of each row; 0 where the row is ignored.
+    probabilities : array, shape (rows, classes), or None
+        Target probabilities, in place of labels.
+    weights : array, shape (1, classes), or None
+        Weight of each class.
+    smoothing : Fraction
+        Label smoothing, as given; `kept` is 1 - smoothing, `spread` is smoothing / classes.
+    """
+
+    labels: Array | None
+    probabilities: Array | None
+    weights: Array | None
+    smoothing: Fraction
+    kept: Fraction
+    spread: Fraction

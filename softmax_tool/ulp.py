@@ -1,0 +1,145 @@
+"""Distance of a computed value from the true one, in units in the last place of the true one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool.exact_sum import ExactSum
+from softmax_tool.formats import FLOAT64
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.exact import Exact
+    from softmax_tool.formats import FloatFormat
+
+    Array = NDArray[np.float64]
+
+_TINIEST = 5e-324
+_EXPONENT_BITS = 52
+_BIAS = 1023
+
+
+def ulp_exponent(y: Array, target: FloatFormat) -> NDArray[np.int64]:
+    """Return log2 of one ULP at each true value; at 0 that of the smallest subnormal."""
+    exponent = ((y.view(np.int64) >> _EXPONENT_BITS) & 0x7FF) - _BIAS
+    return np.clip(exponent, target.emin, target.emax) - (target.precision - 1)
+
+
+def ulp_errors(
+    got: NDArray[Any], exact: Exact, rounded: NDArray[Any], target: FloatFormat
+) -> Array:
+    """Return |got − exact| in ULP of the exact value, elementwise.
+
+    Special values: a true value beyond the format's overflow threshold counts as ±2**(emax+1), and
+    so does an infinite `got` where the rounded true value is finite; equal non-finite values are at
+    0, NaN against a number and a number against a true infinity at infinity; −0 equals +0. What is
+    not 0 never becomes 0 by underflow.
+    """
+    g, y, lo = got.astype(np.float64), np.ascontiguousarray(exact.hi), exact.lo
+    special = ~(np.isfinite(g) & np.isfinite(y))
+    with np.errstate(all="ignore"):
+        difference = np.abs(g - y) if lo is None else np.abs((g - y) - lo)
+        exponent = ulp_exponent(y, target)
+        errors = _scale(difference, -exponent, target)
+    beyond = np.flatnonzero(special | (np.abs(y) >= target.max_finite))
+    if beyond.size:
+        errors.flat[beyond] = _errors_at_the_top(
+            g.flat[beyond], y.flat[beyond], rounded.flat[beyond], exact.infinite.flat[beyond], target
+        )
+    lost = (errors == 0) & (g == 0) & (y == 0) & exact.nonzero
+    errors[lost] = _TINIEST
+    return errors
+
+
+def _scale(values: Array, exponent: NDArray[np.int64], target: FloatFormat) -> Array:
+    """Return values · 2**exponent."""
+    if target.precision == 53:
+        return np.ldexp(values, exponent)
+    return values * ((exponent + _BIAS) << _EXPONENT_BITS).view(np.float64)
+
+
+def _errors_at_the_top(
+    g: Array, y: Array, rounded: NDArray[Any], infinite: NDArray[np.bool_], target: FloatFormat
+) -> Array:
+    """Treat values that are not finite, or beyond the format, on a quarter of the scale.
+
+    2**(emax + 1) stands for what lies beyond the format; a quarter of it fits float64 as well.
+    """
+    top = np.ldexp(1.0, target.emax - 1)
+    exponent = ulp_exponent(y, target) - 2
+    threshold = float(target.overflow_threshold) if target.precision < 53 else np.inf
+    with np.errstate(all="ignore"):
+        clipped = (np.abs(y) >= threshold) & ~infinite
+        true = np.where(clipped, np.copysign(top, y), y / 4)
+        close = np.isinf(g) & np.isfinite(rounded)
+        mine = np.where(close, np.copysign(top, g), g / 4)
+        errors = np.ldexp(np.abs(mine - true), -exponent)
+    errors[np.isnan(g) != np.isnan(y)] = np.inf
+    same = (np.isnan(g) & np.isnan(y)) | (~np.isfinite(g) & (g == rounded))
+    errors[same] = 0.0
+    return errors
+
+
+HISTOGRAM_EDGES: tuple[float, ...] = (0.0, 0.5, *(2.0**k for k in range(33)), float("inf"))
+
+
+def histogram(errors: Array) -> NDArray[np.int64]:
+    """Count errors in the bins (previous edge, edge]; the first holds exact zeros alone.
+
+    NaN is not an error and must not be passed.
+    """
+    # Rounding the bit pattern up to the next power of two gives ⌈log2⌉ without a logarithm.
+    bits = np.ravel(errors).view(np.int64)
+    ceiling = ((bits + ((1 << _EXPONENT_BITS) - 1)) >> _EXPONENT_BITS) - _BIAS
+    bins = np.clip(ceiling + 2, 1, len(HISTOGRAM_EDGES) - 1)
+    counts = np.bincount(bins, minlength=len(HISTOGRAM_EDGES))
+    zeros = errors.size - int(np.count_nonzero(errors))
+    counts[0], counts[1] = zeros, counts[1] - zeros
+    return counts.astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class UlpStatistics:
+    """ULP errors of many elements, as a value that adds."""
+
+    elements: int = 0
+    finite_sum: ExactSum = ExactSum()
+    infinite: int = 0
+    histogram: tuple[int, ...] = (0,) * len(HISTOGRAM_EDGES)
+    largest: float = 0.0
+
+    def __add__(self, other: UlpStatistics) -> UlpStatistics:
+        return UlpStatistics(
+            self.elements + other.elements,
+            self.finite_sum + other.finite_sum,
+            self.infinite + other.infinite,
+            tuple(a + b for a, b in zip(self.histogram, other.histogram, strict=True)),
+            max(self.largest, other.largest),
+        )
+
+    @classmethod
+    def of(cls, errors: Array) -> UlpStatistics:
+        """Gather the errors of one array of any shape."""
+        if not errors.size:
+            return cls()
+        infinite = int(np.count_nonzero(np.isinf(errors)))
+        finite = errors[np.isfinite(errors)] if infinite else errors
+        return cls(
+            errors.size,
+            ExactSum.of(finite),
+            infinite,
+            tuple(int(count) for count in histogram(errors)),
+            float(errors.max()),
+        )
+
+    @property
+    def mean(self) -> float | None:
+        """Mean over the finite errors, rounded once; None if there are none."""
+        finite = self.elements - self.infinite
+        if not finite:
+            return None
+        return FLOAT64.round_exactly(self.finite_sum.fraction() / finite)
