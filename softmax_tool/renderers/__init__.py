@@ -1,0 +1,58 @@
+"""One module an output format; the table below is all that knows them by name.
+
+A renderer is a function `render(report, stream)` that writes text and computes nothing. One that
+lays text out for a screen takes its width, colour and character set besides (`fits_screen`).
+To add a format, add a module and a line to `FORMATS`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from softmax_tool.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFormat:
+    """An output format: where its renderer lives and what it is for."""
+
+    module: str
+    purpose: str
+    fits_screen: bool = False
+    whole_values: bool = False
+
+
+FORMATS = {
+    "table": OutputFormat("table", "for reading", fits_screen=True),
+    "json": OutputFormat("json", "for programs: everything, with a schema", whole_values=True),
+    "csv": OutputFormat("csv", "for spreadsheets: one flat table"),
+    "markdown": OutputFormat("markdown", "for pull requests and notes"),
+}
+"""Every output format by the name that `--format` takes; the modules are imported when used."""
+
+
+def render(
+    name: str,
+    report: Report,
+    stream: TextIO,
+    *,
+    width: int | None = None,
+    color: bool = False,
+    ascii_only: bool = False,
+) -> None:
+    """Write a report to a text stream in the format called `name`.
+
+    `width` None means as wide as the content; it, `color` and `ascii_only` matter only to formats
+    that fit a screen.
+    """
+    chosen = FORMATS[name]
+    module = import_module(f"{__name__}.{chosen.module}")
+    if chosen.fits_screen:
+        module.render(report, stream, width=width, color=color, ascii_only=ascii_only)
+    else:
+        module.render(report, stream)

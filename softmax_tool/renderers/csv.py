@@ -1,0 +1,147 @@
+"""Report to CSV: one flat table a command."""
+
+from __future__ import annotations
+
+import csv
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from softmax_tool.report import CompareReport, ComputeReport, FormatLimits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, TextIO
+
+    from softmax_tool.report import Case, CaseName, LimitsReport, Loss, Report
+
+    Cell = str | int | float | Decimal | bool | None
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
+
+STATISTICS = (
+    "rows",
+    "elements",
+    "judged",
+    "rows_hit",
+    "masked",
+    "invalid_rows",
+    "rank_changes",
+    "correctly_rounded",
+    "max_ulp",
+    "mean_ulp",
+    "infinite_ulp",
+    "max_abs_error",
+    "max_rel_error",
+    "bound_ratio",
+    "bound_elements",
+)
+
+KINDS = (
+    "overflow",
+    "zero-denominator",
+    "log-of-zero",
+    "absorbed",
+    "underflow",
+    "nan",
+    "inf",
+    "stalled-sum",
+    "silent-error",
+    "subnormal",
+)
+"""The kinds in the order in which an element is tested for them; a column each, always."""
+
+
+def render(report: Report, stream: TextIO) -> None:
+    """Write the report as CSV with a header line.
+
+    `compare`: a line a case: its statistics, how many elements each kind has (and how many of
+    those no formulation can avoid), its reduced loss. `compute`: a line an element of the rows
+    shown, a column a result. `limits`: a line a dtype.
+    """
+    if isinstance(report, CompareReport):
+        header, lines = _compare(report)
+    elif isinstance(report, ComputeReport):
+        header, lines = _compute(report)
+    else:
+        header, lines = _limits(report)
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([cell(name) for name in header])
+    for line in lines:
+        writer.writerow([cell(value) for value in line])
+
+
+def cell(value: Cell) -> str:
+    """Print a cell: numbers so that they read back, names so that no spreadsheet runs them.
+
+    Examples
+    --------
+    >>> cell(-0.1), cell("-0.1"), cell("=1+1"), cell(None), cell(True), cell(float("-inf"))
+    ('-0.1', "'-0.1", "'=1+1", '', 'true', '-inf')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return f"{value:e}"
+    if isinstance(value, str):
+        return "'" + value if value.startswith(FORMULA) else value
+    return repr(value)
+
+
+def _compare(report: CompareReport) -> tuple[list[str], Iterator[list[Cell]]]:
+    losses = {loss.name: loss for loss in report.losses}
+    return (
+        [
+            *("quantity", "formulation", "dtype", "arithmetic"),
+            *STATISTICS,
+            *(f"{kind}{part}" for kind in KINDS for part in ("", " unavoidable")),
+            *("loss", "loss_exact", "loss_ulp"),
+        ],
+        (_case(case, losses.get(case.name)) for case in report.cases),
+    )
+
+
+def _case(case: Case, loss: Loss | None) -> list[Cell]:
+    counts: list[Cell] = []
+    for kind in KINDS:
+        found = case.kinds.get(kind)
+        counts += [found.elements, found.unavoidable] if found else [0, 0]
+    return [
+        *_name(case.name),
+        *(getattr(case, name) for name in STATISTICS),
+        *counts,
+        *([loss.value, loss.exact, loss.ulp] if loss else [None, None, None]),
+    ]
+
+
+def _name(name: CaseName) -> list[Cell]:
+    return [name.quantity, name.formulation, name.dtype, name.arithmetic]
+
+
+def _compute(report: ComputeReport) -> tuple[list[str], Iterator[list[Cell]]]:
+    results = [f"{result.name.quantity} {result.name.formulation}" for result in report.results]
+    header = ["row", "column", "label", "logit"]
+    for name in results:
+        header += [name, f"{name} kind"]
+    return header, _elements(report)
+
+
+def _elements(report: ComputeReport) -> Iterator[list[Cell]]:
+    for row in report.shown:
+        columns = slice(*report.settings.columns) if report.settings.columns else slice(None)
+        for column in range(len(row.logits))[columns]:
+            line: list[Cell] = [row.row, column, row.label, float(row.logits[column])]
+            for values, kinds in zip(row.values, row.kinds, strict=True):
+                line += [float(values[column]), str(kinds[column])]
+            yield line
+
+
+def _limits(report: LimitsReport) -> tuple[list[str], Iterator[list[Cell]]]:
+    names = list(FormatLimits.__dataclass_fields__)
+    return names, ([_flat(getattr(limits, name)) for name in names] for limits in report.formats)
+
+
+def _flat(value: Any) -> Cell:
+    return " ".join(value) if isinstance(value, tuple) else value

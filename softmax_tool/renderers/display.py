@@ -1,0 +1,261 @@
+"""Number to text, and name to text, for human eyes: the one place that decides what is printed.
+
+Two laws hold for every function here. Something nonzero never prints as 0, something finite never
+as inf, and almost all never as 100 %. And whatever came from outside (a path, a column name) prints
+as visible characters only.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SIGNIFICANT = 6
+"""Significant digits of a number that has too many to show."""
+
+SHORT = 8
+"""A number whose shortest exact text has at most so many digits is shown exactly."""
+
+GROUP = "\N{NARROW NO-BREAK SPACE}"
+"""Between groups of three digits: a space that no line is broken at."""
+
+ASCII_FOR = {
+    GROUP: ",",
+    "\N{NO-BREAK SPACE}": " ",
+    "\N{THIN SPACE}": " ",
+    "−": "-",
+    "–": "-",
+    "—": "-",
+    "×": "x",
+    "·": ".",
+    "…": "...",
+    "│": "|",
+    "─": "-",
+    "•": "*",
+    "≠": "!=",
+    "≤": "<=",
+    "≥": ">=",
+    "→": "->",
+    "±": "+-",
+    "½": "1/2",
+    "²": "^2",
+    "Σ": "sum",
+    "∞": "inf",
+    "ε": "epsilon",
+    "ˣ": "^x",
+    "◂": "<",
+    "∘": "o",
+    "°": "deg",
+    "’": "'",
+    "‘": "'",
+    "“": '"',
+    "”": '"',
+}
+"""What stands for a character where the output's encoding cannot carry it."""
+
+_TABLE = str.maketrans(ASCII_FOR)
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def plain(text: str, *, ascii_only: bool) -> str:
+    r"""Give the text back, or its nearest ASCII where nothing else can be printed.
+
+    Examples
+    --------
+    >>> plain("3 × 10, −1", ascii_only=True)
+    '3 x 10, -1'
+    >>> plain("é", ascii_only=True)
+    '\\xe9'
+    """
+    if not ascii_only or text.isascii():
+        return text
+    return text.translate(_TABLE).encode("ascii", "backslashreplace").decode("ascii")
+
+
+def carries(encoding: str | None) -> bool:
+    """Tell whether an encoding can write every sign that the renderers use.
+
+    Examples
+    --------
+    >>> carries("utf-8"), carries("cp1252"), carries(None), carries("no-such-encoding")
+    (True, False, False, False)
+    """
+    try:
+        "".join(ASCII_FOR).encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def visible(name: str) -> str:
+    r"""Make every character of a name from outside visible: controls, overrides, surrogates.
+
+    Examples
+    --------
+    >>> visible("a\x1b[31mb\n")
+    'a\\x1b[31mb\\n'
+    >>> visible("x\u202ey")
+    'x\\u202ey'
+    """
+    if name.isprintable():
+        return name
+    return "".join(
+        _escaped(letter) if unicodedata.category(letter) in _INVISIBLE else letter
+        for letter in name
+    )
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
+
+
+def number(value: float | Decimal, digits: int = SIGNIFICANT) -> str:
+    """Print a value exactly where that is short, else rounded to `digits` significant digits.
+
+    The sign is the ASCII hyphen, so that a number copied from the screen is a number.
+
+    Examples
+    --------
+    >>> [number(x) for x in (11.09375, 43.279998779296875, 0.0, -0.0, 1.0, 65504.0)]
+    ['11.09375', '43.28', '0', '-0', '1', '65504']
+    >>> number(5e-324), number(1.7976931348623157e308), number(float("-inf"))
+    ('4.94066e-324', '1.79769e+308', '-inf')
+    >>> number(Decimal("2.4551E-437"))
+    '2.4551e-437'
+    """
+    if isinstance(value, Decimal):
+        return _decimal(value, digits)
+    value = float(value)
+    if not math.isfinite(value):
+        return repr(value)
+    exact = full(value)
+    if "e" not in exact and sum(map(str.isdigit, exact.lstrip("-0."))) <= SHORT:
+        return exact
+    return _rounded(value, digits)
+
+
+def _rounded(value: float, digits: int) -> str:
+    """Round to significant digits; the largest doubles would round to a number beyond float64."""
+    text = f"{value:.{digits}g}"
+    return text if math.isfinite(float(text)) else repr(value)
+
+
+def full(value: float) -> str:
+    """Print every digit that it takes to read the same float64 back.
+
+    Examples
+    --------
+    >>> full(88.72283172607422), full(6.0), full(1e300), full(-0.5)
+    ('88.72283172607422', '6', '1e+300', '-0.5')
+    """
+    return repr(float(value)).removesuffix(".0")
+
+
+def _decimal(value: Decimal, digits: int) -> str:
+    nearest = float(value)
+    if not value.is_finite() or value == 0 or _normal(nearest):
+        return number(nearest, digits)
+    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+    if "." in mantissa:
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    return f"{mantissa}e{exponent}"
+
+
+def _normal(value: float) -> bool:
+    return math.isfinite(value) and abs(value) >= 2.0**-1022
+
+
+def count(value: int) -> str:
+    """Print a whole number, digits in groups of three from five digits on.
+
+    Examples
+    --------
+    >>> count(9999), count(1234567).replace(GROUP, "_")
+    ('9999', '1_234_567')
+    """
+    return str(value) if abs(value) < 10_000 else f"{value:,}".replace(",", GROUP)
+
+
+def ulp(value: float | None) -> str:
+    """Print an error in ULP to about three digits; above a half never prints as a half.
+
+    Examples
+    --------
+    >>> [ulp(x) for x in (0.0, 0.5, 0.5004, 12.34, 999.6, 18000.0, float("inf"))]
+    ['0', '0.5', '0.5004', '12.3', '1000', '1.8e+04', 'inf']
+    >>> ulp(0.50000001), ulp(3e-9), ulp(None)
+    ('> 0.5', '3e-09', '')
+    """
+    if value is None:
+        return ""
+    if not math.isfinite(value):
+        return repr(value)
+    if 0.5 < value < 0.5005:
+        text = f"{value:.5g}"
+        return text if float(text) > 0.5 else "> 0.5"
+    if value >= 10_000:
+        return f"{value:.2g}"
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}"
+
+
+def share(part: int, whole: int) -> str:
+    """Print a part of a whole in percent: 100 % only where it is all, 0 % only where it is none.
+
+    Examples
+    --------
+    >>> share(3, 4), share(9999, 10000), share(10**9 - 1, 10**9), share(1, 10**9), share(2, 2)
+    ('75 %', '99.99 %', '> 99.99 %', '< 0.01 %', '100 %')
+    >>> share(0, 5), share(0, 0)
+    ('0 %', '')
+    """
+    if whole == 0:
+        return ""
+    if part in {0, whole}:
+        return "100 %" if part else "0 %"
+    percent = 100 * part / whole
+    if percent < 0.01:
+        return "< 0.01 %"
+    if percent > 99.99:
+        return "> 99.99 %"
+    digits = 2 if percent < 0.1 or percent > 99.9 else 1
+    return f"{percent:.{digits}f}".rstrip("0").rstrip(".") + " %"
+
+
+def shape(lengths: Iterable[int]) -> str:
+    """Print the shape of an array.
+
+    Examples
+    --------
+    >>> shape((360, 10)), shape((5,))
+    ('360 × 10', '5')
+    """
+    return " × ".join(count(length) for length in lengths) or "scalar"
+
+
+def plural(amount: int, one: str, many: str | None = None) -> str:
+    """Print an amount with its noun.
+
+    Examples
+    --------
+    >>> plural(1, "row"), plural(0, "row"), plural(3, "class", "classes")
+    ('1 row', '0 rows', '3 classes')
+    """
+    return f"{count(amount)} {one if amount == 1 else many or one + 's'}"
+
+
+def bounds(part: tuple[int | None, int | None]) -> str:
+    """Print a slice as the option takes it.
+
+    Examples
+    --------
+    >>> bounds((-5, None)), bounds((0, 3))
+    ('-5:', '0:3')
+    """
+    return ":".join("" if end is None else str(end) for end in part)

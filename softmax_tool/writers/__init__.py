@@ -1,0 +1,1 @@
+"""Everything that writes a file: whole or not at all."""
