@@ -1,0 +1,1 @@
+"""Certified values, and the recipes that make them."""

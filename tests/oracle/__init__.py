@@ -1,0 +1,1 @@
+"""An independent scalar oracle: exact integers and ball arithmetic, one operation at a time."""
