@@ -50,7 +50,9 @@ class Source(Protocol):
     `shape` is the logical shape in the file's own axis order (class axis where `axis` says);
     for a text file or a stream its row count is known only after the last block, and None before.
     `label_kind` is "classes", "probabilities" or None. `label_paths` are the files (or
-    `PATH:COLUMN`) that the labels came from. `overflows` grows while blocks are read.
+    `PATH:COLUMN`) that the labels came from. `overflows` grows while blocks are read, up to the
+    first 100; `overflow_count` counts them all. `stored_dtype` is "text" for a text file.
+    `column_names` is the header of a text file, without the label column; None without one.
     """
 
     @property
@@ -69,6 +71,10 @@ class Source(Protocol):
     def label_paths(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def overflows(self) -> tuple[InputOverflow, ...]: ...  # noqa: D102
+    @property
+    def overflow_count(self) -> int: ...  # noqa: D102
+    @property
+    def column_names(self) -> tuple[str, ...] | None: ...  # noqa: D102
 
     def blocks(self, rows: int) -> Iterator[Block]:
         """Yield every row once, in order, at most `rows` at a time."""

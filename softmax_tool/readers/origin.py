@@ -1,0 +1,243 @@
+"""Where bytes come from: a file, a pipe, or what a gzip or zip wraps, opened from the start."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import shutil
+import stat
+import sys
+import tempfile
+import weakref
+import zipfile
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
+
+import numpy as np
+
+from softmax_tool.errors import InputError
+from softmax_tool.readers.shown import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from numpy.typing import NDArray
+
+STDIN = "-"
+_COPY_BYTES = 1 << 20
+
+
+class Opens(Protocol):
+    """Opens a stream at its first byte, and closes it; `last` says that it is for the last time."""
+
+    def __call__(self, *, last: bool) -> AbstractContextManager[BinaryIO]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Bytes that can be opened from the first one.
+
+    Attributes
+    ----------
+    path : str
+        As the caller gave it.
+    name : str
+        As messages show it.
+    open : callable
+        A context that gives a binary stream at the first byte. A pipe keeps what was read for
+        the next opening until `last` is true; after that it cannot be opened again.
+    seekable : bool
+        Whether the stream can seek.
+    size : int or None
+        Bytes, where known beforehand.
+    """
+
+    path: str
+    name: str
+    open: Opens
+    seekable: bool
+    size: int | None
+
+
+def origin_of(path: str, stdin: BinaryIO | None = None) -> Origin:
+    """The bytes behind a path, or standard input for `-`.
+
+    Raises
+    ------
+    InputError
+        The file is missing, a directory, empty or unreadable.
+    """
+    if path == STDIN:
+        return _probed(_pipe(path, "<stdin>", stdin if stdin is not None else sys.stdin.buffer))
+    name = visible(path)
+    if "\0" in path:
+        raise InputError(f"{name}: a file name cannot hold a NUL byte")
+    with reading(name):
+        status = Path(path).stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise InputError(f"{name}: is a directory; name the file in it")
+        if stat.S_ISREG(status.st_mode):
+            origin = Origin(path, name, _file_opener(path, name), True, status.st_size)
+        else:  # a named pipe or a device gives its bytes only once
+            stream = io.FileIO(path)
+            origin = _pipe(path, name, cast("BinaryIO", stream), close=stream.close)
+    return _probed(origin)
+
+
+def head(origin: Origin, count: int) -> bytes:
+    """The first bytes, at most `count` of them."""
+    with origin.open(last=False) as stream:
+        return read_up_to(stream, count)
+
+
+def read_up_to(stream: BinaryIO, count: int) -> bytes:
+    """Read `count` bytes, fewer only at the end."""
+    parts = []
+    while count > 0 and (part := stream.read(count)):
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def fill_array(stream: BinaryIO, array: NDArray[Any]) -> int:
+    """Read into a whole C-contiguous array; returns how many bytes came, fewer at the end."""
+    return fill(stream, memoryview(array.reshape(-1).view(np.uint8).data))
+
+
+def fill(stream: BinaryIO, buffer: memoryview) -> int:
+    """Read into a whole buffer; returns how many bytes came, fewer only at the end."""
+    done = 0
+    while done < len(buffer):
+        # Plain, zip and gzip streams all have it, BinaryIO just does not say so.
+        count = cast("io.RawIOBase", stream).readinto(buffer[done:])
+        if not count:
+            break
+        done += count
+    return done
+
+
+def gunzipped(origin: Origin) -> Origin:
+    """What a gzip file holds."""
+
+    @contextmanager
+    def opened(*, last: bool) -> Iterator[BinaryIO]:
+        with (
+            reading(origin.name),
+            origin.open(last=last) as packed,
+            gzip.GzipFile(fileobj=packed, mode="rb") as stream,
+        ):
+            yield cast("BinaryIO", stream)
+
+    return Origin(origin.path, origin.name, opened, False, None)
+
+
+def spooled(origin: Origin) -> Origin:
+    """The same bytes in an unnamed temporary file, which can seek and be opened again."""
+    spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # closed by the finalizer below
+    with reading(origin.name), origin.open(last=True) as stream:
+        shutil.copyfileobj(stream, spool, _COPY_BYTES)
+    return spool_origin(origin.path, origin.name, cast("BinaryIO", spool))
+
+
+def spool_origin(path: str, name: str, spool: BinaryIO) -> Origin:
+    """An origin over a temporary file, which is closed when the origin is no longer used."""
+
+    @contextmanager
+    def opened(*, last: bool) -> Iterator[BinaryIO]:  # noqa: ARG001  # can be opened again
+        with reading(name):
+            spool.seek(0)
+            yield spool
+
+    weakref.finalize(opened, spool.close)
+    return Origin(path, name, opened, True, spool.seek(0, os.SEEK_END))
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Turn what reading a file can raise into an `InputError` that names the file."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{name}: no such file") from None
+    except PermissionError:
+        raise InputError(f"{name}: no permission to read it") from None
+    except IsADirectoryError:
+        raise InputError(f"{name}: is a directory; name the file in it") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        told = "is cut short" if isinstance(error, EOFError) else "is damaged"
+        raise InputError(f"{name}: the compressed data {told}; write or copy it again") from None
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{name}: damaged zip archive ({visible(str(error))})") from None
+    except OSError as error:
+        reason = str(error) if error.errno is None else os.strerror(error.errno)
+        raise InputError(f"{name}: cannot be read ({visible(reason)})") from None
+
+
+def _file_opener(path: str, name: str) -> Opens:
+    @contextmanager
+    def opened(*, last: bool) -> Iterator[BinaryIO]:  # noqa: ARG001  # can be opened again
+        with reading(name), io.FileIO(path) as stream:
+            yield cast("BinaryIO", stream)
+
+    return opened
+
+
+class _Replayed(io.RawIOBase):
+    """A pipe read from its first byte again: what is on record, then the pipe itself."""
+
+    def __init__(self, stream: BinaryIO, record: bytearray, *, recording: bool) -> None:
+        self._stream = stream
+        self._record = record
+        self._recording = recording
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        known = self._record[self._position : self._position + len(buffer)]
+        if known:
+            buffer[: len(known)] = known
+            self._position += len(known)
+            if not self._recording and self._position == len(self._record):
+                self._record.clear()
+                self._position = 0
+            return len(known)
+        if self._recording:
+            fresh = self._stream.read(len(buffer))
+            self._record += fresh
+            self._position += len(fresh)
+            buffer[: len(fresh)] = fresh
+            return len(fresh)
+        return fill(self._stream, buffer)
+
+
+def _pipe(
+    path: str, name: str, stream: BinaryIO, close: Callable[[], object] | None = None
+) -> Origin:
+    record = bytearray()
+    spent = False
+
+    @contextmanager
+    def opened(*, last: bool) -> Iterator[BinaryIO]:
+        nonlocal spent
+        if spent:
+            raise InputError(f"{name}: a pipe can be read only once; give a file instead")
+        spent = last
+        with reading(name):
+            yield cast("BinaryIO", _Replayed(stream, record, recording=not last))
+
+    if close is not None:
+        weakref.finalize(opened, close)
+    return Origin(path, name, opened, False, None)
+
+
+def _probed(origin: Origin) -> Origin:
+    if not head(origin, 1):
+        raise InputError(f"{origin.name}: is empty")
+    return origin
