@@ -215,7 +215,7 @@ def _pieces(node: Any, margin: str) -> Iterator[str]:
             yield from _pieces(value, inner)
             separator = ",\n"
         yield f"\n{margin}}}"
-    elif isinstance(node, list) and any(isinstance(item, (dict, str)) for item in node):
+    elif isinstance(node, list) and _needs_lines(node):
         separator = "[\n"
         for item in node:
             yield f"{separator}{inner}"
@@ -224,6 +224,12 @@ def _pieces(node: Any, margin: str) -> Iterator[str]:
         yield f"\n{margin}]"
     else:
         yield json.dumps(node, allow_nan=False)
+
+
+def _needs_lines(node: list[Any]) -> bool:
+    if any(isinstance(item, dict) for item in node):
+        return True
+    return any(isinstance(item, str) for item in node) and sum(map(len, map(str, node))) > 60
 
 
 def _array(array: NDArray[Any], margin: str) -> Iterator[str]:

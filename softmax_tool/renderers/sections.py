@@ -1,4 +1,4 @@
-"""Report to sections: what is said, in which order and in which words, before any format lays it out.
+"""Report to sections: what is said, in which order and words, before any format lays it out.
 
 A section is prose, or a table in several variants from the widest to the narrowest; whoever has a
 limited width takes the first variant that fits, so that columns are left out or stacked on purpose
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Loss,
         Pair,
         Report,
+        Result,
         Settings,
         ShownRow,
     )
@@ -137,8 +138,12 @@ def sections(report: Report) -> tuple[Section, ...]:
 def _compare(report: CompareReport) -> Iterator[Section]:
     yield _head("compare", report.input, report.settings, _set_aside(report.cases))
     losses = {loss.name: loss for loss in report.losses}
-    for dtype, arithmetic in _settings_of(report.cases):
-        yield _cases_table(dtype, arithmetic, _merged(report.cases, losses, dtype, arithmetic))
+    tables = [
+        _cases_table(dtype, arithmetic, _merged(report.cases, losses, dtype, arithmetic))
+        for dtype, arithmetic in _settings_of(report.cases)
+    ]
+    if tables:
+        yield Tables(tuple(zip(*tables, strict=True)))
     yield from _worst(report)
     yield from _after(report.pairs, report.input_rounding, report.verdict)
 
@@ -211,7 +216,8 @@ def _set_aside(cases: Sequence[Case]) -> Iterator[str]:
     if masked:
         yield f"{display.plural(masked, 'element')} masked (logit -inf), not judged"
     if invalid:
-        yield f"{display.plural(invalid, 'row')} not judged: nan or +inf logits, or nothing but -inf"
+        rows = display.plural(invalid, "row")
+        yield f"{rows} not judged: a logit is nan or +inf, or all are -inf"
 
 
 # The cases of compare -----------------------------------------------------------------------------
@@ -274,7 +280,8 @@ def _numbers(line: _Line) -> str:
     return repr((case, loss))
 
 
-def _cases_table(dtype: str, arithmetic: str, lines: Sequence[_Line]) -> Tables:
+def _cases_table(dtype: str, arithmetic: str, lines: Sequence[_Line]) -> tuple[Grid, ...]:
+    """Lay out the cases of one dtype, widest first; every dtype has as many variants."""
     kinds = [kind for kind in KINDS if any(kind in line.case.kinds for line in lines)]
     columns: dict[str, tuple[Column, list[Cell]]] = {
         "formulation": (
@@ -285,21 +292,21 @@ def _cases_table(dtype: str, arithmetic: str, lines: Sequence[_Line]) -> Tables:
             Column("findings", "left"),
             [_findings(line.case.kinds, kinds) for line in lines],
         ),
-        "hit": (Column("rows hit"), [_hit(line.case) for line in lines]),
-        "worst": (Column("worst ULP"), [_worst_ulp(line.case) for line in lines]),
-        "at": (Column("at row, class"), [Cell(_place(_worst_of(line.case))) for line in lines]),
-        "mean": (Column("mean ULP"), [Cell(_mean(line.case)) for line in lines]),
+        "hit": (Column("rows\nhit"), [_hit(line.case) for line in lines]),
+        "worst": (Column("worst\nULP"), [_worst_ulp(line.case) for line in lines]),
+        "at": (Column("at row,\nclass"), [Cell(_place(_worst_of(line.case))) for line in lines]),
+        "mean": (Column("mean\nULP"), [Cell(_mean(line.case)) for line in lines]),
         "right": (
-            Column("correctly rounded"),
+            Column("correctly\nrounded"),
             [Cell(display.share(line.case.correctly_rounded, line.case.judged)) for line in lines],
         ),
         "ranks": (
-            Column("rank changes"),
+            Column("rank\nchanges"),
             [Cell(_amount(line.case.rank_changes)) for line in lines],
         ),
         "loss": (Column("loss"), [_loss_cell(line.loss) for line in lines]),
         "loss ulp": (
-            Column("loss ULP"),
+            Column("loss\nULP"),
             [Cell(display.ulp(line.loss.ulp) if line.loss else "") for line in lines],
         ),
     }
@@ -312,13 +319,14 @@ def _cases_table(dtype: str, arithmetic: str, lines: Sequence[_Line]) -> Tables:
     ranks = ["ranks"] if any(line.case.rank_changes for line in lines) else []
     loss = ["loss"] if any(line.loss for line in lines) else []
     loss_ulp = ["loss ulp"] if loss else []
+    at = ["at"] if any(line.case.worst for line in lines) else []
     folded = ["findings"] if kinds else []
     layouts = [
-        [*by_kind, "hit", "worst", "at", "mean", "right", *ranks, *loss, *loss_ulp],
-        [*by_kind, "hit", "worst", "at", "mean", "right", *ranks, *loss],
-        [*by_kind, "hit", "worst", "at", "right", *ranks, *loss],
-        [*folded, "hit", "worst", "at", "mean", "right", *ranks, *loss, *loss_ulp],
-        [*folded, "hit", "worst", "at", "right", *ranks, *loss],
+        [*by_kind, "hit", "worst", *at, "mean", "right", *ranks, *loss, *loss_ulp],
+        [*by_kind, "hit", "worst", *at, "mean", "right", *ranks, *loss],
+        [*by_kind, "hit", "worst", *at, "right", *ranks, *loss],
+        [*folded, "hit", "worst", *at, "mean", "right", *ranks, *loss, *loss_ulp],
+        [*folded, "hit", "worst", *at, "right", *ranks, *loss],
         [*folded, "hit", "worst", "right", *loss],
         [*folded, "hit", "worst", *loss],
         [*folded, "worst"],
@@ -326,16 +334,15 @@ def _cases_table(dtype: str, arithmetic: str, lines: Sequence[_Line]) -> Tables:
     title = f"{dtype}, {arithmetic}" if arithmetic else dtype
     groups = [line.quantity for line in lines]
     legend = _unavoidable_legend(line.case.kinds for line in lines)
-    return Tables(
-        tuple(
-            (_grouped(title, [columns[name] for name in ("formulation", *layout)], groups, legend),)
-            for layout in layouts
-        )
+    return tuple(
+        _grouped(title, [columns[name] for name in ("formulation", *layout)], groups, legend)
+        for layout in layouts
     )
 
 
 def _headed(kind: str) -> str:
-    return kind.replace("-", "-\n", 1) if kind in {"zero-denominator"} else kind
+    """Break the name of a kind at its last hyphen, for a narrow column."""
+    return "-\n".join(kind.rsplit("-", 1))
 
 
 def _grouped(
@@ -376,19 +383,16 @@ def _kind_style(kind: str, count: KindCounts | None) -> Style:
 
 
 def _findings(found: Mapping[str, KindCounts], kinds: Sequence[str]) -> Cell:
-    lines = []
-    style: Style = "quiet"
-    for kind in kinds:
-        if kind not in found:
-            continue
-        count = found[kind]
-        avoidable = count.elements - count.unavoidable
-        parts = [display.count(avoidable)] if avoidable else []
-        parts += [f"({display.count(count.unavoidable)})"] if count.unavoidable else []
-        lines.append(f"{kind} {' '.join(parts)}")
-        if style == "quiet":
-            style = _kind_style(kind, count)
-    return Cell("\n".join(lines) or NOTHING, style)
+    """Print all kinds in one cell: the avoidable ones a line each, the others in one sum."""
+    avoidable = {
+        kind: found[kind].elements - found[kind].unavoidable for kind in kinds if kind in found
+    }
+    occurred = [kind for kind, amount in avoidable.items() if amount]
+    lines = [f"{kind} {display.count(avoidable[kind])}" for kind in occurred]
+    beyond = sum(count.unavoidable for count in found.values())
+    if beyond:
+        lines.append(f"({display.count(beyond)} unavoidable)")
+    return Cell("\n".join(lines) or NOTHING, KINDS[occurred[0]] if occurred else "quiet")
 
 
 def _amount(amount: int) -> str:
@@ -397,7 +401,7 @@ def _amount(amount: int) -> str:
 
 def _unavoidable_legend(all_kinds: Iterable[Mapping[str, KindCounts]]) -> tuple[str, ...]:
     if any(count.unavoidable for kinds in all_kinds for count in kinds.values()):
-        return ("(n): the correctly rounded result itself, so no formulation avoids it",)
+        return ("(n) unavoidable: the correctly rounded result itself is 0 or subnormal",)
     return ()
 
 
@@ -409,7 +413,7 @@ def _hit(case: Case) -> Cell:
 
 def _worst_of(case: Case) -> Finding | None:
     same = [finding for finding in case.worst if finding.ulp == case.max_ulp]
-    return (same or list(case.worst) or [None])[0]
+    return next(iter(same or case.worst), None)
 
 
 def _worst_ulp(case: Case) -> Cell:
@@ -575,12 +579,12 @@ def _pairs_table(pairs: Sequence[Pair]) -> Tables:
         "pair": (Column("compared", "left"), [Cell(_compared(pair)) for pair in pairs]),
         "differ": (Column("differ"), [_differing(pair) for pair in pairs]),
         "abs": (
-            Column("by at most"),
+            Column("by at\nmost"),
             [Cell(_difference(pair.max_abs_difference)) for pair in pairs],
         ),
-        "ulp": (Column("in ULP"), [Cell(display.ulp(pair.max_ulp_difference)) for pair in pairs]),
+        "ulp": (Column("in\nULP"), [Cell(display.ulp(pair.max_ulp_difference)) for pair in pairs]),
         "narrower": (
-            Column("identical once rounded to", "left"),
+            Column("identical once\nrounded to", "left"),
             [Cell(_narrower(pair)) for pair in pairs],
         ),
     }
@@ -628,15 +632,15 @@ def _rounding_table(roundings: Sequence[InputRounding]) -> Tables:
     columns: list[tuple[Column, list[Cell]]] = [
         (Column("dtype", "left"), [Cell(r.dtype) for r in roundings]),
         (
-            Column("became ±inf"),
+            Column("became\n±inf"),
             [Cell(_amount(r.overflowed), "bad" if r.overflowed else "") for r in roundings],
         ),
         (
-            Column("became 0"),
+            Column("became\n0"),
             [Cell(_amount(r.underflowed), "lost" if r.underflowed else "") for r in roundings],
         ),
         (Column("changed"), [Cell(_amount(r.changed)) for r in roundings]),
-        (Column("rows with new ties"), [Cell(_amount(r.new_ties)) for r in roundings]),
+        (Column("rows with\nnew ties"), [Cell(_amount(r.new_ties)) for r in roundings]),
         (Column("smallest"), [Cell(_optional(r.min_logit)) for r in roundings]),
         (Column("largest"), [Cell(_optional(r.max_logit)) for r in roundings]),
     ]
@@ -672,25 +676,38 @@ def _row_table(report: ComputeReport, row: ShownRow) -> Tables:
     headings = [_heading(result.name) for result in report.results]
     beside = [_one_line(column) for column in values]
     below = [_two_lines(column) for column in values]
+    narrow = [_narrow(column) for column in values]
     title = _row_title(row)
-    quantities = [
-        [place for place, _ in members]
-        for _, members in groupby(enumerate(headings), key=lambda item: item[1][0])
-    ]
 
     def grid(cells: Sequence[list[Cell]], places: Sequence[int], *, last: bool = True) -> Grid:
         chosen = [(Column("\n".join(headings[place])), cells[place]) for place in places]
         return _table(title, [*fixed, *chosen], tuple(legend) if last else ())
 
     def stack(parts: Sequence[Sequence[int]]) -> tuple[Grid, ...]:
-        grids = [grid(below, part, last=part is parts[-1]) for part in parts]
+        grids = [grid(narrow, part, last=part is parts[-1]) for part in parts]
         return (grids[0], *(replace(x, title=f"{title}, continued") for x in grids[1:]))
 
     everything = range(len(headings))
-    variants = [(grid(beside, everything),), (grid(below, everything),)]
+    variants: list[tuple[Grid, ...]] = [
+        (grid(cells, everything),) for cells in (beside, below, narrow)
+    ]
     if headings:
-        variants += [stack(quantities), stack([[place] for place in everything])]
+        quantities = _grouped_places([result.name.quantity for result in report.results])
+        titles = _grouped_places([quantity for quantity, _ in headings])
+        variants += [stack(quantities), stack(titles), stack([[place] for place in everything])]
     return Tables(tuple(variants))
+
+
+def _grouped_places(names: Sequence[str]) -> list[list[int]]:
+    """Group the places of equal neighbours.
+
+    Examples
+    --------
+    >>> _grouped_places(["softmax", "softmax", "nll"])
+    [[0, 1], [2]]
+    """
+    numbered = groupby(range(len(names)), key=names.__getitem__)
+    return [list(places) for _, places in numbered]
 
 
 @dataclass(frozen=True, slots=True)
@@ -744,30 +761,35 @@ def _differ(one: float, other: float) -> bool:
 
 
 def _one_line(values: Sequence[_Value]) -> list[Cell]:
-    marked = any(value.differs for value in values)
+    """Put value, mark and word beside each other."""
     width = max((len(value.word) for value in values), default=0)
     return [
-        Cell(
-            value.text
-            + (f" {DIFFERS if value.differs else ' '}" if marked else "")
-            + (f" {value.word:<{width}}" if width else ""),
-            value.style,
-        )
-        for value in values
+        Cell(text + (f" {value.word:<{width}}" if width else ""), value.style)
+        for text, value in zip(_marked(values), values, strict=True)
     ]
 
 
 def _two_lines(values: Sequence[_Value]) -> list[Cell]:
-    marked = any(value.differs for value in values)
+    """Put value and mark above the word."""
     return [
-        Cell(
-            value.text
-            + (f" {DIFFERS if value.differs else ' '}" if marked else "")
-            + (f"\n{value.word}" if value.word else ""),
-            value.style,
-        )
-        for value in values
+        Cell(text + (f"\n{value.word}" if value.word else ""), value.style)
+        for text, value in zip(_marked(values), values, strict=True)
     ]
+
+
+def _narrow(values: Sequence[_Value]) -> list[Cell]:
+    """Put the value above mark and word."""
+    below = [f"{DIFFERS if value.differs else ''} {value.word}".strip() for value in values]
+    return [
+        Cell(value.text + (f"\n{words}" if words else ""), value.style)
+        for value, words in zip(values, below, strict=True)
+    ]
+
+
+def _marked(values: Sequence[_Value]) -> list[str]:
+    if not any(value.differs for value in values):
+        return [value.text for value in values]
+    return [f"{value.text} {DIFFERS if value.differs else ' '}" for value in values]
 
 
 def _class_cell(row: ShownRow, column: int) -> Cell:
@@ -777,7 +799,7 @@ def _class_cell(row: ShownRow, column: int) -> Cell:
 
 
 def _row_title(row: ShownRow) -> str:
-    title = f"row {display.count(row.row)}"
+    title = f"row {row.row}"
     if row.ignored:
         return (
             f"{title}, label {row.label}: ignored" if row.label is not None else f"{title}, ignored"
@@ -827,12 +849,9 @@ def _row_losses(report: ComputeReport, row: ShownRow) -> list[str]:
 
 def _computed(report: ComputeReport) -> Iterator[Section]:
     """Sum up: what happened in each result over all rows, and the losses."""
-    dtype = next((x.name.dtype for x in (*report.results, *report.losses)), "")
-    kinds = [
-        kind
-        for kind in KINDS
-        if any(kind in part.kinds for part in (*report.results, *report.losses))
-    ]
+    parts: list[Result | Loss] = [*report.results, *report.losses]
+    dtype = next((part.name.dtype for part in parts), "")
+    kinds = [kind for kind in KINDS if any(kind in part.kinds for part in parts)]
     lines: list[tuple[str, str, Mapping[str, KindCounts], Cell]] = [
         (result.name.quantity, result.name.formulation, result.kinds, Cell(""))
         for result in report.results
@@ -853,11 +872,7 @@ def _computed(report: ComputeReport) -> Iterator[Section]:
         [_findings(found, kinds) for _, _, found, _ in lines],
     )
     loss = [(Column("loss"), [cell for *_, cell in lines])] if report.losses else []
-    title = (
-        f"All {display.plural(report.results[0].rows, 'row')} in {dtype}"
-        if report.results
-        else dtype
-    )
+    title = f"Over all rows, {dtype}"
     groups = [quantity for quantity, *_ in lines]
     legend = _unavoidable_legend(found for _, _, found, _ in lines)
     yield Tables(
@@ -914,22 +929,17 @@ def _limits(report: LimitsReport) -> Iterator[Section]:
     legend = (f"{', '.join(without_inf)}: no infinity, overflow gives nan",) if without_inf else ()
     range_table = table(
         "Range",
-        column("bits", lambda x: str(x.bits)),
-        column("precision", lambda x: f"{x.precision}"),
         column("max finite", lambda x: display.number(x.max_finite)),
         column("smallest\nnormal", lambda x: display.number(x.smallest_normal)),
         column("smallest\nsubnormal", lambda x: display.number(x.smallest_subnormal)),
-        column("unit\nroundoff", lambda x: display.number(x.unit_roundoff, 3)),
-        legend=(
-            *legend,
-            "precision: bits of the significand, the hidden one included",
-        ),
+        legend=legend,
     )
-    stall = table(
-        "Sums",
-        column(
-            "adding ones one by one stops at", lambda x: display.number(x.sum_of_ones_stalls_at)
-        ),
+    precision_table = table(
+        "Precision",
+        column("bits", lambda x: str(x.bits)),
+        column("of the significand,\nhidden one included", lambda x: str(x.precision)),
+        column("unit\nroundoff", lambda x: f"2^-{x.precision}"),
+        column("a sum of ones\nstops at", lambda x: display.count(int(x.sum_of_ones_stalls_at))),
     )
     exp_table = table(
         "Where exp(x) changes",
@@ -946,7 +956,7 @@ def _limits(report: LimitsReport) -> Iterator[Section]:
         ),
         legend=("two neighbouring numbers of the format each: every x is one it can represent",),
     )
-    yield Tables(((range_table,),))
     yield Tables(((exp_table,),))
-    yield Tables(((stall,),))
+    yield Tables(((range_table,),))
+    yield Tables(((precision_table,),))
     yield Prose("", tuple(f"{x.dtype}: also {', '.join(x.aliases)}" for x in formats if x.aliases))

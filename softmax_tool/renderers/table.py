@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from rich.box import Box
 from rich.cells import cell_len
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -160,7 +159,7 @@ class _Page:
     def _add_column(self, table: Table, column: Column, tallest: int) -> None:
         header = "\n" * (tallest - column.header.count("\n")) + column.header
         table.add_column(
-            self._text(header, "bold"), justify=column.align, no_wrap=True, overflow="ignore"
+            self._text(header, "bold"), justify=column.align, no_wrap=True, overflow="fold"
         )
 
     def _cell(self, cell: Cell) -> Text:
@@ -183,7 +182,7 @@ class _Page:
             lead = self._folded(bullet) if bullet and not place else " " * margin
             yield from self._print(Text(lead + part, style=style))
 
-    def _print(self, content: Text | Table | Padding) -> Iterator[str]:
+    def _print(self, content: Text | Table) -> Iterator[str]:
         target = io.StringIO()
         console = Console(
             file=target,
