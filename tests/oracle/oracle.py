@@ -1,4 +1,4 @@
-"""Independent scalar oracle of the arithmetic: one row, one operation at a time, every rounding exact.
+"""Scalar oracle of the arithmetic: one row, one operation at a time, every rounding exact.
 
 Finite values are Python floats (every value of a format up to float64 is one). Sums, products and
 quotients are rounded from exact integers; exp, log and log1p from balls whose precision is raised
@@ -86,11 +86,7 @@ def round_ratio(fmt: Format, num: int, den: int) -> float:
     if exponent > fmt.emax + 4:
         return math.copysign(INF if fmt.has_inf else NAN, 1 if num > 0 else -1)
     # exponent is floor(log2(magnitude/den)) or one more: settle it
-    if exponent >= 0:
-        below = magnitude < den << exponent
-    else:
-        below = magnitude << -exponent < den
-    if below:
+    if magnitude << max(-exponent, 0) < den << max(exponent, 0):
         exponent -= 1
     quantum = max(exponent, fmt.emin) - fmt.precision + 1
     if quantum >= 0:
@@ -101,7 +97,7 @@ def round_ratio(fmt: Format, num: int, den: int) -> float:
     twice = 2 * rest
     if twice > den or (twice == den and whole & 1):
         whole += 1
-    if Fraction(whole) * Fraction(2) ** quantum > Fraction(fmt.max_finite):
+    if exponent >= fmt.emax and Fraction(whole) * 2**quantum > Fraction(fmt.max_finite):
         return math.copysign(INF if fmt.has_inf else NAN, 1 if num > 0 else -1)
     return math.copysign(math.ldexp(whole, quantum), 1 if num > 0 else -1)
 
@@ -403,7 +399,7 @@ class ExactRow:
         self._spread: arb | None = None
 
     def _parts(self) -> tuple[list[arb], arb, arb]:
-        """z of every finite logit, S, and log S, at the current precision."""
+        """Every z, S, and log S, at the current precision."""
         if ctx.prec not in self._cache:
             m = arb(self.row[self.top])
             z = [arb(x) - m if math.isfinite(x) else arb(0) for x in self.row]
@@ -458,20 +454,21 @@ class ExactRow:
 
         return Real(ball=ball)
 
-    def weighted(self, factors: dict[int, Fraction]) -> Real:
+    def weighted(self, factors: Sequence[tuple[int, Fraction]]) -> Real:
         """Σ factor_c · (−log-softmax_c) over the classes given; 0·inf is nan."""
         if not self.valid:
             return Real(special=NAN)
         special = 0.0
-        for c, factor in factors.items():
+        for c, factor in factors:
             if self.row[c] == -INF:
                 special += float(factor) * INF
         if special != 0 or math.isnan(special):
             return Real(special=special)
         # −lp_c = log S − z_c
-        total = sum(factors.values(), Fraction(0))
+        total = sum((f for _, f in factors), Fraction(0))
         m = Fraction(self.row[self.top])
-        shift = sum((f * (m - Fraction(self.row[c])) for c, f in factors.items() if f), Fraction(0))
+        gaps = ((f, m - Fraction(self.row[c])) for c, f in factors if f)
+        shift = sum((f * gap for f, gap in gaps), Fraction(0))
         if len(self.finite) == 1 or total == 0:
             return Real(rational=shift)
         return Real(ball=lambda: _ball(total) * self._parts()[2] + _ball(shift))
@@ -510,7 +507,7 @@ def overflow_point(fmt: Format) -> Fraction:
     return Fraction(2) ** (fmt.emax + 1)
 
 
-def ulp_error(fmt: Format, got: float | arb, y: Real) -> float:
+def ulp_error(fmt: Format, got: float | arb, y: Real) -> float:  # noqa: PLR0911
     """|got − y| in units of ulp(y), by the rules for nan, infinities and overflow."""
     if isinstance(got, float):
         if y.special is not None and math.isnan(y.special):
@@ -611,11 +608,15 @@ class Record:
     events: dict[Column, Event] = field(default_factory=dict)
 
 
-def _exact(name: str, args: Sequence[float | arb | Fraction]) -> arb:
+def _exact(name: str, args: Sequence[float | arb | Fraction]) -> arb:  # noqa: PLR0911
     """One elementwise operation on balls, finite arguments."""
     a = args[0] if isinstance(args[0], arb) else _ball(args[0])
-    if name in {"exp", "log", "log1p"}:
-        return getattr(a, name)()
+    if name == "exp":
+        return a.exp()
+    if name == "log":
+        return a.log()
+    if name == "log1p":
+        return a.log1p()
     if name == "negate":
         return -a
     b = args[1] if isinstance(args[1], arb) else _ball(args[1])
@@ -626,7 +627,7 @@ def _exact(name: str, args: Sequence[float | arb | Fraction]) -> arb:
     return a * b if name == "multiply" else a / b
 
 
-def _rational(name: str, args: Sequence[float]) -> Fraction | None:
+def _rational(name: str, args: Sequence[float]) -> Fraction | None:  # noqa: PLR0911
     """The exact result where it is rational."""
     a = Fraction(args[0])
     if name == "exp":
@@ -738,7 +739,7 @@ class Machine:
             record.events[column] = event
         return Value(result, marks)
 
-    def _event(
+    def _event(  # noqa: PLR0911
         self,
         name: str,
         column: Column,
@@ -792,7 +793,7 @@ class Machine:
             return running_sums(self.format, values)[-1]
         return round_float(self.work, tree_sum(self.wide, values))
 
-    def sum(
+    def sum(  # noqa: PLR0912
         self,
         step: str,
         addends: Sequence[Value],
@@ -1001,7 +1002,7 @@ class Target:
 
         return Target(self.label, each(self.probabilities), each(self.weights), self.smoothing)
 
-    def factors(self, classes: int) -> dict[int, Fraction]:
+    def factors(self, classes: int) -> list[tuple[int, Fraction]]:
         """The exact factor of every −log-softmax_c that takes part (weights must be finite)."""
         weights = [Fraction(1)] * classes
         if self.weights is not None:
@@ -1011,13 +1012,12 @@ class Target:
             targets = [Fraction(t) for t in self.probabilities]
             if eps:
                 targets = [t * (1 - eps) + eps / classes for t in targets]
-            return {c: weights[c] * targets[c] for c in range(classes)}
+            return [(c, weights[c] * targets[c]) for c in range(classes)]
         assert self.label is not None
         if not eps:
-            return {self.label: weights[self.label]}
-        factors = {c: eps / classes * weights[c] for c in range(classes)}
-        factors[self.label] += (1 - eps) * weights[self.label]
-        return factors
+            return [(self.label, weights[self.label])]
+        own = (self.label, (1 - eps) * weights[self.label])
+        return [own, *((c, eps / classes * weights[c]) for c in range(classes))]
 
     def divisor(self) -> float:
         """What the row adds to the denominator of a mean."""
@@ -1094,7 +1094,7 @@ class Finding:
 class Case:
     """One row under one quantity, formulation, format and model."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         quantity: str,
         formulation: str,
@@ -1164,7 +1164,7 @@ class Case:
         step, origin, operand, limit = self._origin(i, kind)
         return Finding(column, got, want, error, kind, unavoidable, step, origin, operand, limit)
 
-    def _kind(self, i: int, error: float) -> tuple[str | None, bool]:
+    def _kind(self, i: int, error: float) -> tuple[str | None, bool]:  # noqa: PLR0911
         got, want, y = self.got[i], self.rounded[i], self.exact[i]
         assert self.path is not None
         if got == want or (math.isnan(got) and math.isnan(want)):
@@ -1251,7 +1251,7 @@ class Case:
                     factors = self.target.factors(n)
                     if len(factors) != 1:
                         return None
-                    label, factor = next(iter(factors.items()))
+                    label, factor = factors[0]
                     weight = abs(_ball(factor))
                     log_y = abs(self.reference.log_softmax(label).enclose())
                 t = (2 * log_y + spread + _ball(count)) * unit
@@ -1402,8 +1402,8 @@ def reduce_losses(
     if not losses:
         return NAN
     if not all(map(math.isfinite, losses)) or not all(map(math.isfinite, divisors)):
-        top, bottom = _total(FLOAT64, "strict", losses), _total(FLOAT64, "strict", divisors)
-        return divide(fmt, top, bottom)
+        total = _total(FLOAT64, "strict", losses)
+        return divide(fmt, total, _total(FLOAT64, "strict", divisors))
     if model == "strict":
         return divide(fmt, _total(fmt, model, losses), _total(fmt, model, divisors))
     top, bottom = exact_sum(losses), exact_sum(divisors)
