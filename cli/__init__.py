@@ -1,1 +1,1 @@
-"""The command line: thin callers of the library, and the one place that turns errors into codes."""
+"""The command line: thin callers of the library, and the one place that gives exit codes."""

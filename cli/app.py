@@ -1,0 +1,90 @@
+"""The Typer app: its commands, the options of the program itself, and how it is run."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from softmax_tool.errors import UsageError
+from softmax_tool.version import VERSION
+
+from .compare import compare
+from .compute import compute
+from .grouped import GroupedCommand
+from .limits import limits
+from .options import OutputOptions
+
+app = typer.Typer(
+    name="softmax-tool",
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+for command in (compute, compare, limits):
+    app.command(cls=GroupedCommand, no_args_is_help=False)(command)
+
+_Refusal: type[Exception] = typer.BadParameter.__mro__[2]  # type: ignore[assignment]
+"""What Typer's parser raises: its module differs between versions, its place in the tree does not.
+"""
+
+
+def _show_version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"softmax-tool {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda value: _show_version(wanted=value),
+            is_eager=True,
+            help="Print the version and exit.",
+        ),
+    ] = False,
+    debug: OutputOptions.Debug = False,
+) -> None:
+    """Show where softmax, log-softmax and cross-entropy overflow, underflow or lose bits.
+
+    Every formulation is measured against an exact reference, in float16, float32, float64 and more.
+    Try it without a file: softmax-tool compare
+    """
+    del version, debug
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Run the app on arguments and give the exit code; whatever a command raises passes through.
+
+    Raises
+    ------
+    UsageError
+        For arguments that the parser refuses.
+    """
+    root = typer.main.get_command(app)
+    try:
+        with root.make_context(app.info.name, list(arguments)) as context:
+            root.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    except typer.Abort as abort:
+        raise KeyboardInterrupt from abort
+    except _Refusal as refusal:
+        return _refused(refusal)
+    return 0
+
+
+def _refused(refusal: BaseException) -> int:
+    """Turn a refusal of the parser into one line with the way to help, or show help itself."""
+    if type(refusal).__name__ == "NoArgsIsHelpError":
+        typer.echo(str(refusal), err=True)
+        return 2
+    context = getattr(refusal, "ctx", None)
+    path = context.command_path if context is not None else "softmax-tool"
+    message = " ".join(refusal.format_message().split()).rstrip(".")  # type: ignore[attr-defined]
+    raise UsageError(f"{message}; see {path} --help") from refusal

@@ -1,0 +1,123 @@
+"""The entry point: the one place that turns an error into a line on stderr and an exit code.
+
+Nothing but the standard library is imported before `run` guards it, so that a broken installation
+gets a line as well, and no traceback.
+"""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
+
+from softmax_tool.errors import SoftmaxToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DONE = 0
+NOT_POSSIBLE = 2
+BUG = 3
+INTERRUPTED = 130
+
+PROGRAM = "softmax-tool"
+DEBUG = "--debug"
+
+
+def main() -> NoReturn:
+    """Run the command that the process was started with, and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and give its exit code; errors become one line on stderr."""
+    debug = DEBUG in arguments
+    if not debug and not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    try:
+        code = _invoke(arguments)
+        _flush()
+    except BaseException as error:
+        if debug:
+            _say(traceback.format_exc().rstrip())
+        return _code_of(error)
+    return code
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    if sys.stdout is None:
+        raise SoftmaxToolError("standard output is closed; the answer has nowhere to go")
+    from .app import invoke
+
+    return invoke(arguments)
+
+
+def _flush() -> None:
+    """Write what is buffered while errors can still be told."""
+    sys.stdout.flush()
+
+
+def _code_of(error: BaseException) -> int:
+    """Say what went wrong, in one line, and give the exit code for it."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else NOT_POSSIBLE
+    if isinstance(error, BrokenPipeError):
+        _abandon_output()
+        return DONE
+    if isinstance(error, KeyboardInterrupt):
+        _abandon_output()
+        _error("interrupted")
+        return INTERRUPTED
+    said = _mendable(error)
+    if said is not None:
+        _abandon_output()
+        _error(said)
+        return NOT_POSSIBLE
+    _abandon_output()
+    what = f"{type(error).__name__}: {error}".rstrip(": ")
+    _error(f"this is a bug of {PROGRAM} ({what}); run again with {DEBUG} for the traceback")
+    return BUG
+
+
+def _mendable(error: BaseException) -> str | None:
+    """Say what a caller can do about an error; None where it is our own."""
+    if isinstance(error, SoftmaxToolError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return (
+            f"out of memory{f': {error}' if str(error) else ''}; free some, or use fewer --threads"
+        )
+    if isinstance(error, ImportError):
+        return f"cannot load a part of {PROGRAM} ({error}); install it again"
+    if isinstance(error, OSError):
+        where = "standard output" if error.filename is None else str(error.filename)
+        return f"{where}: {error.strerror or error}"
+    return None
+
+
+def _error(message: str) -> None:
+    from softmax_tool.renderers.display import visible
+
+    _say(f"{PROGRAM}: error: {visible(message)}")
+
+
+def _say(text: str) -> None:
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
+def _abandon_output() -> None:
+    """Flush what can be, and point stdout at nothing, so that the interpreter's exit is quiet."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+        return
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

@@ -1,0 +1,185 @@
+"""Where text goes: the answer to stdout or a file, notes and progress to stderr."""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+from softmax_tool import renderers
+from softmax_tool.renderers import display
+from softmax_tool.writers import text
+
+from .options import one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from softmax_tool.readers.source import InputOverflow
+    from softmax_tool.report import Report
+
+COLORS = ("auto", "always", "never")
+PATIENCE = 1.0
+"""Seconds of work before progress is shown."""
+
+OVERFLOWS_SAID = 3
+"""So many numbers that no float64 holds are told one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a report is to be written, and where."""
+
+    format: str
+    path: str | None
+    color: str
+    width: int | None
+
+    @property
+    def whole_values(self) -> bool:
+        """Whether the format writes whole arrays."""
+        return renderers.FORMATS[self.format].whole_values
+
+    def write(self, report: Report) -> None:
+        """Write the report: to the file, or else to stdout."""
+        if self.path is None:
+            _to_stdout(report, self)
+            return
+        with text.open_text(self.path) as stream:
+            color = self.color == "always"
+            renderers.render(self.format, report, stream, width=self.width, color=color)
+
+
+def answer(format_: str, path: str | None, color: str, width: int | None) -> Answer:
+    """Check the options of output before anything is computed.
+
+    Raises
+    ------
+    SoftmaxToolError
+        For a choice that does not exist, or a path that cannot become a file.
+    """
+    if path is not None:
+        text.destination(path)
+    return Answer(
+        one_of("--format", format_, tuple(renderers.FORMATS)),
+        path,
+        one_of("--color", color, COLORS),
+        width,
+    )
+
+
+def _to_stdout(report: Report, how: Answer) -> None:
+    stream = sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        # Where a name holds a character that the encoding lacks, its escape is written.
+        stream.reconfigure(errors="backslashreplace")
+    renderers.render(
+        how.format,
+        report,
+        stream,
+        width=how.width or screen_width(stream),
+        color=colored(how.color, stream),
+        ascii_only=not display.carries(stream.encoding),
+    )
+
+
+def screen_width(stream: TextIO) -> int | None:
+    """Give the columns of the terminal that a stream is; None where it is none."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def colored(choice: str, stream: TextIO) -> bool:
+    """Decide on colour: the option first, then NO_COLOR, then FORCE_COLOR, then the stream."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR", "0") not in {"", "0"}:
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """What is said beside the answer, on stderr."""
+
+    quiet: bool
+
+    def note(self, message: str) -> None:
+        """Say something worth knowing."""
+        self._say("note", message)
+
+    def warning(self, message: str) -> None:
+        """Say something that may surprise."""
+        self._say("warning", message)
+
+    def overflows(self, found: Iterable[InputOverflow]) -> None:
+        """Say which numbers of the input no float64 can hold."""
+        told = list(found)
+        for overflow in told[:OVERFLOWS_SAID]:
+            self.warning(
+                f"{overflow.path}:{overflow.line}: field {overflow.field}: "
+                f"{overflow.text} is beyond float64 and read as infinite"
+            )
+        if len(told) > OVERFLOWS_SAID:
+            rest = display.count(len(told) - OVERFLOWS_SAID)
+            self.warning(f"{rest} more numbers are beyond float64 and read as infinite")
+
+    def _say(self, kind: str, message: str) -> None:
+        if not self.quiet and sys.stderr is not None:
+            sys.stderr.write(f"softmax-tool: {kind}: {display.visible(message)}\n")
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Callable[[int, int | None], None] | None]:
+        """Give a callback that draws a bar once work lasts; None where nobody would see it."""
+        if self.quiet or sys.stderr is None or not sys.stderr.isatty():
+            yield None
+            return
+        bar = _Bar(what)
+        try:
+            yield bar.update
+        finally:
+            bar.close()
+
+
+class _Bar:
+    """A progress bar on stderr that appears after a while and leaves nothing behind."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._started = time.monotonic()
+        self._shown: tuple[Any, Any] | None = None
+
+    def update(self, done: int, total: int | None) -> None:
+        if self._shown is None and time.monotonic() - self._started >= PATIENCE:
+            self._shown = self._show()
+        if self._shown is not None:
+            progress, task = self._shown
+            progress.update(task, completed=done, total=total)
+
+    def close(self) -> None:
+        if self._shown is not None:
+            self._shown[0].stop()
+
+    def _show(self) -> tuple[Any, Any]:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f} rows"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        task = progress.add_task(self._what, total=None)
+        progress.start()
+        return progress, task

@@ -1,0 +1,68 @@
+"""From the options of input to an open source, with the settings that belong to it."""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from .options import one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from softmax_tool.readers.source import Source
+
+    from .output import Messages
+
+STDIN = "-"
+HEADERS = ("auto", "yes", "no")
+NO_LABEL = -100
+"""The label that is ignored unless `--ignore-index` names another."""
+
+
+def open_source(
+    paths: Sequence[str],
+    messages: Messages,
+    *,
+    axis: int,
+    header: str,
+    key: str | None,
+    input_dtype: str | None,
+    labels: Sequence[str] | None,
+    label_column: str | None,
+    ignore_index: int | None,
+) -> Source:
+    """Open the logits and labels that a command was given.
+
+    Raises
+    ------
+    SoftmaxToolError
+        If they cannot be read or do not fit each other.
+    """
+    from softmax_tool.readers import open_logits
+
+    header = one_of("--header", header, HEADERS)
+    if STDIN in paths and sys.stdin is not None and sys.stdin.isatty():
+        messages.note("reading logits from the terminal; end with Ctrl-D")
+    return open_logits(
+        list(paths),
+        axis=axis,
+        header=header,
+        key=key,
+        input_dtype=input_dtype,
+        labels=tuple(labels or ()),
+        label_column=label_column,
+        ignore_index=NO_LABEL if ignore_index is None else ignore_index,
+    )
+
+
+def read_weights(path: str | None, source: Source) -> NDArray[np.float64] | None:
+    """Read a weight for every class of a source; None where no file is named."""
+    from softmax_tool.readers import read_vector
+
+    return None if path is None else read_vector(path, source.classes)
