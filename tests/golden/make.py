@@ -303,11 +303,412 @@ def bit_file() -> dict[str, Any]:
     }
 
 
+# --- traps.json ----------------------------------------------------------------------------------
+
+ALL = (*((FLOAT16, m) for m in MODELS["float16"]), *((FLOAT32, m) for m in MODELS["float32"]))
+
+
+def trap_rows() -> list[tuple[str, str, rows.Recipe, list[int]]]:
+    """Identity, what is to be seen, the row, and the labels its loss is taken for."""
+    v = rows.values
+
+    def constant(n: int, value: float) -> rows.Recipe:
+        return {"kind": "constant", "n": n, "value": value}
+
+    def ramp(n: int, start: float, step: float) -> rows.Recipe:
+        return {"kind": "ramp", "n": n, "start": start, "step": step}
+
+    eights = {"kind": "values", "values": ["0x0.0p+0"] * 8 + [(-16.64).hex()] * 120}
+    return [
+        ("e1", "the worked example", v(2.0, 1.0, 0.1), [0]),
+        ("e2", "first probability 2.455e-437", v(-999, 1, 2, 5, 6), [0, 4]),
+        ("e2-likewise", "the same", v(-990, 1.5, 2.1, 5.6, 6.8), [0]),
+        ("sum-overflow", "every exp finite, the sum not", v(*[11.0859375] * 3), [0]),
+        ("exp-overflow", "the first argument that overflows", v(11.09375, 0, 1), [1]),
+        ("exp-overflow-one", "one class spoils the others", v(90, 0, -1), [0, 1]),
+        ("sums-to-one", "finite, sums to one, wrong", v(-17.328125, -17.328125, -17.34375), [2]),
+        ("subnormal-exp", "bits lost in exp", v(-16, -16.5, -17), [0, 2]),
+        ("all-zero", "every exp rounds to 0", v(-1000, -1000, -1000), [1]),
+        ("all-zero-half", "every exp rounds to 0 in half", v(-20, -20, -21), [0]),
+        ("naive-lse", "the sum overflows at 88 three times", v(88, 88, 88), [1]),
+        ("naive-lse-zero", "log of an empty sum", v(-200, -200), [0]),
+        ("equal-1e8", "x − lse cancels", v(1e8, 1e8), [0]),
+        ("equal-4000", "x − lse cancels in half", v(4000, 4000), [0]),
+        ("near-1000", "lse loses the gap", v(1000.5, 1000, 999), [0, 1]),
+        ("shift-overflow", "z overflows in half", v(60000, -60000), [0, 1]),
+        ("shift-overflow-max", "z overflows at the largest value", v(3e38, -3e38, 0), [1]),
+        ("wrong-200", "log of zero; the clamp hides it", v(200, 0), [0, 1]),
+        ("wrong-100", "the probability is subnormal or 0", v(100, 0), [0, 1]),
+        ("wrong-30", "clamped, and wrong", v(30, 0), [0, 1]),
+        ("margin-50", "absorbed in the sum", v(50, 0), [0, 1]),
+        ("margin-20", "absorbed in the sum", v(20, 0), [0, 1]),
+        ("margin-17", "absorbed in single", v(17, 0, 0), [0]),
+        ("margin-16", "not yet absorbed in single", v(16, 0), [0]),
+        ("margin-8.5", "a quotient rounds to 1", v(8.5, 0), [0, 1]),
+        ("margin-9", "absorbed in half", v(9, 0, 1), [0]),
+        ("subnormal-softmax", "unavoidably subnormal", v(0, -10, -16, -17, -18), [1, 3]),
+        ("subnormal-single", "unavoidably subnormal in single", v(0, -88, -103, -104), [2]),
+        ("masked", "−inf is no failure", v(-math.inf, 1, 2), [0, 1]),
+        ("masked-twice", "one class left", v(-math.inf, 0, -math.inf), [1]),
+        ("only-masked", "invalid", v(-math.inf, -math.inf), [0]),
+        ("nan", "invalid", v(math.nan, 1), [1]),
+        ("plus-inf", "invalid", v(math.inf, 1), [1]),
+        ("one-class", "softmax 1, log-softmax 0", v(3.5), [0]),
+        ("tied-in-half", "neighbours that tie after rounding", v(1000.25, 1000.5, 999), [0]),
+        ("near-tie", "order at stake", v(5, 4.99, 4.9951171875), [0]),
+        ("ascending", "online rescales at every step", ramp(12, 0.0, 1.25), [11, 0]),
+        ("descending", "online never rescales", ramp(12, 13.75, -1.25), [0, 11]),
+        ("ascending-fine", "online rescales often", ramp(64, 0.0, 0.0625), [0]),
+        ("ascending-far", "online forgets what was", ramp(8, 0.0, 20.0), [0]),
+        ("pairwise", "8 ones and 120 that vanish", eights, [0]),
+        ("stall-2049", "half sticks at 2048", constant(2049, 0.0), [0]),
+        ("stall-4096", "half sticks at 2048", constant(4096, 1.0), [7]),
+        ("seventy-thousand", "the truth is subnormal", constant(70000, 0.0), [0]),
+    ]
+
+
+def shown(n: int) -> list[int]:
+    return list(range(n)) if n <= 16 else sorted({0, 1, 2, n // 2, n - 1})
+
+
+def element(fmt: Format, finding: oracle.Finding) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "column": finding.column,
+        "got": word(fmt, finding.got),
+        "exact": word(fmt, finding.exact),
+        "ulp": ulps(finding.ulp),
+        "kind": finding.kind,
+    }
+    if finding.kind is not None:
+        out |= {
+            "unavoidable": finding.unavoidable,
+            "step": finding.step,
+            "origin_column": finding.origin,
+            "operand": number(finding.operand),
+            "limit": number(finding.limit),
+            "propagated": finding.propagated,
+        }
+    return out
+
+
+def trap_results(row: list[float], labels: list[int]) -> list[dict[str, Any]]:
+    out = []
+    n = len(row)
+    for fmt, model in ALL:
+        for quantity, names in (("softmax", oracle.SOFTMAX), ("log-softmax", oracle.LOG_SOFTMAX)):
+            for name in names:
+                if n > 10000 and name not in {"naive", "shifted", "online"}:
+                    continue
+                case = Case(quantity, name, fmt, model, row)
+                out.append(
+                    {
+                        "quantity": quantity,
+                        "formulation": name,
+                        "dtype": fmt.name,
+                        "arithmetic": model,
+                        "elements": [element(fmt, case.finding(i)) for i in shown(n)],
+                        "rank_change": case.rank_change(),
+                    }
+                )
+        for label in labels:
+            for name in oracle.LOSS:
+                if n > 10000 and name != "shifted":
+                    continue
+                loss = Case("ce", name, fmt, model, row, Target(label))
+                out.append(
+                    {
+                        "quantity": "ce",
+                        "formulation": name,
+                        "dtype": fmt.name,
+                        "arithmetic": model,
+                        "label": label,
+                        "elements": [element(fmt, loss.finding(0))],
+                    }
+                )
+    return out
+
+
+def weighted_traps() -> list[dict[str, Any]]:
+    """Losses whose weight makes the event: overflow, underflow and subnormals at the pick."""
+    out = []
+    for name, row, weight in (
+        ("pick-overflow", [0.0, 10.0], 60000.0),
+        ("pick-overflow-single", [0.0, 10.0], 3e38),
+        ("pick-zero", [0.0, 2.0**-9], 2.0**-24),
+        ("pick-zero-small", [10.0, 0.0, 1.0], 2.0**-24),
+        ("pick-subnormal", [1.0, 0.0], 2.0**-15),
+        ("pick-subnormal-single", [1.0, 0.0], 2.0**-127),
+        ("weight-zero", [1.0, 0.0], 0.0),
+        ("weight-zero-at-zero", [200.0, 0.0], 0.0),
+        ("weight-negative", [0.0, 0.0, 0.0], -1.5),
+    ):
+        label = 0 if name != "weight-zero-at-zero" else 1
+        weights = [weight] * len(row)
+        results = []
+        for fmt, model in ALL:
+            for formulation in oracle.LOSS:
+                target = Target(label, weights=tuple(weights))
+                case = Case("ce", formulation, fmt, model, row, target)
+                results.append(
+                    {
+                        "quantity": "ce",
+                        "formulation": formulation,
+                        "dtype": fmt.name,
+                        "arithmetic": model,
+                        "label": label,
+                        "elements": [element(fmt, case.finding(0))],
+                    }
+                )
+        out.append(
+            {
+                "id": name,
+                "row": rows.values(*row),
+                "weights": [number(w) for w in weights],
+                "results": results,
+            }
+        )
+    return out
+
+
+# Batches: rows, targets and reductions.
+
+E3 = [[0.3321, 0.5043, -1.1833], [-2.1702, -1.8563, 1.0706], [1.7341, 0.2554, -1.3358]]
+E4 = [
+    [0.6807700991630554, -0.7550623416900635],
+    [-0.14612574875354767, -0.21172422170639038],
+    [0.2722793221473694, -0.3762647211551666],
+    [-0.8032046556472778, 1.48642897605896],
+    [-0.43672817945480347, -0.5018820762634277],
+]
+E5 = [[-0.13040629029273987, -0.5425235033035278], [0.157931387424469, 0.9425035715103149]]
+SOFT3 = [[0.2, 0.7, 0.1], [0.0, 0.0, 1.0], [0.5, 0.25, 0.125]]
+
+
+def batches() -> list[dict[str, Any]]:
+    """Rows with their targets; labels of −100 are ignored."""
+    masked = [[-math.inf, 1.0, 2.0], [0.5, -math.inf, 0.25], [3.0, 1.0, 2.0]]
+    spread = [[50.0, 0.0, -50.0], [12.0, 11.0, 10.5], [-3.0, 8.0, 8.0], [1e4, 0.0, -1e4]]
+    w = [0.25, 1.5, 3.0]
+    return [
+        {"id": "e3", "rows": E3, "labels": [1, 2, 0]},
+        {"id": "e4", "rows": E4, "labels": [0, 1, 1, 0, 1]},
+        {"id": "e5", "rows": E5, "labels": [1, 0]},
+        {"id": "e3-weights", "rows": E3, "labels": [1, 2, 0], "weights": w},
+        {"id": "e3-weights-tenths", "rows": E3, "labels": [1, 2, 0], "weights": [0.1, 0.2, 0.7]},
+        {"id": "e3-ignored", "rows": E3, "labels": [1, -100, 0], "weights": w},
+        {"id": "e3-all-ignored", "rows": E3, "labels": [-100, -100, -100]},
+        {"id": "e3-smoothing", "rows": E3, "labels": [1, 2, 0], "smoothing": 0.1},
+        {
+            "id": "e3-weights-smoothing",
+            "rows": E3,
+            "labels": [1, -100, 0],
+            "weights": w,
+            "smoothing": 0.3,
+        },
+        {"id": "e3-smoothing-1", "rows": E3, "labels": [1, 2, 0], "smoothing": 1.0},
+        {"id": "e3-probabilities", "rows": E3, "probabilities": SOFT3},
+        {"id": "e3-probabilities-smoothing", "rows": E3, "probabilities": SOFT3, "smoothing": 0.1},
+        {
+            "id": "e3-probabilities-weights",
+            "rows": E3,
+            "probabilities": SOFT3,
+            "weights": w,
+            "smoothing": 0.25,
+        },
+        {"id": "probabilities-zero-row", "rows": E3[:2], "probabilities": [[0.0] * 3, SOFT3[0]]},
+        {"id": "weights-zero", "rows": E3, "labels": [0, 0, 0], "weights": [0.0, 1.0, 1.0]},
+        {"id": "weights-signed", "rows": E3, "labels": [0, 1, 2], "weights": [-1.0, 0.5, 2.0]},
+        {"id": "masked-target", "rows": masked, "labels": [0, 2, 1]},
+        {"id": "masked-smoothing", "rows": masked, "labels": [1, 2, 1], "smoothing": 0.1},
+        {"id": "masked-weight-zero", "rows": masked, "labels": [0, 2, 1], "weights": [0.0, 1.0, 1.0]},
+        {
+            "id": "masked-probability-zero",
+            "rows": masked[:1],
+            "probabilities": [[0.0, 0.5, 0.5]],
+        },
+        {"id": "ignored-nan", "rows": [[math.nan, 0.0], [1.0, 0.0]], "labels": [-100, 0]},
+        {"id": "spread", "rows": spread, "labels": [1, 2, 0, 0]},
+        {"id": "spread-smoothing", "rows": spread, "labels": [1, 2, 0, 0], "smoothing": 0.1},
+        {"id": "ln2-3000", "rows": [[0.0, 0.0]], "repeat": 3000, "labels": [0]},
+        {"id": "ln2-65536", "rows": [[0.0, 0.0]], "repeat": 65536, "labels": [1]},
+    ]
+
+
+def targets_of(batch: dict[str, Any]) -> list[Target | None]:
+    weights = tuple(batch["weights"]) if "weights" in batch else None
+    smoothing = batch.get("smoothing", 0.0)
+    if "probabilities" in batch:
+        return [Target(None, tuple(t), weights, smoothing) for t in batch["probabilities"]]
+    return [
+        None if label == -100 else Target(label, weights=weights, smoothing=smoothing)
+        for label in batch["labels"]
+    ]
+
+
+def batch_losses(batch: dict[str, Any], name: str, fmt: Format, model: str) -> dict[str, Any]:
+    cases = [
+        None if target is None else Case("ce", name, fmt, model, row, target)
+        for row, target in zip(batch["rows"], targets_of(batch), strict=True)
+    ]
+    repeat = batch.get("repeat", 1)
+    kept = [case for case in cases if case is not None]
+    divisors = [case.target.divisor() for case in kept if case.target is not None]
+    out: dict[str, Any] = {"none": [0.0 if case is None else case.got[0] for case in cases]}
+    for reduction in ("sum", "mean"):
+        if name == "exact":
+            true = oracle.exact_reduction(
+                reduction, [case.exact[0] for case in kept] * repeat, divisors * repeat
+            )
+            out[reduction] = true.rounded(fmt)
+            if fmt is FLOAT64:
+                out[f"{reduction}_decimal"] = true.decimal()
+        else:
+            got = [case.got[0] for case in kept] * repeat
+            out[reduction] = oracle.reduce_losses(fmt, model, reduction, got, divisors * repeat)
+    out["none"] = [word(fmt, v) for v in out["none"]]
+    out |= {key: word(fmt, out[key]) for key in ("sum", "mean")}
+    if name == "exact" and fmt is FLOAT64:
+        out["none_decimal"] = ["0" if c is None else c.exact[0].decimal() for c in cases]
+    return out
+
+
+def described(batch: dict[str, Any]) -> dict[str, Any]:
+    out = dict(batch)
+    for key in ("rows", "probabilities"):
+        if key in batch:
+            out[key] = [[number(float(v)) for v in row] for row in batch[key]]
+    if "weights" in batch:
+        out["weights"] = [number(w) for w in batch["weights"]]
+    if "smoothing" in batch:
+        out["smoothing"] = number(batch["smoothing"])
+    return out
+
+
+def batch_results(batch: dict[str, Any]) -> dict[str, Any]:
+    results = {
+        f"{fmt.name}/{model}/{name}": batch_losses(batch, name, fmt, model)
+        for fmt, model in ALL
+        for name in oracle.LOSS
+    }
+    return {**described(batch), "results": results}
+
+
+def traps() -> dict[str, Any]:
+    return {
+        "recipe": "logits and weights in float64, rounded once to the dtype. Results are big-endian "
+        "hex words of the dtype (−0 as +0, nan as 7e00/7fc00000); operand and limit are hex floats "
+        "(the operand rounded to float64); more than 16 classes: only some elements are shown. "
+        "`batches` are losses of several rows: none, sum, mean; `repeat` repeats the one row",
+        "tool": TOOL,
+        "traps": [
+            {
+                "id": name,
+                "note": note,
+                "row": recipe,
+                "results": trap_results(rows.logits(recipe), labels),
+            }
+            for name, note, recipe, labels in trap_rows()
+        ]
+        + weighted_traps(),
+        "batches": [batch_results(batch) for batch in batches()],
+    }
+
+
+# --- reference.json ------------------------------------------------------------------------------
+
+
+def reference_rows() -> list[tuple[str, list[float]]]:
+    big = 1.7e308
+    tiny = 2.0**-1074
+    out: list[tuple[str, list[float]]] = [
+        ("margin-50", [50.0, 0.0]),
+        ("margin-800", [800.0, 0.0, 1.0]),
+        ("offset-1e16", [1e16, 1e16 - 2, 1e16 - 4, 1e16 + 2]),
+        ("offset-minus-1e16", [-1e16, -1e16 + 2, -1e16 - 6]),
+        ("offset-4e15", [4e15 + 1, 4e15, 4e15 - 1]),
+        ("offset-1e16-neighbours", [9007199254740991.0, 9007199254740990.0, 9007199254740989.0]),
+        ("largest", [big, -big]),
+        ("largest-three", [big, big, -big]),
+        ("largest-mixed", [big, 0.0, -1.0, math.nextafter(big, 0)]),
+        ("largest-single", [3.4e38, -3.4e38, 3.4e38, 0.0]),
+        ("largest-half", [65504.0, -65504.0, 65504.0 - 32]),
+        ("subnormal-logits", [tiny, 0.0, -tiny]),
+        ("subnormal-softmax", [0.0, -709.0, -720.0, -740.0, -744.5, -745.2, -746.0]),
+        ("subnormal-single", [0.0, -87.5, -95.0, -103.5, -103.99]),
+        ("subnormal-half", [0.0, -9.75, -12.0, -16.0, -17.3, -17.4]),
+        ("log-near-0-subnormal", [745.0, 0.0]),
+        ("log-near-0-subnormal-2", [720.0, 0.0, 10.0]),
+        ("log-near-0-zero", [746.0, 0.0]),
+        ("log-near-0-half", [10.0, 0.0]),
+        ("log-near-0-half-16", [16.0, -1.0]),
+        ("log-near-0-single", [95.0, 0.0, 0.5]),
+        ("spike", [30.0, *[0.0] * 15]),
+        ("spike-ties", [30.0, 30.0, *[0.0] * 6]),
+        ("ties", [1.5] * 7),
+        ("ties-3", [0.0] * 3),
+        ("ties-masked", [-math.inf, 2.0, 2.0, -math.inf, 2.0]),
+        ("masked", [-math.inf, 0.1, 700.0, -700.0]),
+        ("one", [-12.5]),
+        ("e1", [2.0, 1.0, 0.1]),
+        ("e2", [-999.0, 1.0, 2.0, 5.0, 6.0]),
+        ("e2-likewise", [-990.0, 1.5, 2.1, 5.6, 6.8]),
+        ("close", [1.0, math.nextafter(1.0, 2.0), math.nextafter(1.0, 0.0)]),
+        ("log-2-plus", [0.0, 2.0**-40]),
+        ("nan", [math.nan, 0.0]),
+        ("plus-inf", [0.0, math.inf]),
+        ("only-masked", [-math.inf, -math.inf]),
+    ]
+    for n, scale in ((5, 1), (13, 10), (21, 100), (9, 400)):
+        recipe = {"kind": "normal", "n": n, "scale": scale, "seed": 31 * n + scale}
+        out.append((f"normal-{n}-{scale}", rows.logits(recipe)))
+    return out
+
+
+def reference_row(name: str, row: list[float]) -> dict[str, Any]:
+    true = oracle.ExactRow(row)
+    out: dict[str, Any] = {"id": name, "row": [number(x) for x in row]}
+    for quantity in ("softmax", "log-softmax"):
+        values: dict[str, Any] = {}
+        for fmt in (FLOAT16, FLOAT32, FLOAT64):
+            case = Case(quantity, "exact", fmt, "strict", row)
+            values[fmt.name] = [word(fmt, v) for v in case.got]
+        method = true.softmax if quantity == "softmax" else true.log_softmax
+        values["decimal"] = [method(i).decimal() for i in range(len(row))]
+        out[quantity] = values
+    return out
+
+
+def reference_losses() -> list[dict[str, Any]]:
+    out = []
+    for batch in batches():
+        if "repeat" in batch:
+            continue
+        results = {
+            fmt.name: batch_losses(batch, "exact", fmt, "strict")
+            for fmt in (FLOAT16, FLOAT32, FLOAT64)
+        }
+        out.append({**described(batch), "results": results})
+    return out
+
+
+def reference() -> dict[str, Any]:
+    return {
+        "recipe": "float64 logits, weights and probabilities as hex floats, rounded once to each "
+        "dtype; then the true value, correctly rounded: big-endian hex words of the dtype (−0 as "
+        "+0). decimal: the true value for the float64 logits to 40 digits",
+        "tool": TOOL,
+        "rows": [reference_row(name, row) for name, row in reference_rows()],
+        "losses": reference_losses(),
+    }
+
+
 # --- The command ---------------------------------------------------------------------------------
 
 FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "edges": edges,
     "elementwise": elementwise,
+    "reference": reference,
+    "traps": traps,
     "bits": bit_file,
 }
 

@@ -328,11 +328,16 @@ def exp_edges(fmt: Format) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Real:
-    """A real number: special (nan, ±inf), rational, or enclosed by a ball at any precision."""
+    """A real number: special (nan, ±inf), rational, or enclosed by a ball at any precision.
+
+    A ball may hug a rational closer than any precision resolves: softmax 1 − e^−120000, log-softmax
+    −2049 − e^−2049. Then `outward` says on which side of it the magnitude lies: +1 above, −1 below.
+    """
 
     special: float | None = None
     rational: Fraction | None = None
     ball: Callable[[], arb] | None = None
+    outward: int = 0
 
     def enclose(self) -> arb:
         """A ball around the value at the current precision."""
@@ -352,7 +357,19 @@ class Real:
             return round_float(fmt, self.special)
         if self.rational is not None:
             return round_fraction(fmt, self.rational)
-        return decide(fmt, self.enclose)
+        for bits in PRECISIONS:
+            with ctx.workprec(bits):
+                got = round_ball(fmt, self.enclose())
+            if got is not None:
+                return got
+        return _round_point(fmt, self.end())
+
+    def end(self) -> arb:
+        """The end of the tightest ball on the side where the value is known to lie."""
+        assert self.outward
+        with ctx.workprec(PRECISIONS[-1]):
+            ball = self.enclose()
+            return ball.upper() if (ball > 0) == (self.outward > 0) else ball.lower()
 
     def decimal(self, digits: int = 40) -> str:
         """The value in decimal, correctly rounded to that many digits ("inf", "-inf", "nan")."""
@@ -438,7 +455,7 @@ class ExactRow:
             z, total, _ = self._parts()
             return z[i].exp() / total
 
-        return Real(ball=ball)
+        return Real(ball=ball, outward=-1)
 
     def log_softmax(self, i: int) -> Real:
         if not self.valid:
@@ -452,7 +469,7 @@ class ExactRow:
             z, _, log_total = self._parts()
             return z[i] - log_total
 
-        return Real(ball=ball)
+        return Real(ball=ball, outward=1)
 
     def weighted(self, factors: Sequence[tuple[int, Fraction]]) -> Real:
         """Σ factor_c · (−log-softmax_c) over the classes given; 0·inf is nan."""
@@ -471,7 +488,8 @@ class ExactRow:
         shift = sum((f * gap for f, gap in gaps), Fraction(0))
         if len(self.finite) == 1 or total == 0:
             return Real(rational=shift)
-        return Real(ball=lambda: _ball(total) * self._parts()[2] + _ball(shift))
+        outward = 1 if total * shift >= 0 else -1
+        return Real(ball=lambda: _ball(total) * self._parts()[2] + _ball(shift), outward=outward)
 
 
 def ulp(fmt: Format, y: Real) -> Fraction:
@@ -482,18 +500,17 @@ def ulp(fmt: Format, y: Real) -> Fraction:
         with ctx.workprec(bits):
             size = abs(y.enclose())
             low, high = size.lower(), size.upper()
-            if not (low > 0 or high < fmt.eta):
-                continue
             exponents = {_exponent(low), _exponent(high)}
             clamped = {min(max(e, fmt.emin), fmt.emax) for e in exponents}
             if len(clamped) == 1:
                 return Fraction(2) ** (clamped.pop() - fmt.precision + 1)
-    raise ArithmeticError("the exponent of the exact value is not decided")
+    exponent = min(max(_exponent(y.end()), fmt.emin), fmt.emax)
+    return Fraction(2) ** (exponent - fmt.precision + 1)
 
 
 def _exponent(point: arb) -> int:
     man, exp = (int(v) for v in point.man_exp())
-    return man.bit_length() + exp - 1 if man else -(1 << 40)
+    return abs(man).bit_length() + exp - 1 if man else -(1 << 40)
 
 
 def half_ulp(fmt: Format, value: float) -> float:
@@ -1148,9 +1165,10 @@ class Case:
     # The kinds
 
     def findings(self) -> list[Finding]:
-        return [self._finding(i) for i in range(len(self.columns))]
+        return [self.finding(i) for i in range(len(self.columns))]
 
-    def _finding(self, i: int) -> Finding:
+    def finding(self, i: int) -> Finding:
+        """The kind of the i-th element and where it comes from."""
         got, want, y = self.got[i], self.rounded[i], self.exact[i]
         column = self.columns[i]
         error = ulp_error(self.format, got, y)
