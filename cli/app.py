@@ -22,10 +22,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (compute, compare, limits):
-    app.command(cls=GroupedCommand, no_args_is_help=False)(command)
+for command, purpose in (
+    (compute, "The quantities themselves, and what goes wrong on the way."),
+    (compare, "Which formulation survives in which dtype, and how far off it is."),
+    (limits, "Where the edges of each dtype are."),
+):
+    app.command(cls=GroupedCommand, short_help=purpose)(command)
 
-_Refusal: type[Exception] = typer.BadParameter.__mro__[2]  # type: ignore[assignment]
+_Refusal: type[Exception] = typer.BadParameter.__mro__[2]
 """What Typer's parser raises: its module differs between versions, its place in the tree does not.
 """
 
@@ -87,4 +91,6 @@ def _refused(refusal: BaseException) -> int:
     context = getattr(refusal, "ctx", None)
     path = context.command_path if context is not None else "softmax-tool"
     message = " ".join(refusal.format_message().split()).rstrip(".")  # type: ignore[attr-defined]
-    raise UsageError(f"{message}; see {path} --help") from refusal
+    if not message.endswith("?"):
+        message += f"; see {path} --help"
+    raise UsageError(message) from refusal

@@ -195,14 +195,12 @@ def ulp(value: float | None) -> str:
         return ""
     if not math.isfinite(value):
         return repr(value)
-    if 0.5 < value < 0.5005:
-        text = f"{value:.5g}"
-        return text if float(text) > 0.5 else "> 0.5"
-    if value >= 10_000:
-        return f"{value:.2g}"
     if value >= 100:
-        return f"{value:.0f}"
-    return f"{value:.3g}"
+        return _rounded(value, 2) if value >= 10_000 else f"{value:.0f}"
+    text = f"{value:.3g}"
+    if value > 0.5 >= float(text):
+        text = f"{value:.5g}"
+    return text if value <= 0.5 or float(text) > 0.5 else "> 0.5"
 
 
 def share(part: int, whole: int) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -161,8 +162,6 @@ def test_large_values_are_written_in_pieces() -> None:
 
 
 def test_a_compute_report_without_values_is_refused(reports: dict[str, Report]) -> None:
-    from dataclasses import replace
-
     report = reports["compute"]
     assert isinstance(report, ComputeReport)
     bare = replace(report, results=(replace(report.results[0], values=None),))

@@ -1,0 +1,92 @@
+"""CSV and Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import TYPE_CHECKING
+
+from softmax_tool.renderers import csv as csv_renderer
+from softmax_tool.renderers import markdown, sections
+from softmax_tool.report import CompareReport, ComputeReport, LimitsReport
+
+if TYPE_CHECKING:
+    from softmax_tool.report import Report
+
+
+def lines_of(report: Report) -> list[dict[str, str]]:
+    stream = io.StringIO()
+    csv_renderer.render(report, stream)
+    return list(csv.DictReader(io.StringIO(stream.getvalue()), strict=True))
+
+
+def test_csv_is_one_line_a_case_with_all_its_counts(reports: dict[str, Report]) -> None:
+    report = reports["compare"]
+    assert isinstance(report, CompareReport)
+    lines = lines_of(report)
+    assert len(lines) == len(report.cases)
+    for line, case in zip(lines, report.cases, strict=True):
+        assert line["formulation"] == case.name.formulation
+        assert line["arithmetic"] == (case.name.arithmetic or "")
+        assert float(line["max_ulp"]) == case.max_ulp
+        for kind in sections.KINDS:
+            count = case.kinds.get(kind)
+            assert int(line[kind]) == (count.elements if count else 0)
+            assert int(line[f"{kind} unavoidable"]) == (count.unavoidable if count else 0)
+
+
+def test_csv_of_compute_keeps_every_bit(reports: dict[str, Report]) -> None:
+    report = reports["compute"]
+    assert isinstance(report, ComputeReport)
+    lines = lines_of(report)
+    assert len(lines) == 10
+    shifted = [float(line["softmax shifted"]) for line in lines[:5]]
+    assert shifted == [float(value) for value in report.shown[0].values[1]]
+    assert lines[0]["softmax naive kind"] == "overflow"
+
+
+def test_csv_of_limits_is_one_line_a_dtype(reports: dict[str, Report]) -> None:
+    report = reports["limits"]
+    assert isinstance(report, LimitsReport)
+    lines = lines_of(report)
+    assert [line["dtype"] for line in lines] == [limits.dtype for limits in report.formats]
+    assert float(lines[2]["exp_first_overflow"]) == 88.72283935546875
+
+
+def test_csv_runs_no_formula() -> None:
+    for name in ("=1+1", "+1", "-1", "@x", "\t=1"):
+        assert csv_renderer.cell(name) == "'" + name
+    assert csv_renderer.cell(-1.5) == "-1.5"
+    assert csv_renderer.cell("shifted") == "shifted"
+
+
+def test_csv_and_table_know_the_same_kinds() -> None:
+    assert tuple(sections.KINDS) == csv_renderer.KINDS
+
+
+def test_every_markdown_table_has_as_many_cells_in_each_line(report: Report) -> None:
+    stream = io.StringIO()
+    markdown.render(report, stream)
+    text = stream.getvalue()
+    assert "\x1b" not in text
+    for block in re.split(r"\n\n", text):
+        lines = [line for line in block.splitlines() if line.startswith("| ")]
+        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in lines}
+        assert len(widths) <= 1, block
+
+
+def test_markdown_obeys_no_name(reports: dict[str, Report]) -> None:
+    stream = io.StringIO()
+    markdown.render(reports["compare_hostile"], stream)
+    text = stream.getvalue()
+    assert "<i>" not in text
+    assert "a\\|b\\`&lt;i&gt;.csv" in text
+    assert "\\[red\\]softmax\\[/red\\] is nan \\| everywhere." in text
+
+
+def test_markdown_escapes() -> None:
+    assert markdown.escape("![x](http://y)") == "!\\[x\\](http:&#47;&#47;y)"
+    assert markdown.escape("a\\|b") == "a\\\\\\|b"
+    assert markdown.escape("two\nlines") == "two lines"
+    assert markdown.escape("- item") == "\\- item"
