@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.exact import coefficients_of
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.exact import Reference
     from softmax_tool.formats import FloatFormat
+    from softmax_tool.targets import Targets
 
     Array = NDArray[np.float64]
 
@@ -103,3 +106,20 @@ def log_softmax_minus_lse(c: Conditions) -> Array:
 
 def _log_softmax(c: Conditions, first_order: Array) -> Array:
     return compounded(first_order) + c.half_eta * (c.reference.classes + 2)
+
+
+def loss_bound(c: Conditions, targets: Targets, bound: Array) -> Array:
+    """Bound the error of a loss, (rows, 1), by that of the log-probabilities it is made of.
+
+    Each product and each partial sum adds a rounding of what it has reached by then.
+    """
+    coefficients = np.abs(coefficients_of(c.reference, targets))
+    y = np.abs(c.reference.log_softmax.hi)
+    if targets.labels is not None and not targets.smoothing:
+        rows = np.arange(len(y))[:, None]
+        bound, y = bound[rows, targets.labels], y[rows, targets.labels]
+        return coefficients * bound + c.u * coefficients * y + c.half_eta
+    with np.errstate(all="ignore"):
+        terms = coefficients * (bound + y * (c.n + 4) * c.u)
+        total = np.where(coefficients == 0, 0.0, terms).sum(axis=1, keepdims=True)
+    return np.asarray(total + c.half_eta * (4 * c.reference.classes + 4))

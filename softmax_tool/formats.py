@@ -96,6 +96,9 @@ class FloatFormat:
         NaN stays NaN; a magnitude of `overflow_threshold` or more becomes infinite, or NaN where
         the format has no infinity. Integers are rounded once as well.
         """
+        if values.dtype.kind == "i" and self.storage.itemsize < 4:
+            # Whatever float64 cannot hold of an integer is far beyond such a format.
+            values = values.astype(np.float64)
         if self.is_native:
             with np.errstate(over="ignore"):
                 return values.astype(self.storage, copy=False)

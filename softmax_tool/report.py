@@ -185,6 +185,7 @@ class CompareReport:
     pairs: tuple[Pair, ...]
     input_rounding: tuple[InputRounding, ...]
     verdict: tuple[str, ...]
+    formats: tuple[FormatLimits, ...] = ()  # the edges of the dtypes that were used
     command: str = field(default="compare", init=False)
 
 
@@ -233,6 +234,7 @@ class ComputeReport:
     pairs: tuple[Pair, ...]
     input_rounding: tuple[InputRounding, ...]
     verdict: tuple[str, ...]
+    formats: tuple[FormatLimits, ...] = ()
     command: str = field(default="compute", init=False)
 
 

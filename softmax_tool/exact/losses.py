@@ -10,7 +10,7 @@ from softmax_tool.exact.values import Exact
 
 if TYPE_CHECKING:
     from softmax_tool.exact.values import Array, Mask, Reference
-    from softmax_tool.formulations.protocol import Targets
+    from softmax_tool.targets import Targets
 
 
 def losses(reference: Reference, targets: Targets) -> Exact:
@@ -20,7 +20,7 @@ def losses(reference: Reference, targets: Targets) -> Exact:
     Σ -w_c t'_c y_c with t' = t (1 - s) + s/C. Terms are never skipped: 0 · inf is NaN.
     Weights and probabilities are those of the format; the smoothing is not rounded.
     """
-    coefficients = _coefficients(reference, targets)
+    coefficients = coefficients_of(reference, targets)
     y = reference.log_softmax
     with np.errstate(all="ignore"):
         if targets.labels is not None and not targets.smoothing:
@@ -37,7 +37,7 @@ def _take(values: Exact, labels: Array) -> Exact:
     return values[rows, labels]
 
 
-def _coefficients(reference: Reference, targets: Targets) -> Array:
+def coefficients_of(reference: Reference, targets: Targets) -> Array:
     """Return what each log-probability is multiplied by: (rows, 1) or (rows, classes)."""
     weights = 1.0 if targets.weights is None else targets.weights.astype(np.float64)
     if targets.probabilities is not None:

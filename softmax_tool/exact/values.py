@@ -56,3 +56,16 @@ class Reference:
     invalid: Mask  # (rows, 1)
     masked: Mask
     classes: int
+
+    def __getitem__(self, rows: Any) -> Reference:
+        return Reference(
+            self.softmax[rows],
+            self.log_softmax[rows],
+            self.shifted[rows],
+            self.log_sum[rows],
+            self.lse[rows],
+            self.mean_shift[rows],
+            self.invalid[rows],
+            self.masked[rows],
+            self.classes,
+        )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from softmax_tool.errors import UsageError
 from softmax_tool.formulations import log_softmax, losses, softmax
 from softmax_tool.formulations.losses import per_row
-from softmax_tool.formulations.protocol import Formulation, Targets
+from softmax_tool.formulations.protocol import Formulation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -102,7 +102,6 @@ __all__ = [
     "OPS",
     "QUANTITIES",
     "Formulation",
-    "Targets",
     "all_names",
     "expand",
     "names_of",

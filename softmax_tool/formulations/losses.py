@@ -6,12 +6,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from softmax_tool.formulations import log_softmax, softmax
-from softmax_tool.formulations.protocol import Formulation, Targets
+from softmax_tool.formulations.protocol import Formulation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.arithmetic import Arithmetic
+    from softmax_tool.targets import Targets
 
     Array = NDArray[Any]
 

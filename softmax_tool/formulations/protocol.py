@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from fractions import Fraction
 
     from numpy.typing import NDArray
 
@@ -32,27 +31,3 @@ class Formulation:
     formula: str
     source: str
     error_bound: Bound | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """What a loss is taken against, for one block of rows, already rounded to the format.
-
-    Attributes
-    ----------
-    labels : array of int64, shape (rows, 1), or None
-        Class of each row; 0 where the row is ignored.
-    probabilities : array, shape (rows, classes), or None
-        Target probabilities, in place of labels.
-    weights : array, shape (1, classes), or None
-        Weight of each class.
-    smoothing : Fraction
-        Label smoothing, as given; `kept` is 1 - smoothing, `spread` is smoothing / classes.
-    """
-
-    labels: Array | None
-    probabilities: Array | None
-    weights: Array | None
-    smoothing: Fraction
-    kept: Fraction
-    spread: Fraction

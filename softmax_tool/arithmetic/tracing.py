@@ -1,0 +1,308 @@
+"""An arithmetic that watches another one: which operation first went wrong, and what it spread to.
+
+`Tracing` carries out every operation with the arithmetic it wraps and keeps, beside each value, the
+first event of each class on the path to it. An event is numbered `operation · stride + column + 1`,
+with 0 for a column where it belongs to the whole row, so that the smaller number is the earlier one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool.arithmetic.tree import LEAF, tree_sum
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.arithmetic.protocol import Arithmetic
+    from softmax_tool.formats import FloatFormat
+
+    Array = NDArray[Any]
+    Ids = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+
+NEVER = np.int64(2**62)
+
+# Overflow: finite operands gave an infinity. Zero: a result that is not 0 became 0. Subnormal: a
+# result lost bits below the normal range. Absorbed: a sum is its largest addend though another is
+# not 0, or a quotient is 1 though its terms differ. Stalled: a sum misses what a wide accumulator
+# would have met.
+EVENTS = ("overflow", "zero", "subnormal", "absorbed", "stalled")
+_INEXACT = ("exp", "log", "log1p", "divide", "multiply")
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A value and, for each class of event that occurred, the number of the first one."""
+
+    value: Array
+    columns: Ids  # column + 1 of each entry, 0 for what belongs to the row; broadcasts to value
+    first: dict[str, Ids]
+    operation: int  # the operation that made it, -1 for an input
+    is_row_max: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation as it was carried out."""
+
+    name: str
+    step: str
+    operands: tuple[Array, ...]
+    result: Array
+    columns: Ids  # as of a traced value
+    stored: Array | None = None  # after the rounding at the end of the kernel, if that followed
+
+
+@dataclass(frozen=True, slots=True)
+class Tracing:
+    """Carries out operations with `inner` and records what happens in them."""
+
+    inner: Arithmetic
+    working: FloatFormat
+    result: FloatFormat
+    sums_are_wide: bool
+    classes: int
+    tape: list[Operation] = field(default_factory=list)
+    in_loss: bool = False
+    singular: dict[str, list[Mask]] = field(default_factory=lambda: {"divide": [], "log": []})
+
+    @property
+    def stride(self) -> int:
+        """How many event numbers one operation takes."""
+        return self.classes + 1
+
+    def for_loss(self) -> Tracing:
+        """Return the same trace for the operations that make a loss of log-probabilities."""
+        return replace(self, in_loss=True)
+
+    def locate(self, event: int) -> tuple[int, int | None]:
+        """Return operation and column of an event number."""
+        operation, column = divmod(event, self.stride)
+        return operation, column - 1 if column else None
+
+    # Operations of the Arithmetic protocol.
+
+    def max(self, x: Any) -> Any:
+        value = self.inner.max(self._lift(x).value)
+        return Traced(value, np.zeros((1, 1), np.int64), {}, -1, is_row_max=True)
+
+    def exp(self, x: Any) -> Any:
+        return self._elementwise("exp", "exp", x)
+
+    def log(self, x: Any) -> Any:
+        return self._elementwise("log", "log", x)
+
+    def log1p(self, x: Any) -> Any:
+        return self._elementwise("log1p", "log", x)
+
+    def negate(self, x: Any) -> Any:
+        x = self._lift(x)
+        return replace(x, value=self.inner.negate(x.value))
+
+    def add(self, x: Any, y: Any) -> Any:
+        return self._elementwise("add", "lse", x, y)
+
+    def subtract(self, x: Any, y: Any) -> Any:
+        step = "shift" if isinstance(y, Traced) and y.is_row_max else "subtract"
+        return self._elementwise("subtract", step, x, y)
+
+    def multiply(self, x: Any, y: Any) -> Any:
+        return self._elementwise("multiply", "pick", x, y)
+
+    def divide(self, x: Any, y: Any) -> Any:
+        return self._elementwise("divide", "divide", x, y)
+
+    def maximum(self, x: Any, y: Any) -> Any:
+        return self._elementwise("maximum", "clamp", x, y)
+
+    def sum(self, x: Any) -> Any:
+        x = self._lift(x)
+        return self._summed(x, self.inner.sum(x.value))
+
+    def online_sum(self, x: Any) -> Any:
+        addends = self.exp(self.subtract(x, self.max(x)))
+        return self._summed(addends, self.inner.online_sum(self._lift(x).value))
+
+    def drop_first_max(self, e: Any, x: Any) -> Any:
+        x, e = self._lift(x), self._lift(e)
+        dropped = np.zeros(e.value.shape, bool)
+        np.put_along_axis(dropped, x.value.argmax(axis=1)[:, None], True, axis=1)  # noqa: FBT003
+        first = {name: np.where(dropped, NEVER, ids) for name, ids in e.first.items()}
+        return replace(e, value=self.inner.drop_first_max(e.value, x.value), first=first)
+
+    def pick(self, x: Any, columns: Array) -> Any:
+        x = self._lift(x)
+        first = {
+            name: np.take_along_axis(np.broadcast_to(ids, x.value.shape), columns, axis=1)
+            for name, ids in x.first.items()
+        }
+        picked = self.inner.pick(x.value, columns)
+        return Traced(picked, columns.astype(np.int64) + 1, first, x.operation)
+
+    def constant(self, value: Fraction) -> Any:
+        return Traced(self.inner.constant(value), np.zeros((1, 1), np.int64), {}, -1)
+
+    def store(self, x: Any) -> Any:
+        x = self._lift(x)
+        stored = self.inner.store(x.value)
+        if stored is x.value:
+            return x
+        operation = self.tape[x.operation]
+        self.tape[x.operation] = replace(operation, stored=stored)
+        exact, value = x.value, stored
+        events = {
+            "overflow": np.isfinite(exact) & ~np.isfinite(value),
+            "zero": (exact != 0) & (value == 0),
+            "subnormal": _is_subnormal(value, self.result),
+        }
+        if operation.name == "divide":
+            events["absorbed"] = (value == 1) & (exact != 1)
+        return self._with_events(x, value, x.first, events, x.operation)
+
+    # How events arise and spread.
+
+    def _lift(self, x: Any) -> Traced:
+        if isinstance(x, Traced):
+            return x
+        per_class = x.shape[1] == self.classes
+        columns = np.arange(1, self.classes + 1) if per_class else np.zeros(1, np.int64)
+        return Traced(x, columns[None, :].astype(np.int64), {}, -1)
+
+    def _elementwise(self, name: str, step: str, *operands: Any) -> Traced:
+        lifted = tuple(self._lift(operand) for operand in operands)
+        values = tuple(operand.value for operand in lifted)
+        value = getattr(self.inner, name)(*values)
+        columns = lifted[0].columns
+        for operand in lifted[1:]:
+            columns = np.maximum(columns, operand.columns)
+        index = self._record(name, step, values, value, columns)
+        finite = np.logical_and.reduce(
+            [np.broadcast_to(np.isfinite(v), value.shape) for v in values]
+        )
+        singular = np.zeros(value.shape, bool)
+        if name in self.singular:
+            singular = np.broadcast_to(values[-1] == 0, value.shape)
+            self.singular[name].append(singular)
+        events = {
+            "overflow": finite & ~np.isfinite(value) & ~singular,
+            "zero": finite & (value == 0) & _exact_is_nonzero(name, values),
+            "absorbed": _is_absorbed(name, self._step(step), values, value),
+        }
+        if name in _INEXACT:
+            events["subnormal"] = _is_subnormal(value, self.working)
+        first = _inherit([operand.first for operand in lifted], value, self.stride)
+        traced = Traced(value, columns, {}, index)
+        return self._with_events(traced, value, first, events, index)
+
+    def _summed(self, addends: Traced, value: Array) -> Traced:
+        whole_row = np.zeros((1, 1), np.int64)
+        index = self._record("sum", "sum", (addends.value,), value, whole_row)
+        e = addends.value
+        first = {}
+        for name, ids in addends.first.items():
+            full = np.broadcast_to(ids, e.shape)
+            if name == "overflow":
+                full = np.where(np.isfinite(e), NEVER, full)
+            earliest = full.min(axis=1, keepdims=True)
+            reached = {"overflow": ~np.isfinite(value), "zero": value == 0}.get(name)
+            first[name] = earliest if reached is None else np.where(reached, earliest, NEVER)
+        finite = np.isfinite(e).all(axis=1, keepdims=True)
+        several = np.count_nonzero(e, axis=1, keepdims=True) > 1
+        events = {"overflow": finite & ~np.isfinite(value)}
+        if not self.in_loss:
+            events["absorbed"] = several & (value == e.max(axis=1, keepdims=True))
+        if not self.sums_are_wide:
+            events["stalled"] = _is_stalled(e, value, self.working)
+        traced = Traced(value, whole_row, {}, index)
+        return self._with_events(traced, value, first, events, index)
+
+    def _record(
+        self, name: str, step: str, operands: tuple[Array, ...], result: Array, columns: Ids
+    ) -> int:
+        self.tape.append(Operation(name, self._step(step), operands, result, columns))
+        return len(self.tape) - 1
+
+    def _step(self, step: str) -> str:
+        return "pick" if self.in_loss else step
+
+    def _with_events(
+        self,
+        x: Traced,
+        value: Array,
+        inherited: dict[str, Ids],
+        events: dict[str, Mask],
+        index: int,
+    ) -> Traced:
+        """Add new events to those inherited, which are older."""
+        own = np.broadcast_to(index * self.stride + x.columns, value.shape)
+        first = {name: np.broadcast_to(ids, value.shape) for name, ids in inherited.items()}
+        for name, happened in events.items():
+            if happened.any():
+                older = first.get(name, np.full(value.shape, NEVER))
+                first[name] = np.where(happened & (older == NEVER), own, older)
+        return replace(x, value=value, first=first, operation=index)
+
+
+def _inherit(histories: list[dict[str, Ids]], value: Array, stride: int) -> dict[str, Ids]:
+    """Return the earliest event of each class among the operands, where it reaches the result."""
+    first: dict[str, Ids] = {}
+    for name in EVENTS:
+        merged: Ids | None = None
+        for history in histories:
+            if name in history:
+                ids = history[name]
+                merged = ids if merged is None else _earlier(merged, ids, stride)
+        if merged is None:
+            continue
+        if name in {"overflow", "zero"}:
+            merged = np.where((value == 0) | ~np.isfinite(value), merged, NEVER)
+        first[name] = merged
+    return first
+
+
+def _earlier(own: Ids, other: Ids, stride: int) -> Ids:
+    """Return the event of the earlier operation; `own`, of the element itself, within the same."""
+    return np.where(other // stride < own // stride, other, own)
+
+
+def _is_subnormal(value: Array, target: FloatFormat) -> Mask:
+    return np.asarray((value != 0) & (np.abs(value) < target.smallest_normal))
+
+
+def _exact_is_nonzero(name: str, values: tuple[Array, ...]) -> Mask | bool:
+    if name == "exp":
+        return True
+    if name == "divide":
+        return values[0] != 0
+    if name == "multiply":
+        return np.asarray((values[0] != 0) & (values[1] != 0))
+    return False
+
+
+def _is_absorbed(name: str, step: str, values: tuple[Array, ...], value: Array) -> Mask:
+    if name == "divide":
+        return np.asarray((value == 1) & (values[0] != values[1]))
+    if step == "lse":
+        return np.asarray((value == values[0]) & (values[1] != 0) & (values[0] != 0))
+    return np.zeros(value.shape, bool)
+
+
+def stall_tolerance(classes: int, target: FloatFormat) -> float:
+    """Return how far, relatively, a sum kept in a wide accumulator may be from its addends'."""
+    depth = 28 + (-(-classes // LEAF) - 1).bit_length()
+    accumulator = 2.0**-53 if target.precision == 53 else 2.0**-24
+    return depth * accumulator + target.unit_roundoff
+
+
+def _is_stalled(e: Array, value: Array, target: FloatFormat) -> Mask:
+    with np.errstate(all="ignore"):
+        true = tree_sum(np.abs(e.astype(np.float64)))
+        met = tree_sum(e.astype(np.float64))
+        missed = np.abs(value.astype(np.float64) - met)
+        return np.asarray(np.isfinite(value) & (missed > stall_tolerance(e.shape[1], target) * true))

@@ -1,0 +1,254 @@
+"""The work on one block of rows: every case computed, judged, and added up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool import exact
+from softmax_tool.arithmetic.sharing import Sharing
+from softmax_tool.bounds import Conditions, loss_bound
+from softmax_tool.computation import Computation, Rows
+from softmax_tool.diagnose import NO_KIND, judge
+from softmax_tool.formulations import EXACT, FORMULATIONS, LOSSES
+from softmax_tool.tally import Results, compare_pair, summarise, summarise_rounding
+from softmax_tool.targets import Targets
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.arithmetic import Arithmetic
+    from softmax_tool.exact import Exact
+    from softmax_tool.formats import FloatFormat
+    from softmax_tool.plan import Options, Plan, Variant
+    from softmax_tool.readers import Block
+    from softmax_tool.report import CaseName
+    from softmax_tool.summary import PairSummary, RoundingSummary, Summary
+
+    Array = NDArray[Any]
+    Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class LossPart:
+    """Row values of one loss on one block, on their way into the reduction."""
+
+    losses: Array  # (kept rows,), in the storage of the format; float64 for the true losses
+    divisors: Array  # what a mean divides by, row by row
+    per_row: Array  # (rows,), 0 where a row is ignored
+
+
+@dataclass(frozen=True, slots=True)
+class CaseOutcome:
+    """One case on one block."""
+
+    summary: Summary
+    values: Array  # (rows, classes), or (kept rows, 1)
+    kinds: NDArray[np.int8]  # of the same shape; NO_KIND where there is none or it is unavoidable
+    loss: LossPart | None
+    true_loss: LossPart | None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOutcome:
+    """All that one block adds to the report."""
+
+    start: int
+    logits: Array
+    labels: Array | None
+    kept: Mask  # (rows,): rows that losses count
+    cases: tuple[CaseOutcome, ...]
+    pairs: tuple[PairSummary, ...]
+    rounding: tuple[RoundingSummary, ...]
+
+
+def work(block: Block, plan: Plan, options: Options, pairs: tuple[tuple[int, int], ...]) -> BlockOutcome:
+    """Do everything that the plan asks for on one block; `pairs` are indices into its cases."""
+    kept = _kept(block, options)
+    cases: list[CaseOutcome] = []
+    rounding = []
+    true_values: list[Exact] = []
+    for target in plan.formats:
+        logits = target.round(block.logits)
+        rounding.append(summarise_rounding(block.logits, logits))
+        rows = Rows(
+            logits,
+            _targets(block, options, target),
+            exact.reference(logits.astype(np.float64)),
+        )
+        for variant in plan.variants:
+            if variant.target == target:
+                for outcome, true in _variant(variant, rows, block.start, kept, options):
+                    cases.append(outcome)
+                    true_values.append(true)
+    names = plan.cases
+    compared = tuple(
+        compare_pair(cases[a].values, cases[b].values, true_values[a], _format(plan, names[a]))
+        for a, b in pairs
+    )
+    return BlockOutcome(
+        block.start, block.logits, block.labels, kept, tuple(cases), compared, tuple(rounding)
+    )
+
+
+def _format(plan: Plan, name: CaseName) -> FloatFormat:
+    return next(f for f in plan.formats if f.name == name.dtype)
+
+
+def _kept(block: Block, options: Options) -> Mask:
+    """Return which rows losses count: all but those whose label is the ignored one."""
+    if block.labels is None or block.labels.ndim > 1:
+        return np.ones(len(block.logits), bool)
+    return np.asarray(block.labels != options.ignore_index)
+
+
+def _targets(block: Block, options: Options, target: FloatFormat) -> Targets | None:
+    if block.labels is None:
+        return None
+    classes = block.logits.shape[1]
+    smoothing = Fraction(options.label_smoothing)
+    hard = block.labels.ndim == 1
+    weights = options.weights
+    ignored = block.labels == options.ignore_index
+    return Targets(
+        labels=np.where(ignored, 0, block.labels)[:, None] if hard else None,
+        probabilities=None if hard else target.round(block.labels),
+        weights=None if weights is None else target.round(np.asarray(weights))[None, :],
+        smoothing=smoothing,
+        kept=1 - smoothing,
+        spread=smoothing / classes,
+    )
+
+
+def _variant(
+    variant: Variant, rows: Rows, start: int, kept: Mask, options: Options
+) -> list[tuple[CaseOutcome, Exact]]:
+    """Compute and judge every case of one format and arithmetic."""
+    xp = Sharing(variant.model.build(variant.target))
+    numbers = np.arange(start, start + len(rows.logits))
+    used = np.flatnonzero(kept)
+    kept_rows = rows if len(used) == len(kept) else rows[used]
+    # Losses share nothing with the quantities of all rows where some rows are ignored.
+    loss_xp = xp if kept_rows is rows else Sharing(variant.model.build(variant.target))
+    outcomes = []
+    for name in variant.cases:
+        is_loss = name.quantity in LOSSES
+        part = kept_rows if is_loss else rows
+        outcome = _Case(name, variant, part, numbers[used] if is_loss else numbers, options)
+        outcomes.append(outcome.run(loss_xp if is_loss else xp, kept))
+    return outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    name: CaseName
+    variant: Variant
+    rows: Rows
+    numbers: NDArray[np.int64]
+    options: Options
+
+    def run(self, xp: Arithmetic, kept: Mask) -> tuple[CaseOutcome, Exact]:
+        target = self.variant.target
+        true = self._true()
+        computation = self._computation(true)
+        got = target.round(true.hi) if computation is None else computation.compute(xp)
+        judged = judge(
+            got, true, self.rows.reference.invalid, self._masked(), target, computation
+        )
+        results = Results(
+            target,
+            self.name.quantity,
+            got,
+            true,
+            judged,
+            self.rows.reference.invalid,
+            self.rows.logits,
+            self.rows.reference,
+            self.numbers,
+            self._labels(),
+            self._coefficients(),
+        )
+        summary = summarise(results, self._bound(), self.options.top)
+        kinds = np.where(judged.unavoidable, np.int8(NO_KIND), judged.kind)
+        loss, true_loss = self._loss_parts(got, true, kept)
+        return CaseOutcome(summary, got, kinds, loss, true_loss), true
+
+    @property
+    def _is_loss(self) -> bool:
+        return self.name.quantity in LOSSES
+
+    def _true(self) -> Exact:
+        reference = self.rows.reference
+        if self.name.quantity == "softmax":
+            return reference.softmax
+        if self.name.quantity == "log-softmax":
+            return reference.log_softmax
+        assert self.rows.targets is not None  # noqa: S101  (losses have targets)
+        return exact.losses(reference, self.rows.targets)
+
+    def _masked(self) -> Mask:
+        reference, targets = self.rows.reference, self.rows.targets
+        if not self._is_loss or targets is None:
+            return reference.masked
+        return exact.mask_of(reference, targets)
+
+    def _computation(self, true: Exact) -> Computation | None:
+        if self.name.formulation == EXACT:
+            return None
+        formulation = FORMULATIONS[self.name.quantity, self.name.formulation]
+        variant = self.variant
+        return Computation(
+            formulation, variant.target, variant.model, self.rows, true, self.options.max_ulp
+        )
+
+    def _bound(self) -> Array | None:
+        if self.name.formulation == EXACT:
+            return None
+        bound = FORMULATIONS[self.name.quantity, self.name.formulation].error_bound
+        constant = self.variant.model.sum_constant
+        if bound is None or constant is None:
+            return None
+        target = self.variant.target
+        conditions = Conditions(
+            self.rows.reference, target, constant(self.rows.logits.shape[1], target)
+        )
+        if not self._is_loss or self.rows.targets is None:
+            return bound(conditions)
+        return loss_bound(conditions, self.rows.targets, bound(conditions))
+
+    def _labels(self) -> NDArray[np.int64] | None:
+        targets = self.rows.targets
+        if not self._is_loss or targets is None or targets.labels is None:
+            return None
+        return targets.labels[:, 0].astype(np.int64)
+
+    def _coefficients(self) -> Array | None:
+        targets = self.rows.targets
+        if self._labels() is None or targets is None or targets.smoothing:
+            return None
+        return exact.coefficients_of(self.rows.reference, targets)
+
+    def _loss_parts(
+        self, got: Array, true: Exact, kept: Mask
+    ) -> tuple[LossPart | None, LossPart | None]:
+        if not self._is_loss:
+            return None, None
+        assert self.rows.targets is not None  # noqa: S101  (losses have targets)
+        divisors = _divisors(self.rows.targets, len(got), self.variant.target)
+        return _part(got, divisors, kept), _part(true.hi, divisors, kept)
+
+
+def _part(values: Array, divisors: Array, kept: Mask) -> LossPart:
+    per_row = np.zeros(len(kept), values.dtype)
+    per_row[kept] = values[:, 0]
+    return LossPart(values[:, 0], divisors, per_row)
+
+
+def _divisors(targets: Targets, rows: int, target: FloatFormat) -> Array:
+    """Return what each row adds to a mean's denominator: its label's weight, or 1."""
+    if targets.labels is None or targets.weights is None:
+        return np.ones(rows, target.storage)
+    return np.asarray(targets.weights[0, targets.labels[:, 0]])

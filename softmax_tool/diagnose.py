@@ -1,0 +1,312 @@
+"""From results to findings: which elements went wrong, what kind it is, and where it began.
+
+Most elements of most blocks are right or wrong by rounding alone; that is decided from the results.
+Only rows that hold something else are computed once more under a trace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from softmax_tool.arithmetic.tracing import EVENTS, NEVER, Traced, Tracing
+from softmax_tool.ulp import ulp_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.exact import Exact
+    from softmax_tool.formats import FloatFormat
+
+    Array = NDArray[Any]
+    Mask = NDArray[np.bool_]
+
+# In the order in which they are asked: an element has the first kind that fits it.
+KINDS = (
+    "overflow",
+    "zero-denominator",
+    "log-of-zero",
+    "absorbed",
+    "underflow",
+    "nan",
+    "inf",
+    "stalled-sum",
+    "silent-error",
+    "subnormal",
+)
+NO_KIND = -1
+_CODE = {kind: code for code, kind in enumerate(KINDS)}
+# The class of event that a kind goes back to, and what to look at where there was none.
+_EVENTS_OF = {
+    "overflow": ("overflow",),
+    "zero-denominator": ("zero",),
+    "log-of-zero": ("zero",),
+    "absorbed": ("absorbed", "zero"),
+    "underflow": ("zero", "absorbed"),
+    "nan": EVENTS,
+    "inf": EVENTS,
+    "stalled-sum": ("stalled",),
+    "silent-error": (),
+    "subnormal": ("subnormal",),
+}
+
+
+class Computation(Protocol):
+    """One case on one block of rows, to be run again on some of them."""
+
+    @property
+    def sums_are_wide(self) -> bool:
+        """Whether its arithmetic cannot stall."""
+
+    def thresholds(self, rows: Array) -> Array:
+        """Return the ULP error above which an element of those rows is a silent error."""
+
+    def trace(self, rows: Array) -> tuple[Tracing, Traced]:
+        """Compute those rows under a trace."""
+
+    def replayed_errors(self, rows: Array, last: int) -> Array:
+        """Return ULP errors with operations up to `last` rounded and the later ones not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The judgement on one block of results.
+
+    Arrays have the results' shape. `kind` indexes `KINDS`, `NO_KIND` where there is none; `event`
+    is the number of the first event within the trace, `event_class` indexes `EVENTS`.
+    """
+
+    rounded: Array  # the correctly rounded exact values
+    errors: Array  # in ULP
+    wrong: Mask  # counted elements that are not correctly rounded
+    counted: Mask  # neither masked nor of an invalid row
+    masked: Mask
+    kind: NDArray[np.int8]
+    unavoidable: Mask
+    traced: TracedRows | None
+
+
+@dataclass(frozen=True, slots=True)
+class TracedRows:
+    """The trace of the rows that needed one; `place[row]` finds a block's row in it."""
+
+    place: NDArray[np.int64]
+    tracing: Tracing
+    event: NDArray[np.int64]
+    event_class: NDArray[np.int8]
+
+
+def judge(
+    got: Array,
+    exact: Exact,
+    invalid: Mask,
+    masked: Mask,
+    target: FloatFormat,
+    computation: Computation | None,
+) -> Judged:
+    """Judge results against exact values.
+
+    Parameters
+    ----------
+    got : array, shape (rows, classes), or (rows, 1) for a loss
+        Results in the storage of `target`.
+    exact : Exact
+        True values of the same shape.
+    invalid : bool array, shape (rows, 1)
+        Rows that are NaN by definition; not judged.
+    masked : bool array
+        Elements whose logit is -inf; not judged where the result is the exact one.
+    computation : Computation or None
+        How to run rows again; None for the exact values themselves, which have no operations.
+    """
+    rounded = target.round(exact.hi)
+    same = (got == rounded) | (np.isnan(got) & np.isnan(rounded))
+    aside = masked & same & ~invalid
+    counted = ~(invalid | aside)
+    wrong = counted & ~same
+    errors = ulp_errors(got, exact, rounded, target)
+    kind = np.full(got.shape, NO_KIND, np.int8)
+    unavoidable = _judge_unavoidable(got, exact, counted & same, target, kind)
+    traced = None
+    if computation is not None:
+        traced = _judge_wrong(got, exact, wrong, errors, target, computation, kind)
+    return Judged(rounded, errors, wrong, counted, aside, kind, unavoidable, traced)
+
+
+def _is_subnormal(values: Array, target: FloatFormat) -> Mask:
+    return np.asarray((values != 0) & (np.abs(values) < target.smallest_normal))
+
+
+def _judge_unavoidable(
+    got: Array, exact: Exact, right: Mask, target: FloatFormat, kind: NDArray[np.int8]
+) -> Mask:
+    """Mark correctly rounded results that are 0 or subnormal all the same."""
+    small = right & (np.abs(got) < target.smallest_normal)
+    if not small.any():
+        return small
+    vanished = small & (got == 0) & exact.nonzero
+    subnormal = small & (got != 0)
+    kind[vanished] = _CODE["underflow"]
+    kind[subnormal] = _CODE["subnormal"]
+    return vanished | subnormal
+
+
+def _judge_wrong(
+    got: Array,
+    exact: Exact,
+    wrong: Mask,
+    errors: Array,
+    target: FloatFormat,
+    computation: Computation,
+    kind: NDArray[np.int8],
+) -> TracedRows | None:
+    """Give every element that needs one its kind and its first event."""
+    tiny = np.abs(got) < target.smallest_normal  # False for NaN
+    suspicious = wrong & (tiny | ~np.isfinite(got))
+    if not computation.sums_are_wide:
+        suspicious |= wrong
+    far = wrong & (errors > 1)
+    silent = np.zeros(got.shape, bool)
+    rows = np.flatnonzero(far.any(axis=1))
+    if rows.size:
+        silent[rows] = far[rows] & (errors[rows] > computation.thresholds(rows))
+    rows = np.flatnonzero((suspicious | silent).any(axis=1))
+    if not rows.size:
+        return None
+    tracing, traced = computation.trace(rows)
+    first = {name: np.broadcast_to(traced.first[name], got[rows].shape) for name in traced.first}
+    codes = _kinds(got[rows], exact[rows], wrong[rows], silent[rows], first, tracing, target)
+    event, event_class = _first_events(codes, first)
+    _Replays(first, event, event_class, tracing, traced.columns).explain(
+        rows, codes, errors[rows], computation
+    )
+    chosen = codes != NO_KIND
+    kind[rows] = np.where(chosen, codes, kind[rows])
+    place = np.full(len(got), -1, np.int64)
+    place[rows] = np.arange(len(rows))
+    return TracedRows(place, tracing, event, event_class)
+
+
+def _kinds(
+    got: Array,
+    exact: Exact,
+    wrong: Mask,
+    silent: Mask,
+    first: dict[str, NDArray[np.int64]],
+    tracing: Tracing,
+    target: FloatFormat,
+) -> NDArray[np.int8]:
+    """Return the kind of each wrong element: the first in the order of `KINDS` that fits."""
+
+    def met(event: str) -> Mask:
+        return first[event] < NEVER if event in first else np.zeros(got.shape, bool)
+
+    zero_denominator = _any_of(tracing.singular["divide"], got.shape)
+    finite, zero = np.isfinite(got), got == 0
+    large = np.abs(exact.hi) >= target.smallest_normal
+    conditions = {
+        "overflow": met("overflow"),
+        "zero-denominator": np.isnan(got) & met("zero") & zero_denominator,
+        "log-of-zero": np.isinf(got) & met("zero") & ~exact.infinite,
+        "absorbed": zero & large,
+        "underflow": zero & exact.nonzero & ~large,
+        "nan": np.isnan(got),
+        "inf": np.isinf(got),
+        "stalled-sum": met("stalled"),
+        "silent-error": silent,
+        "subnormal": finite & _is_subnormal(got, target),
+    }
+    # `select` takes the first that holds, in the order of the list.
+    choices = [np.int8(_CODE[kind]) for kind in KINDS]
+    chosen = np.select([conditions[kind] for kind in KINDS], choices, np.int8(NO_KIND))
+    return np.where(wrong, chosen, np.int8(NO_KIND))
+
+
+def _any_of(masks: list[Mask], shape: tuple[int, ...]) -> Mask:
+    """Return where any operation met a singular operand, spread over rows where shapes differ."""
+    result = np.zeros(shape, bool)
+    for mask in masks:
+        fits = mask.shape[1] in {1, shape[1]}
+        result |= mask if fits else mask.any(axis=1, keepdims=True)
+    return result
+
+
+def _first_events(
+    codes: NDArray[np.int8], first: dict[str, NDArray[np.int64]]
+) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+    """Return the first event of each element by its kind: number and class."""
+    event = np.full(codes.shape, NEVER)
+    event_class = np.full(codes.shape, -1, np.int8)
+    for kind, names in _EVENTS_OF.items():
+        here = codes == _CODE[kind]
+        if not here.any():
+            continue
+        best = np.full(codes.shape, NEVER)
+        best_class = np.full(codes.shape, -1, np.int8)
+        for name in names:
+            if name not in first:
+                continue
+            # The named classes are in order of preference, but for what has no order: nan, inf.
+            better = first[name] < best if names == EVENTS else best == NEVER
+            better = better & (first[name] < NEVER)
+            best = np.where(better, first[name], best)
+            best_class = np.where(better, np.int8(EVENTS.index(name)), best_class)
+        event = np.where(here, best, event)
+        event_class = np.where(here, best_class, event_class)
+    return event, event_class
+
+
+@dataclass(frozen=True, slots=True)
+class _Replays:
+    """Finds where errors without an event began, and writes it into `event`, `event_class`."""
+
+    first: dict[str, NDArray[np.int64]]
+    event: NDArray[np.int64]
+    event_class: NDArray[np.int8]
+    tracing: Tracing
+    columns: NDArray[np.int64]
+
+    def explain(
+        self, rows: Array, codes: NDArray[np.int8], errors: Array, computation: Computation
+    ) -> None:
+        """Replay with ever more operations rounded, until the element is wrong.
+
+        Wrong is a silent error that is above its threshold, anything else when half of its error
+        is there.
+        """
+        unexplained = (codes != NO_KIND) & (self.event == NEVER)
+        local = np.flatnonzero(unexplained.any(axis=1))
+        if not local.size:
+            return
+        above = np.nextafter(computation.thresholds(rows[local]), np.inf)
+        limits = np.where(codes[local] == _CODE["silent-error"], above, errors[local] / 2)
+        for last in range(len(self.tracing.tape)):
+            replayed = computation.replayed_errors(rows[local], last)
+            found = np.zeros(codes.shape, bool)
+            found[local] = unexplained[local] & (replayed >= limits)
+            if found.any():
+                self._write(last, found)
+                unexplained &= ~found
+            if not unexplained.any():
+                return
+
+    def _write(self, operation: int, found: Mask) -> None:
+        """Name the element's event at that operation, its own or one that reached it.
+
+        Without any it was rounding, at the element's own column or in what belongs to the row.
+        """
+        stride = self.tracing.stride
+        by_row = not self.tracing.tape[operation].columns.any()
+        own = np.zeros(1, np.int64) if by_row else self.columns
+        number = np.broadcast_to(operation * stride + own, found.shape).copy()
+        classes = np.full(found.shape, -1, np.int8)
+        for code, name in enumerate(EVENTS):
+            if name in self.first:
+                here = (self.first[name] // stride == operation) & (classes == -1)
+                number = np.where(here, self.first[name], number)
+                classes = np.where(here, np.int8(code), classes)
+        self.event[found], self.event_class[found] = number[found], classes[found]

@@ -1,0 +1,426 @@
+"""The whole way from a source to a report: blocks, threads, order, progress."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool import sentences
+from softmax_tool.arithmetic import find_model
+from softmax_tool.arithmetic.reduction import ExactReduction
+from softmax_tool.blocks import BlockOutcome, CaseOutcome, work
+from softmax_tool.errors import InputError, UsageError
+from softmax_tool.exact import Exact
+from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format, narrower_than
+from softmax_tool.formulations import EXACT, LOSSES
+from softmax_tool.plan import Options, Plan, all_formats, plan, stored_format
+from softmax_tool.report import (
+    Case,
+    CaseName,
+    CompareReport,
+    ComputeReport,
+    FormatLimits,
+    InputInfo,
+    InputRounding,
+    LabelsInfo,
+    LimitsReport,
+    Loss,
+    Pair,
+    Result,
+    Settings,
+)
+from softmax_tool.shown import ShownRows
+from softmax_tool.sink import ArraySink, Outlet
+from softmax_tool.summary import PairSummary, RoundingSummary, Summary
+from softmax_tool.ulp import HISTOGRAM_EDGES, ulp_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.arithmetic.protocol import Reduction
+    from softmax_tool.formats import FloatFormat
+    from softmax_tool.readers import Block, Source
+
+    Array = NDArray[Any]
+    Progress = Callable[[int, int | None], None]
+
+BLOCK_ELEMENTS = 1 << 17  # of 8 bytes each they stay in the second-level cache
+
+
+def compare(
+    source: Source,
+    options: Options,
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> CompareReport:
+    """Compare formulations with each other and with the exact values."""
+    plan_ = plan(source, options, all_formats, None)
+    totals = _Totals(plan_, options)
+    for outcome in _outcomes(source, plan_, options, totals.pairs, threads):
+        totals.add(outcome)
+        if progress is not None:
+            progress(totals.rows, _row_count(source))
+    info = _input_info(source)
+    cases = tuple(totals.case(index) for index in range(len(plan_.cases)))
+    losses = totals.losses(_label_shape(info))
+    pairs, rounding = totals.pair_reports(), totals.rounding_reports()
+    edges = tuple(_limits_of(target) for target in plan_.formats)
+    verdict = sentences.verdict(info, cases, losses, pairs, rounding, edges)
+    settings = _settings(plan_, options, info)
+    return CompareReport(info, settings, cases, losses, pairs, rounding, verdict, edges)
+
+
+def compute(
+    source: Source,
+    options: Options,
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    values: ArraySink | None = None,
+) -> ComputeReport:
+    """Compute quantities, and say what went wrong on the way."""
+    plan_ = plan(source, options, stored_format, ("naive", "shifted"))
+    if len(plan_.models) > 1:
+        raise UsageError("compute takes one arithmetic; use compare to set several side by side")
+    totals = _Totals(plan_, options)
+    shown = ShownRows(plan_, options)
+    sink = Outlet(plan_, options, values) if values is not None else None
+    for outcome in _outcomes(source, plan_, options, totals.pairs, threads):
+        totals.add(outcome)
+        shown.add(outcome)
+        if sink is not None:
+            sink.add(outcome)
+        if progress is not None:
+            progress(totals.rows, _row_count(source))
+    info = _input_info(source)
+    losses = totals.losses(_label_shape(info))
+    if sink is not None:
+        sink.finish(info, losses)
+    cases = tuple(totals.case(index) for index in range(len(plan_.cases)))
+    results = tuple(
+        Result(case.name, None, case.kinds, case.elements, case.rows)
+        for case in cases
+        if case.name.quantity not in LOSSES
+    )
+    pairs, rounding = totals.pair_reports(), totals.rounding_reports()
+    edges = tuple(_limits_of(target) for target in plan_.formats)
+    verdict = sentences.verdict(info, cases, losses, pairs, rounding, edges)
+    return ComputeReport(
+        info,
+        _settings(plan_, options, info),
+        results,
+        losses,
+        shown.rows(totals.rows),
+        shown.because(totals.rows),
+        pairs,
+        rounding,
+        verdict,
+        edges,
+    )
+
+
+def limits(dtypes: Sequence[str] | None = None) -> LimitsReport:
+    """Return the edges of formats, all known ones by default."""
+    return LimitsReport(tuple(_limits_of(find_format(name)) for name in dtypes or FORMATS))
+
+
+def _limits_of(target: FloatFormat) -> FormatLimits:
+    edges = exp_edges(target)
+    return FormatLimits(
+        dtype=target.name,
+        aliases=target.aliases,
+        bits=target.precision + (target.emax - target.emin + 2).bit_length() - 1,
+        precision=target.precision,
+        emin=target.emin,
+        emax=target.emax,
+        max_finite=target.max_finite,
+        has_inf=target.has_inf,
+        smallest_normal=target.smallest_normal,
+        smallest_subnormal=target.smallest_subnormal,
+        unit_roundoff=target.unit_roundoff,
+        exp_last_finite=edges.last_finite,
+        exp_first_overflow=edges.first_overflow,
+        exp_last_zero=edges.last_zero,
+        exp_first_nonzero=edges.first_nonzero,
+        exp_last_subnormal=edges.last_subnormal,
+        exp_first_normal=edges.first_normal,
+        sum_of_ones_stalls_at=2.0**target.precision,
+    )
+
+
+def _outcomes(
+    source: Source,
+    plan_: Plan,
+    options: Options,
+    pairs: tuple[tuple[int, int], ...],
+    threads: int | None,
+) -> Iterator[BlockOutcome]:
+    """Work on every block, several at a time, and hand the outcomes out in row order."""
+    blocks = source.blocks(max(1, BLOCK_ELEMENTS // source.classes))
+    count = threads if threads is not None else _processors()
+    first, second = next(blocks, None), next(blocks, None)
+    if first is None:
+        raise InputError(f"{', '.join(source.paths)}: no rows; there is nothing to look at")
+    if second is None or count == 1:
+        for block in _chain(first, second, blocks):
+            yield work(block, plan_, options, pairs)
+        return
+    waiting: deque[Future[BlockOutcome]] = deque()
+    pool = ThreadPoolExecutor(count)
+    try:
+        for block in _chain(first, second, blocks):
+            waiting.append(pool.submit(work, block, plan_, options, pairs))
+            if len(waiting) > count:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _chain(first: Block, second: Block | None, rest: Iterator[Block]) -> Iterator[Block]:
+    yield first
+    if second is not None:
+        yield second
+    yield from rest
+
+
+def _processors() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def _row_count(source: Source) -> int | None:
+    shape = source.shape
+    if shape is None:
+        return None
+    return int(np.prod([n for axis, n in enumerate(shape) if axis != source.axis], dtype=object))
+
+
+def _input_info(source: Source) -> InputInfo:
+    assert source.shape is not None  # noqa: S101  (every row has been read)
+    labels = None
+    if source.label_kind is not None:
+        labels = LabelsInfo(tuple(source.label_paths), source.label_kind)
+    return InputInfo(tuple(source.paths), source.shape, source.stored_dtype, labels, source.axis)
+
+
+def _label_shape(info: InputInfo) -> tuple[int, ...]:
+    return tuple(n for axis, n in enumerate(info.shape) if axis != info.axis)
+
+
+def _settings(plan_: Plan, options: Options, info: InputInfo) -> Settings:
+    return Settings(
+        ops=plan_.ops,
+        formulations=plan_.formulations,
+        dtypes=tuple(target.name for target in plan_.formats),
+        arithmetics=tuple(model.name for model in plan_.models),
+        axis=info.axis,
+        reduction=options.reduction,
+        ignore_index=options.ignore_index,
+        label_smoothing=options.label_smoothing,
+        weights=options.weights_name,
+        max_ulp=options.max_ulp,
+        top=options.top,
+        rows=options.rows,
+        columns=options.columns,
+    )
+
+
+# Which formulations are worth setting side by side: naive against stable, log(softmax) against
+# log-softmax, and nll of log-softmax against cross-entropy.
+_SIDE_BY_SIDE = (
+    (("softmax", "naive"), ("softmax", "shifted")),
+    (("log-softmax", "log-of-naive"), ("log-softmax", "shifted")),
+    (("log-softmax", "log-of-shifted"), ("log-softmax", "shifted")),
+    (("ce", "log-of-naive"), ("ce", "shifted")),
+    (("nll", "shifted"), ("ce", "shifted")),
+)
+
+
+def _pairs_of(cases: tuple[CaseName, ...]) -> tuple[tuple[int, int], ...]:
+    """Return indices of the cases to compare: the usual pairs, and any two that are alone."""
+    index = {(c.dtype, c.arithmetic, c.quantity, c.formulation): i for i, c in enumerate(cases)}
+    variants = dict.fromkeys((c.dtype, c.arithmetic) for c in cases if c.arithmetic is not None)
+    found = {}
+    for variant in variants:
+        wanted = [*_SIDE_BY_SIDE, *_lone_pairs(cases, variant)]
+        for a, b in wanted:
+            if (*variant, *a) in index and (*variant, *b) in index:
+                found[index[(*variant, *a)], index[(*variant, *b)]] = None
+    return tuple(found)
+
+
+def _lone_pairs(
+    cases: tuple[CaseName, ...], variant: tuple[str, str | None]
+) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+    by_quantity: dict[str, list[tuple[str, str]]] = {}
+    for case in cases:
+        if (case.dtype, case.arithmetic) == variant and case.formulation != EXACT:
+            by_quantity.setdefault(case.quantity, []).append((case.quantity, case.formulation))
+    return [(pair[0], pair[1]) for pair in by_quantity.values() if len(pair) == 2]
+
+
+@dataclass(slots=True)
+class _LossState:
+    """One loss on its way: the reduction of the model, and that of the true values."""
+
+    mine: Reduction
+    wide: Reduction  # of the same row values, exactly
+    true: Reduction
+    per_row: list[Array] = field(default_factory=list)
+
+    def add(self, outcome: CaseOutcome, *, keep_rows: bool) -> None:
+        part, true = outcome.loss, outcome.true_loss
+        assert part is not None  # noqa: S101  (a loss has parts)
+        assert true is not None  # noqa: S101
+        self.mine = self.mine.fold(part.losses, part.divisors)
+        self.wide = self.wide.fold(part.losses, part.divisors)
+        self.true = self.true.fold(true.losses, true.divisors)
+        if keep_rows:
+            self.per_row.append(part.per_row)
+
+
+class _Totals:
+    """Adds outcomes up, in row order, and turns the sums into the parts of a report."""
+
+    def __init__(self, plan_: Plan, options: Options) -> None:
+        self.plan, self.options = plan_, options
+        self.names = plan_.cases
+        self.pairs = _pairs_of(self.names)
+        self.rows = 0
+        self._summaries = [Summary(options.top) for _ in self.names]
+        self._pairs = [PairSummary() for _ in self.pairs]
+        self._rounding = [RoundingSummary() for _ in plan_.formats]
+        self._losses = {
+            index: self._loss_state(name)
+            for index, name in enumerate(self.names)
+            if name.quantity in LOSSES
+        }
+
+    def _loss_state(self, name: CaseName) -> _LossState:
+        target = find_format(name.dtype)
+        wide, true = ExactReduction(target), ExactReduction(FLOAT64)
+        if name.arithmetic is None:
+            return _LossState(wide, wide, true)
+        return _LossState(find_model(name.arithmetic).reduction(target), wide, true)
+
+    def add(self, outcome: BlockOutcome) -> None:
+        self.rows += len(outcome.kept)
+        for index, case in enumerate(outcome.cases):
+            self._summaries[index] += case.summary
+            if index in self._losses:
+                keep_rows = self.options.reduction == "none"
+                self._losses[index].add(case, keep_rows=keep_rows)
+        for index, pair in enumerate(outcome.pairs):
+            self._pairs[index] += pair
+        for index, rounding in enumerate(outcome.rounding):
+            self._rounding[index] += rounding
+
+    def case(self, index: int) -> Case:
+        s = self._summaries[index]
+        return Case(
+            name=self.names[index],
+            rows=s.rows,
+            elements=s.elements,
+            kinds=s.kind_counts(),
+            masked=s.masked,
+            invalid_rows=s.invalid_rows,
+            rank_changes=s.rank_changes,
+            correctly_rounded=s.correctly_rounded,
+            max_ulp=s.ulp.largest,
+            mean_ulp=s.ulp.mean,
+            infinite_ulp=s.ulp.infinite,
+            ulp_histogram=tuple(zip(HISTOGRAM_EDGES, s.ulp.histogram, strict=True)),
+            max_abs_error=s.max_abs_error,
+            max_rel_error=s.max_rel_error,
+            bound_ratio=s.bound_ratio,
+            bound_elements=s.bound_elements,
+            worst=s.worst,
+            rows_hit=s.rows_hit,
+            judged=s.judged,
+        )
+
+    def losses(self, label_shape: tuple[int, ...]) -> tuple[Loss, ...]:
+        return tuple(self._loss(index, label_shape) for index in self._losses)
+
+    def _loss(self, index: int, label_shape: tuple[int, ...]) -> Loss:
+        name, state = self.names[index], self._losses[index]
+        kinds = self._summaries[index].kind_counts()
+        reduction = self.options.reduction
+        if reduction == "none":
+            per_row = np.concatenate(state.per_row).reshape(label_shape)
+            return Loss(name, reduction, None, per_row, kinds, None, None)
+        target = find_format(name.dtype)
+        true = _reduced(state.true, reduction)
+        value = _reduced(state.mine, reduction)
+        if name.arithmetic is None:
+            value = _reduced(_with_format(state.true, target), reduction)
+        error = _scalar_ulp(value, true, target)
+        return Loss(name, reduction, value, None, kinds, true, error)
+
+    def pair_reports(self) -> tuple[Pair, ...]:
+        return tuple(
+            _pair_report(self.names[a], self.names[b], total)
+            for (a, b), total in zip(self.pairs, self._pairs, strict=True)
+        )
+
+    def rounding_reports(self) -> tuple[InputRounding, ...]:
+        return tuple(
+            InputRounding(
+                target.name,
+                total.overflowed,
+                total.underflowed,
+                total.changed,
+                total.new_ties,
+                total.min_logit,
+                total.max_logit,
+            )
+            for target, total in zip(self.plan.formats, self._rounding, strict=True)
+        )
+
+
+def _reduced(reduction: Reduction, name: str) -> float:
+    return reduction.mean() if name == "mean" else reduction.sum()
+
+
+def _with_format(reduction: Reduction, target: FloatFormat) -> ExactReduction:
+    assert isinstance(reduction, ExactReduction)  # noqa: S101  (true values are summed exactly)
+    return ExactReduction(target, reduction.losses, reduction.divisors)
+
+
+def _scalar_ulp(value: float, true: float, target: FloatFormat) -> float:
+    exact = np.full((1, 1), true)
+    infinite = np.isinf(exact)
+    got = np.full((1, 1), value).astype(target.storage)
+    values = Exact(exact, None, exact != 0, infinite)
+    return float(ulp_errors(got, values, target.round(exact), target)[0, 0])
+
+
+def _pair_report(a: CaseName, b: CaseName, total: PairSummary) -> Pair:
+    narrower = narrower_than(find_format(a.dtype))
+    assert a.arithmetic is not None  # noqa: S101  (exact values are in no pair)
+    return Pair(
+        dtype=a.dtype,
+        arithmetic=a.arithmetic,
+        a=(a.quantity, a.formulation),
+        b=(b.quantity, b.formulation),
+        elements=total.elements,
+        identical=total.differing == 0,
+        differing=total.differing,
+        max_abs_difference=total.max_abs_difference,
+        max_ulp_difference=total.max_ulp_difference,
+        identical_in={
+            f.name: count == 0 for f, count in zip(narrower, total.differing_in, strict=True)
+        },
+    )

@@ -1,0 +1,53 @@
+"""True values whose magnitude float64 cannot hold, one at a time, as decimals."""
+
+from __future__ import annotations
+
+from decimal import MIN_EMIN, Context, Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+_DIGITS = Context(prec=15, Emin=MIN_EMIN, traps=[])
+_SMALLEST = Decimal(f"1E{MIN_EMIN}")  # stands for what not even a decimal can hold
+
+
+def softmax(logits: Array, column: int) -> Decimal:
+    """Return softmax(logits)[column] to about 15 digits."""
+    row = logits.astype(np.float64)
+    return _exp(_difference(row, column) - Decimal(_log_sum(row)))
+
+
+def log_softmax(logits: Array, column: int) -> Decimal:
+    """Return log_softmax(logits)[column] to about 15 digits, however near 0 or far from it."""
+    row = logits.astype(np.float64)
+    if row[column] < row.max():
+        return _DIGITS.plus(_difference(row, column) - Decimal(_log_sum(row)))
+    others = np.delete(row, column)
+    if not np.isfinite(others).any():
+        return Decimal(0)
+    total = _exp(_difference(row, column, others) + Decimal(_log_sum(others)))
+    # log1p(t) is t as far as 15 digits go where t is tiny, the case this is for.
+    return _DIGITS.minus(_DIGITS.ln(_DIGITS.add(1, total)) if total > Decimal("1e-15") else total)
+
+
+def _difference(row: Array, column: int, others: Array | None = None) -> Decimal:
+    """Return row[column] less the row's maximum; with `others`, their maximum less row[column]."""
+    own = Decimal(float(row[column]))
+    if others is not None:
+        return Decimal(float(others.max())) - own
+    return own - Decimal(float(row.max()))
+
+
+def _log_sum(row: Array) -> float:
+    """Return log Σ exp(x - max x)."""
+    with np.errstate(all="ignore"):
+        return float(np.log(np.exp(row - row.max()).sum()))
+
+
+def _exp(exponent: Decimal) -> Decimal:
+    return max(_DIGITS.exp(exponent), _SMALLEST)

@@ -1,0 +1,183 @@
+"""From the number of an event to what a person reads: step, operand and the limit it crossed.
+
+Works on one event at a time, in rational numbers, since only the listed cases need it.
+"""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool.arithmetic.running import running_sums
+from softmax_tool.arithmetic.tracing import EVENTS, stall_tolerance
+from softmax_tool.exact_sum import ExactSum
+from softmax_tool.formats import exp_edges
+from softmax_tool.formulations.losses import CLAMP
+from softmax_tool.report import Origin
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.arithmetic.tracing import Operation, Tracing
+    from softmax_tool.formats import FloatFormat
+    from softmax_tool.report import Number
+
+    Array = NDArray[Any]
+
+_DIGITS = Context(prec=17)
+
+
+def describe(tracing: Tracing, event: int, event_class: int, place: int, row: int) -> Origin:
+    """Return the origin of which `event` is the number.
+
+    `place` is the row within the trace, `row` its global number; `event_class` indexes `EVENTS`,
+    -1 stands for an error of rounding.
+    """
+    index, column = tracing.locate(event)
+    operation = tracing.tape[index]
+    at = _Place(operation, place, column, tracing)
+    name = EVENTS[event_class] if event_class >= 0 else "rounding"
+    if name == "stalled":
+        return _stalled(at, row)
+    operand, limit = _CROSSED[name](at)
+    return Origin(row, column, operation.step, _number(operand), _number(limit))
+
+
+class _Place:
+    """One entry of one operation."""
+
+    __slots__ = ("column", "operation", "place", "tracing")
+
+    def __init__(
+        self, operation: Operation, place: int, column: int | None, tracing: Tracing
+    ) -> None:
+        self.operation, self.place, self.column = operation, place, column
+        self.tracing = tracing
+
+    @property
+    def working(self) -> FloatFormat:
+        return self.tracing.working
+
+    @property
+    def written_to(self) -> FloatFormat:
+        """The format that the operation's result was rounded to last."""
+        return self.working if self.operation.stored is None else self.tracing.result
+
+    def entry(self, values: Array) -> float:
+        column = self.column if self.column is not None and values.shape[1] > 1 else 0
+        row = self.place if values.shape[0] > 1 else 0
+        return float(values[row, column])
+
+    def operand(self, number: int) -> float:
+        return self.entry(self.operation.operands[number])
+
+    @property
+    def addends(self) -> Array:
+        return self.operation.operands[0][self.place]
+
+    @property
+    def at_the_store(self) -> bool:
+        """Whether it was the rounding at the end of the kernel that made the event."""
+        stored = self.operation.stored
+        return stored is not None and self.entry(stored) != self.entry(self.operation.result)
+
+    def unrounded(self) -> Fraction:
+        """The result of the operation on its operands, exactly; of a function, as computed."""
+        name = self.operation.name
+        if self.at_the_store or name in {"exp", "log", "log1p", "maximum"}:
+            return Fraction(self.entry(self.operation.result))
+        if name == "sum":
+            return ExactSum.of(self.addends).fraction()
+        x, y = Fraction(self.operand(0)), Fraction(self.operand(1))
+        if name == "add":
+            return x + y
+        if name == "subtract":
+            return x - y
+        return x * y if name == "multiply" else x / y
+
+    @property
+    def is_function(self) -> bool:
+        return self.operation.name in {"exp", "log", "log1p"} and not self.at_the_store
+
+
+def _overflow(at: _Place) -> tuple[Fraction, Fraction]:
+    if at.is_function:
+        return Fraction(at.operand(0)), Fraction(exp_edges(at.working).first_overflow)
+    value = at.unrounded()
+    largest = Fraction(at.written_to.max_finite)
+    return value, largest if value > 0 else -largest
+
+
+def _zero(at: _Place) -> tuple[Fraction, Fraction]:
+    if at.is_function:
+        return Fraction(at.operand(0)), Fraction(exp_edges(at.working).last_zero)
+    value = at.unrounded()
+    half = Fraction(at.written_to.smallest_subnormal) / 2
+    return value, half if value > 0 else -half
+
+
+def _subnormal(at: _Place) -> tuple[Fraction, Fraction]:
+    if at.operation.name == "exp" and not at.at_the_store:
+        return Fraction(at.operand(0)), Fraction(exp_edges(at.working).last_subnormal)
+    value = at.unrounded()
+    normal = Fraction(at.written_to.smallest_normal)
+    return value, normal if value > 0 else -normal
+
+
+def _absorbed(at: _Place) -> tuple[Fraction, Fraction]:
+    if at.operation.name == "divide":
+        precision = at.written_to.precision
+        return at.unrounded(), 1 - Fraction(1, 2 ** (precision + 1))
+    result = at.entry(at.operation.result)
+    limit = Fraction(at.working.ulp(result)) / 2
+    if at.operation.name == "add":
+        return Fraction(at.operand(1)), limit
+    largest = Fraction(float(at.addends.max()))
+    return at.unrounded() - largest, limit
+
+
+def _rounding(at: _Place) -> tuple[Fraction, Fraction]:
+    if at.operation.name == "maximum":
+        return Fraction(at.operand(0)), Fraction(at.working.round_exactly(CLAMP))
+    result = at.entry(at.operation.result)
+    value = Fraction(at.operand(0)) if at.is_function else at.unrounded()
+    return value, Fraction(at.written_to.ulp(result)) / 2
+
+
+_CROSSED = {
+    "overflow": _overflow,
+    "zero": _zero,
+    "subnormal": _subnormal,
+    "absorbed": _absorbed,
+    "rounding": _rounding,
+}
+
+
+def _stalled(at: _Place, row: int) -> Origin:
+    """Name the first addend that left the running sum where it was, if there is one."""
+    addends = at.addends[None, :]
+    partial = running_sums(at.working, addends)[0]
+    lost = np.flatnonzero((partial[1:] == partial[:-1]) & (addends[0, 1:] != 0))
+    if lost.size:
+        column = int(lost[0]) + 1
+        operand = Fraction(float(addends[0, column]))
+        limit = Fraction(at.working.ulp(float(partial[column]))) / 2
+        return Origin(row, column, at.operation.step, _number(operand), _number(limit))
+    true = ExactSum.of(at.addends).fraction()
+    missed = abs(Fraction(at.entry(at.operation.result)) - true)
+    tolerance = Fraction(stall_tolerance(addends.shape[1], at.working)) * true
+    return Origin(row, None, at.operation.step, _number(missed), _number(tolerance))
+
+
+def _number(value: Fraction) -> Number:
+    """Return a float, or a decimal where the magnitude is outside float64."""
+    try:
+        nearest = float(value)
+    except OverflowError:
+        nearest = float("inf")
+    if (nearest == 0 and value != 0) or abs(nearest) == float("inf"):
+        return _DIGITS.divide(Decimal(value.numerator), Decimal(value.denominator))
+    return nearest

@@ -1,0 +1,130 @@
+"""Which rows a person gets to see in full: those asked for, or the worst and the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool.diagnose import KINDS, NO_KIND
+from softmax_tool.formulations import LOSSES
+from softmax_tool.renderers.display import bounds, plural
+from softmax_tool.report import ShownRow
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.blocks import BlockOutcome
+    from softmax_tool.plan import Options, Plan
+
+    Array = NDArray[Any]
+
+_HARMLESS = len(KINDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A row that may be shown; the worst kind in it decides, then its place."""
+
+    severity: int
+    row: ShownRow
+
+    @property
+    def order(self) -> tuple[int, int]:
+        return self.severity, self.row.row
+
+
+class ShownRows:
+    """Collects, block by block, the rows to show; holds no more than it may still need."""
+
+    def __init__(self, plan: Plan, options: Options) -> None:
+        self._names = plan.cases
+        self._slice, self._top = options.rows, max(options.top, 1)
+        self._found: list[Candidate] = []
+
+    def add(self, outcome: BlockOutcome) -> None:
+        """Take what may be shown of one block."""
+        count = len(outcome.kept)
+        severity = np.full(count, _HARMLESS)
+        for name, case in zip(self._names, outcome.cases, strict=True):
+            worst = np.where(case.kinds == NO_KIND, _HARMLESS, case.kinds).min(axis=1)
+            rows = np.flatnonzero(outcome.kept) if name.quantity in LOSSES else np.arange(count)
+            severity[rows] = np.minimum(severity[rows], worst)
+        for place in self._promising(outcome.start, severity):
+            row = _shown_row(outcome, int(place), self._names)
+            self._found.append(Candidate(int(severity[place]), row))
+        self._forget(outcome.start + count)
+
+    def _promising(self, start: int, severity: Array) -> Array:
+        if self._slice is None:
+            return np.sort(np.argsort(severity, kind="stable")[: self._top])
+        numbers = np.arange(start, start + len(severity))
+        first, last = self._slice
+        inside = np.ones(len(severity), bool)
+        # What counts from the end is settled when the end is known.
+        if first is not None and first >= 0:
+            inside &= numbers >= first
+        if last is not None and last >= 0:
+            inside &= numbers < last
+        return np.flatnonzero(inside)
+
+    def _forget(self, seen: int) -> None:
+        if self._slice is None:
+            self._found = sorted(self._found, key=lambda c: c.order)[: self._top]
+            return
+        first = self._slice[0]
+        if first is not None and first < 0:
+            self._found = [c for c in self._found if c.row.row >= seen + first]
+
+    def rows(self, total: int) -> tuple[ShownRow, ...]:
+        """Return the rows to show, in their order."""
+        chosen = [candidate.row for candidate in self._found]
+        if self._slice is not None:
+            wanted = range(total)[slice(*self._slice)]
+            chosen = [row for row in chosen if row.row in wanted]
+        return tuple(sorted(chosen, key=lambda row: row.row))
+
+    def because(self, total: int) -> str:
+        """Say which rows these are, and how many are left out."""
+        shown = len(self.rows(total))
+        if shown == total:
+            return "every row"
+        left = f"{plural(total - shown, 'row')} not shown"
+        if self._slice is not None:
+            return f"rows {bounds(self._slice)}; {left}"
+        hit = sum(candidate.severity < _HARMLESS for candidate in self._found)
+        if not hit:
+            return f"the first {plural(shown, 'row')}, nothing being wrong in any; {left}"
+        which = "where the worst happens" if hit == shown else "the worst, then the first"
+        return f"{plural(shown, 'row')}, {which}; {left}"
+
+
+def _shown_row(outcome: BlockOutcome, place: int, names: tuple[Any, ...]) -> ShownRow:
+    elementwise = [
+        case
+        for name, case in zip(names, outcome.cases, strict=True)
+        if name.quantity not in LOSSES
+    ]
+    losses = [
+        case for name, case in zip(names, outcome.cases, strict=True) if name.quantity in LOSSES
+    ]
+    kept = bool(outcome.kept[place])
+    position = int(np.count_nonzero(outcome.kept[:place]))
+    label = None
+    if outcome.labels is not None and outcome.labels.ndim == 1:
+        label = int(outcome.labels[place])
+    return ShownRow(
+        row=outcome.start + place,
+        label=label,
+        logits=outcome.logits[place].copy(),
+        values=tuple(case.values[place].copy() for case in elementwise),
+        kinds=tuple(_words(case.kinds[place]) for case in elementwise),
+        losses=tuple(float(case.values[position, 0]) if kept else 0.0 for case in losses),
+        loss_kinds=tuple(str(_words(case.kinds[position])[0]) if kept else "" for case in losses),
+        ignored=not kept,
+    )
+
+
+def _words(codes: Array) -> Array:
+    return np.asarray([*KINDS, ""])[codes]  # NO_KIND is -1, and so the last

@@ -1,0 +1,269 @@
+"""From the judgement on a block to the values that add: summaries of cases, pairs and rounding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool import sentences
+from softmax_tool.diagnose import KINDS, NO_KIND
+from softmax_tool.exact import decimals
+from softmax_tool.formats import narrower_than
+from softmax_tool.origins import describe
+from softmax_tool.report import Finding
+from softmax_tool.summary import PairSummary, RoundingSummary, Summary, worst_of
+from softmax_tool.ulp import UlpStatistics, ulp_exponent
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.diagnose import Judged
+    from softmax_tool.exact import Exact, Reference
+    from softmax_tool.formats import FloatFormat
+    from softmax_tool.report import Number
+
+    Array = NDArray[Any]
+    Mask = NDArray[np.bool_]
+
+_NOT_BOUNDED = np.array(
+    [
+        kind in {"overflow", "zero-denominator", "log-of-zero", "nan", "inf", "stalled-sum"}
+        for kind in KINDS
+    ]
+    + [False]  # NO_KIND is -1, and so the last
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One case on one block: what was computed, what is true, and the judgement."""
+
+    target: FloatFormat
+    quantity: str
+    got: Array  # (rows, classes), or (rows, 1) for a loss
+    exact: Exact
+    judged: Judged
+    invalid: Mask  # (rows, 1)
+    logits: Array  # (rows, classes)
+    reference: Reference
+    row_numbers: NDArray[np.int64]  # global
+    columns: NDArray[np.int64] | None  # of a loss: the label of each row; None where it has none
+    coefficients: Array | None = None  # of a loss with plain labels: the weight of each row
+
+    @property
+    def is_loss(self) -> bool:
+        return self.quantity in {"nll", "ce"}
+
+
+def summarise(results: Results, bound: Array | None, top: int) -> Summary:
+    """Add up one block of one case; `bound` is the a-priori bound of each element, if any."""
+    judged, got, exact = results.judged, results.got, results.exact
+    rows, columns = got.shape
+    counted = judged.counted
+    all_counted = bool(counted.all())
+    errors = judged.errors if all_counted else judged.errors[counted]
+    avoidable = (judged.kind != NO_KIND) & ~judged.unavoidable
+    distance = _distances(got, exact)
+    usable = counted & np.isfinite(distance)
+    relative = usable & (exact.hi != 0)
+    with np.errstate(all="ignore"):
+        max_abs = float(distance[usable].max()) if usable.any() else None
+        ratios = distance[relative] / np.abs(exact.hi[relative])
+        max_rel = float(ratios.max()) if ratios.size else None
+    bound_ratio, bound_elements = _bound_ratio(distance, bound, usable, judged)
+    return Summary(
+        top=top,
+        rows=rows,
+        elements=rows * columns,
+        judged=int(np.count_nonzero(counted)),
+        kinds=_count_kinds(judged),
+        masked=int(np.count_nonzero(judged.masked)),
+        invalid_rows=int(np.count_nonzero(results.invalid)),
+        rank_changes=0 if results.is_loss else _rank_changes(got, judged, results.invalid),
+        rows_hit=int(np.count_nonzero(avoidable.any(axis=1))),
+        correctly_rounded=int(np.count_nonzero(counted & ~judged.wrong)),
+        ulp=UlpStatistics.of(errors),
+        max_abs_error=max_abs,
+        max_rel_error=max_rel,
+        bound_ratio=bound_ratio,
+        bound_elements=bound_elements,
+        worst=_worst(results, top),
+    )
+
+
+def _distances(got: Array, exact: Exact) -> NDArray[np.float64]:
+    with np.errstate(all="ignore"):
+        difference = got.astype(np.float64) - exact.hi
+        return np.abs(difference if exact.lo is None else difference - exact.lo)
+
+
+def _bound_ratio(
+    distance: NDArray[np.float64], bound: Array | None, usable: Mask, judged: Judged
+) -> tuple[float | None, int]:
+    if bound is None:
+        return None, 0
+    bounded = usable & np.isfinite(bound) & ~_NOT_BOUNDED[judged.kind]
+    with np.errstate(all="ignore"):
+        ratios = distance[bounded] / bound[bounded]
+    # 0 / 0: an exact value of 0 that was met.
+    ratios = ratios[~np.isnan(ratios)]
+    return (float(ratios.max()), ratios.size) if ratios.size else (None, 0)
+
+
+def _count_kinds(judged: Judged) -> tuple[tuple[int, int, int, int], ...]:
+    counts = []
+    for code in range(len(KINDS)):
+        here = judged.kind == code
+        elements = int(np.count_nonzero(here))
+        if not elements:
+            counts.append((0, 0, 0, 0))
+            continue
+        unavoidable = int(np.count_nonzero(here & judged.unavoidable))
+        rows = int(np.count_nonzero(here.any(axis=1)))
+        counts.append((elements, rows, _roots(judged, here), unavoidable))
+    return tuple(counts)
+
+
+def _roots(judged: Judged, here: Mask) -> int:
+    """Count the distinct first events that avoidable elements of one kind go back to."""
+    if judged.traced is None:
+        return 0
+    rows, columns = np.nonzero(here & ~judged.unavoidable)
+    place = judged.traced.place[rows]
+    events = judged.traced.event[place, columns]
+    return len(np.unique(np.stack([rows, events]), axis=1).T)
+
+
+def _rank_changes(got: Array, judged: Judged, invalid: Mask) -> int:
+    """Count rows whose set of largest results is not that of the correctly rounded values."""
+    with np.errstate(invalid="ignore"):
+        mine = got == got.max(axis=1, keepdims=True)
+        true = judged.rounded == judged.rounded.max(axis=1, keepdims=True)
+    changed = (mine != true).any(axis=1, keepdims=True) & ~invalid
+    return int(np.count_nonzero(changed))
+
+
+def _worst(results: Results, top: int) -> tuple[Finding, ...]:
+    """Return the worst elements, at most one of each kind in a row, so that many rows show."""
+    judged = results.judged
+    if top == 0 or not judged.wrong.any():
+        return ()
+    rows, columns = np.nonzero(judged.wrong)
+    errors, kinds = judged.errors[rows, columns], judged.kind[rows, columns]
+    propagated = _propagated(results, rows, columns)
+    # The last key sorts first. Within a row and kind the first of these is the one to show.
+    order = np.lexsort((columns, propagated, -errors, kinds, rows))
+    first = np.ones(len(order), bool)
+    first[1:] = (rows[order][1:] != rows[order][:-1]) | (kinds[order][1:] != kinds[order][:-1])
+    chosen = order[first]
+    best = np.lexsort((columns[chosen], rows[chosen], propagated[chosen], -errors[chosen]))[:top]
+    findings = [
+        _finding(results, int(rows[i]), int(columns[i]), bool(propagated[i])) for i in chosen[best]
+    ]
+    return worst_of(findings, top)
+
+
+def _propagated(results: Results, rows: Array, columns: Array) -> Mask:
+    """Tell which elements only received what began in another column or in the row's sum."""
+    traced = results.judged.traced
+    if traced is None:
+        return np.zeros(len(rows), bool)
+    place = traced.place[rows]
+    known = (place >= 0) & (results.judged.kind[rows, columns] != NO_KIND)
+    event = np.where(known, traced.event[place, columns], 0)
+    own = columns if results.columns is None else results.columns[rows]
+    return np.asarray(known & (event % traced.tracing.stride != own + 1))
+
+
+def _finding(results: Results, row: int, column: int, propagated: bool) -> Finding:  # noqa: FBT001
+    judged = results.judged
+    got = float(results.got[row, column])
+    code = int(judged.kind[row, column])
+    kind = KINDS[code] if code != NO_KIND else None
+    own_column: int | None = column
+    if results.is_loss:
+        own_column = None if results.columns is None else int(results.columns[row])
+    logit = None if own_column is None else float(results.logits[row, own_column])
+    number = int(results.row_numbers[row])
+    origin, name, why = None, None, ""
+    traced = judged.traced
+    if kind is not None and traced is not None:
+        place = int(traced.place[row])
+        event, event_class = traced.event[place, column], traced.event_class[place, column]
+        origin = describe(traced.tracing, int(event), int(event_class), place, number)
+        name = traced.tracing.tape[traced.tracing.locate(int(event))[0]].name
+    exact = exact_number(results, row, column)
+    ulp = float(judged.errors[row, column])
+    why = sentences.why(kind, origin, name, results.target)
+    return Finding(number, own_column, logit, got, exact, ulp, kind, origin, propagated, why)
+
+
+def exact_number(results: Results, row: int, column: int) -> Number:
+    """Return one true value; as a decimal where float64 cannot hold its magnitude."""
+    exact = results.exact
+    value = float(exact.hi[row, column])
+    vanished = value == 0 and bool(exact.nonzero[row, column])
+    beyond = abs(value) == float("inf") and not exact.infinite[row, column]
+    if not (vanished or beyond):
+        return value
+    logits = results.logits[row]
+    if results.quantity == "softmax":
+        return decimals.softmax(logits, column)
+    if not results.is_loss:
+        return decimals.log_softmax(logits, column)
+    if results.columns is None or results.coefficients is None:
+        return value
+    y = decimals.log_softmax(logits, int(results.columns[row]))
+    return -y * Decimal(float(results.coefficients[row, 0]))
+
+
+def compare_pair(
+    a: Array, b: Array, exact: Exact, target: FloatFormat
+) -> PairSummary:
+    """Compare two results element by element; differences in ULP of the exact value."""
+    differs = ~((a == b) & (np.signbit(a) == np.signbit(b))) & ~(np.isnan(a) & np.isnan(b))
+    differing_in = tuple(_differing(f.round(a), f.round(b)) for f in narrower_than(target))
+    if not differs.any():
+        return PairSummary(a.size, 0, None, None, differing_in)
+    with np.errstate(all="ignore"):
+        difference = np.abs(a[differs].astype(np.float64) - b[differs].astype(np.float64))
+        y = np.ascontiguousarray(exact.hi[differs])
+        ulps = np.ldexp(difference, -ulp_exponent(y, target))
+    finite = np.isfinite(difference)
+    return PairSummary(
+        a.size,
+        int(np.count_nonzero(differs)),
+        float(difference[finite].max()) if finite.any() else None,
+        float(np.where(np.isnan(ulps), np.inf, ulps).max()),
+        differing_in,
+    )
+
+
+def _differing(a: Array, b: Array) -> int:
+    same = ((a == b) & (np.signbit(a) == np.signbit(b))) | (np.isnan(a) & np.isnan(b))
+    return int(a.size - np.count_nonzero(same))
+
+
+def summarise_rounding(stored: Array, rounded: Array) -> RoundingSummary:
+    """Count what rounding a block of logits changed."""
+    finite = np.isfinite(rounded)
+    some = rounded[finite]
+    limits = (float(some.min()), float(some.max())) if some.size else (None, None)
+    if stored.dtype == rounded.dtype:
+        return RoundingSummary(0, 0, 0, 0, *limits)
+    with np.errstate(invalid="ignore"):
+        changed = (stored != rounded) & ~(np.isnan(stored) & np.isnan(rounded))
+        if not changed.any():
+            return RoundingSummary(0, 0, 0, 0, *limits)
+        ties = np.count_nonzero(rounded == rounded.max(axis=1, keepdims=True), axis=1)
+        ties_before = np.count_nonzero(stored == stored.max(axis=1, keepdims=True), axis=1)
+    return RoundingSummary(
+        int(np.count_nonzero(np.isfinite(stored) & ~finite)),
+        int(np.count_nonzero((stored != 0) & (rounded == 0))),
+        int(np.count_nonzero(changed)),
+        int(np.count_nonzero(ties > ties_before)),
+        *limits,
+    )

@@ -1,0 +1,45 @@
+"""What a loss is taken against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What a loss is taken against, for one block of rows, already rounded to the format.
+
+    Attributes
+    ----------
+    labels : array of int64, shape (rows, 1), or None
+        Class of each row; 0 where the row is ignored.
+    probabilities : array, shape (rows, classes), or None
+        Target probabilities, in place of labels.
+    weights : array, shape (1, classes), or None
+        Weight of each class.
+    smoothing : Fraction
+        Label smoothing, as given; `kept` is 1 - smoothing, `spread` is smoothing / classes.
+    """
+
+    labels: Array | None
+    probabilities: Array | None
+    weights: Array | None
+    smoothing: Fraction
+    kept: Fraction
+    spread: Fraction
+
+    def __getitem__(self, rows: Any) -> Targets:
+        labels, probabilities = self.labels, self.probabilities
+        return replace(
+            self,
+            labels=None if labels is None else labels[rows],
+            probabilities=None if probabilities is None else probabilities[rows],
+        )
