@@ -32,9 +32,8 @@ MOST_OVERFLOWS_KEPT = 100
 _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE
 )
-# A quoted number, whose quotes say nothing. What else stands in quotes is looked at closely.
-_QUOTED_NUMBER = re.compile(r'(?<![^,;\s])"[ \t]*([^\s",;#]+)[ \t]*"(?![^,;\s#])')
 _DATA_LINE = re.compile(r"^[ \t]*[^\s#]", re.MULTILINE)
+_IS_SPECIAL = np.isin(np.arange(256), [ord(each) for each in ",; \t\n#"])
 _DELIMITERS = ("\t", ";", ",")
 
 
@@ -313,9 +312,9 @@ def label_column_index(name: str, dialect: Dialect, column: str | int) -> int:
 def _fast(text: str, dialect: Dialect) -> NDArray[np.float64] | None:
     """What `loadtxt` makes of a batch, or None where it needs a closer look."""
     if '"' in text:
-        text = _QUOTED_NUMBER.sub(r"\1", text)
-        if '"' in text:
+        if not _quotes_say_nothing(text):
             return None
+        text = text.replace('"', "")
     if _DATA_LINE.search(text) is None:
         return None
     try:
@@ -323,6 +322,23 @@ def _fast(text: str, dialect: Dialect) -> NDArray[np.float64] | None:
     except ValueError:
         return None
     return values if values.shape[1] == dialect.columns else None
+
+
+def _quotes_say_nothing(text: str) -> bool:
+    """Whether all quotes stand around whole cells that hold nothing special, so can be dropped."""
+    padded = np.frombuffer(f"\n{text}\n".encode(), np.uint8)
+    quotes = np.flatnonzero(padded == ord('"'))
+    opening, closing = quotes[::2], quotes[1::2]
+    if len(opening) != len(closing):
+        return False
+    special = _IS_SPECIAL[padded]
+    seen = np.cumsum(special, dtype=np.int32)
+    return bool(
+        special[opening - 1].all()
+        and special[closing + 1].all()
+        and (closing - opening > 1).all()
+        and (seen[opening] == seen[closing]).all()
+    )
 
 
 def _careful(batch: Batch, dialect: Dialect, name: str) -> NDArray[np.float64]:
@@ -347,7 +363,7 @@ def _not_a_number(name: str, line: int, place: int, cell: str) -> str:
     if not cell:
         return f"{where}: column {place} is empty; write nan where a value is missing"
     advice = (
-        "; write a decimal point, not a comma"
+        "; numbers have a decimal point and no thousands separator"
         if re.fullmatch(r"[+-]?[0-9]+,[0-9]+", cell)
         else "; write it without underscores"
         if is_number(cell.replace("_", ""))
@@ -397,10 +413,10 @@ def _quoted_cells(line: str, delimiter: str | None) -> tuple[str, ...]:
     while place < len(line) and line[place] != "#":
         character = line[place]
         closing = _closing_quote(line, place) if character == '"' and not cell.strip() else 0
-        if closing:
-            inside = line[place + 1 : closing].replace('""', '"')
-            # What is quoted keeps its blanks from the stripping below only where it is a name.
-            cell = inside.strip() or '""'
+        after = line[closing + 1 : closing + 2]
+        if closing and (not after or after.isspace() or after in {delimiter, "#"}):
+            # Two quotes stand for an empty cell until the end: it must not vanish among blanks.
+            cell = line[place + 1 : closing].replace('""', '"').strip() or '""'
             place = closing
         elif character == delimiter or (delimiter is None and character.isspace()):
             if delimiter is not None or cell:

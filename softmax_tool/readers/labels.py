@@ -192,8 +192,10 @@ def checked_classes(
     if wrong.any():
         place = int(np.argmax(wrong))
         value = values[place]
-        label = str(int(value)) if np.isfinite(value) else str(value)
-        skip = f"; use --ignore-index {label} to skip it" if np.isfinite(value) else ""
+        # Beyond int64 a number is no index that could be ignored, and too long to be spelt out.
+        is_index = abs(float(value)) < 2.0**63
+        label = str(int(value)) if is_index else f"{float(value):g}"
+        skip = f"; use --ignore-index {label} to skip it" if is_index else ""
         span = f"0…{classes - 1}" if classes > 1 else "0"
         raise InputError(
             f"{where(place)}: label {label}, but the logits have "
@@ -258,7 +260,7 @@ def rows_at_a_time(classes: int) -> int:
 
 
 def _miscounted(labels_name: str, count: int, name: str, rows: int) -> str:
-    return f"{labels_name}: {counted(count, 'label')}, but {name} has {counted(rows, 'row')}"
+    return f"{labels_name}: {counted(count, 'label')} for {counted(rows, 'row')} of {name}"
 
 
 def _row_place(name: str, start: int, row: int) -> str:

@@ -28,7 +28,8 @@ _FLOATS = {2: "float16", 4: "float32", 8: "float64"}
 # What holds every value of an unsigned type. Of uint64 the upper half does not fit: refused
 # where it occurs.
 _SIGNED = {1: "int16", 2: "int32", 4: "int64", 8: "int64"}
-_NOT_YET = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
+# Formats of that width whose bits this version cannot read.
+_UNREAD = {1: "float8_e4m3fn or float8_e5m2", 2: "bfloat16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,11 @@ def read_header(origin: Origin) -> Header:
     with origin.open(last=False) as stream:
         header = _parsed(stream, origin.name)
     name, shape = origin.name, header.shape
+    if header.dtype.hasobject:
+        raise InputError(
+            f"{name}: is an array of Python objects, which are never unpickled; "
+            "save it with a floating dtype"
+        )
     if any(length < 0 for length in shape):
         raise InputError(f"{name}: the header says shape {_shown(shape)}: no length is negative")
     if not shape:
@@ -113,30 +119,31 @@ def numbers_of(name: str, dtype: np.dtype[Any], input_dtype: str | None) -> Numb
             )
         native = dtype.newbyteorder("=")
         return Numbers(dtype.name, dtype, native)
-    what = f"{name}: holds {dtype.name}" if kind == "u" else f"{name}: holds raw {width}-byte items"
     fitting = _FLOATS.get(width)
     choices = [*([dtype.name] if kind == "u" else []), *([fitting] if fitting else [])]
-    advice = " or ".join(f"--input-dtype {choice}" for choice in choices)
-    later = [] if width > 2 else ["bfloat16"] if width == 2 else ["float8_e4m3fn", "float8_e5m2"]
-    missing = f"{' and '.join(later)} cannot be read by this version: save as float32" * bool(later)
-    if input_dtype in choices:
-        if input_dtype == dtype.name:
-            return Numbers(dtype.name, dtype, np.dtype(_SIGNED[width]))
+    if input_dtype == dtype.name and kind == "u":
+        return Numbers(dtype.name, dtype, np.dtype(_SIGNED[width]))
+    if input_dtype is not None and input_dtype == fitting:
         order = "<" if dtype.byteorder == "|" else dtype.byteorder
-        return Numbers(str(input_dtype), np.dtype(f"{order}f{width}"), np.dtype(str(input_dtype)))
-    if input_dtype in _NOT_YET:
+        return Numbers(input_dtype, np.dtype(f"{order}f{width}"), np.dtype(input_dtype))
+    held = f"holds {dtype.name}" if kind == "u" else f"holds raw {width}-byte items"
+    unread = _UNREAD.get(width, "")
+    if input_dtype is not None and input_dtype in unread.split(" or "):
         raise UsageError(
-            f"{name}: {input_dtype} cannot be read by this version; save it as float32, "
-            "which holds every value of it exactly"
+            f"{name}: {held}, and this version does not read {input_dtype}; "
+            "save them as float32, which is exact"
         )
-    if input_dtype is not None:
-        raise UsageError(
-            f"{what}, which --input-dtype {quoted(input_dtype)} does not fit"
-            + (f"; use {advice}" if advice else f"; {missing}")
-        )
-    asked = "numbers or bit patterns?" if kind == "u" and fitting else "what are they?"
-    ways = "; ".join(part for part in (f"use {advice}" * bool(advice), missing) if part)
-    raise UsageError(f"{what}: {asked} {ways[0].upper()}{ways[1:]}")
+    asked = (
+        f"which --input-dtype {quoted(input_dtype)} does not fit"
+        if input_dtype is not None
+        else "which may mean several things"
+    )
+    ways = (
+        [f"use {' or '.join(f'--input-dtype {choice}' for choice in choices)}"] if choices else []
+    )
+    if unread:
+        ways.append(f"if they are {unread}, save them as float32, which is exact")
+    raise UsageError(f"{name}: {held}, {asked}; {'; '.join(ways)}")
 
 
 def checked_axis(name: str, axis: int, rank: int) -> int:
@@ -236,7 +243,7 @@ def _parsed(stream: BinaryIO, name: str) -> Header:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # headers written by Python 2 are fine
             shape, fortran, dtype = parse(io.BytesIO(length_bytes + text))
-    except (ValueError, TypeError, KeyError, SyntaxError, RecursionError, MemoryError):
+    except Exception:  # a hostile header makes Python's own parsers raise nearly anything
         raise InputError(f"{name}: the NPY header is damaged: {quoted(_text(text))}") from None
     return Header(
         tuple(int(length) for length in shape),
@@ -247,11 +254,6 @@ def _parsed(stream: BinaryIO, name: str) -> Header:
 
 
 def _refuse_no_numbers(name: str, dtype: np.dtype[Any]) -> None:
-    if dtype.kind == "O":
-        raise InputError(
-            f"{name}: is an array of Python objects, which are never unpickled; "
-            "save it with a floating dtype"
-        )
     if dtype.names is not None or dtype.subdtype is not None:
         raise InputError(f"{name}: is a structured array; save one field of it as a plain array")
     raw = dtype.kind == "V" and dtype.itemsize in {1, 2} and dtype.name.startswith("void")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
-import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.readers.npy import MAGIC
 from softmax_tool.readers.origin import Origin, head, reading, spooled
-from softmax_tool.readers.shown import listed, quoted, visible
+from softmax_tool.readers.shown import listed, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +56,8 @@ def member(origin: Origin, key: str | None) -> Origin:
     label = f"{name}: array {quoted(chosen)}"
     if info.flag_bits & 1:
         raise InputError(f"{label}: is encrypted; save it without a password")
+    if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise InputError(f"{label}: is compressed in a way that is not read; use numpy.savez")
     packed = Origin(origin.path, label, _opener(origin, label, info), False, info.file_size)
     if head(packed, len(MAGIC)) != MAGIC:
         raise InputError(f"{label}: is not in NPY format")
@@ -68,8 +70,8 @@ def _opener(origin: Origin, label: str, info: zipfile.ZipInfo) -> Opens:
         with _archive(origin) as archive, reading(label):
             try:
                 stream = archive.open(info)
-            except (NotImplementedError, RuntimeError) as error:
-                raise InputError(f"{label}: cannot be unpacked ({visible(str(error))})") from None
+            except (NotImplementedError, OverflowError, RuntimeError, ValueError, struct.error):
+                raise zipfile.BadZipFile from None
             with stream:
                 yield cast("BinaryIO", stream)
 
@@ -81,9 +83,7 @@ def _archive(origin: Origin) -> Iterator[zipfile.ZipFile]:
     with origin.open(last=False) as stream, reading(origin.name):
         try:
             archive = zipfile.ZipFile(stream)
-        except (NotImplementedError, ValueError, zlib.error) as error:
-            raise InputError(
-                f"{origin.name}: damaged zip archive ({visible(str(error))})"
-            ) from None
+        except (NotImplementedError, OverflowError, ValueError, struct.error):
+            raise zipfile.BadZipFile from None
         with archive:
             yield archive

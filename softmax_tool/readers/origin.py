@@ -171,8 +171,8 @@ def reading(name: str) -> Iterator[None]:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         told = "is cut short" if isinstance(error, EOFError) else "is damaged"
         raise InputError(f"{name}: the compressed data {told}; write or copy it again") from None
-    except zipfile.BadZipFile as error:
-        raise InputError(f"{name}: damaged zip archive ({visible(str(error))})") from None
+    except zipfile.BadZipFile:
+        raise InputError(f"{name}: the zip archive is damaged; write or copy it again") from None
     except OSError as error:
         reason = str(error) if error.errno is None else os.strerror(error.errno)
         raise InputError(f"{name}: cannot be read ({visible(reason)})") from None
@@ -199,7 +199,7 @@ class _Replayed(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         known = self._record[self._position : self._position + len(buffer)]
         if known:
             buffer[: len(known)] = known
@@ -214,7 +214,7 @@ class _Replayed(io.RawIOBase):
             self._position += len(fresh)
             buffer[: len(fresh)] = fresh
             return len(fresh)
-        return fill(self._stream, buffer)
+        return fill(self._stream, memoryview(buffer))
 
 
 def _pipe(
