@@ -545,13 +545,17 @@ def _table(
 
 
 def _aligned(texts: Sequence[str | None]) -> list[Cell]:
-    """Pad numbers so that their decimal points stand one below the other."""
-    after = [0 if text is None else len(text) - _point(text) for text in texts]
+    """Pad numbers so that their decimal points stand one below the other; nan and inf have none."""
+    after = [len(text) - _point(text) if text and _is_finite(text) else 0 for text in texts]
     width = max(after, default=0)
     return [
-        Cell("") if text is None else Cell(text + " " * (width - beyond))
-        for text, beyond in zip(texts, after, strict=True)
+        Cell(text + " " * (width - beyond) if _is_finite(text) else text)
+        for text, beyond in zip((text or "" for text in texts), after, strict=True)
     ]
+
+
+def _is_finite(text: str) -> bool:
+    return text[-1:].isdigit()
 
 
 def _point(text: str) -> int:
@@ -559,10 +563,10 @@ def _point(text: str) -> int:
 
     Examples
     --------
-    >>> _point("-1.5"), _point("12"), _point("3e-07"), _point("inf")
-    (2, 2, 1, 3)
+    >>> _point("-1.5"), _point("12"), _point("3e-07")
+    (2, 2, 1)
     """
-    ends = (place for place, letter in enumerate(text) if letter not in "-0123456789infa")
+    ends = (place for place, letter in enumerate(text) if letter not in "-0123456789")
     return next(ends, len(text))
 
 
