@@ -68,6 +68,9 @@ DEMONSTRATION = "<demonstration>"
 SHOWN_WHOLE = 24
 """A row of up to so many classes is shown whole."""
 
+FINDINGS_ROOM = (44, 30, 20)
+"""Widths of a column that lists all kinds, from the widest layout to the narrowest."""
+
 LARGEST = 8
 """So many of the largest logits are shown of a longer row."""
 
@@ -153,7 +156,7 @@ def _compute(report: ComputeReport) -> Iterator[Section]:
     for row in report.shown:
         yield _row_table(report, row)
     if report.shown_because:
-        yield Prose("", (_sentence(report.shown_because),))
+        yield Prose("", (f"shown: {report.shown_because}",))
     yield from _computed(report)
     yield from _after(report.pairs, report.input_rounding, report.verdict)
 
@@ -288,10 +291,6 @@ def _cases_table(dtype: str, arithmetic: str, lines: Sequence[_Line]) -> tuple[G
             Column("", "left"),
             [Cell(f"  {line.case.name.formulation}") for line in lines],
         ),
-        "findings": (
-            Column("findings", "left"),
-            [_findings(line.case.kinds, kinds) for line in lines],
-        ),
         "hit": (Column("rows\nhit"), [_hit(line.case) for line in lines]),
         "worst": (Column("worst\nULP"), [_worst_ulp(line.case) for line in lines]),
         "at": (Column("at row,\nclass"), [Cell(_place(_worst_of(line.case))) for line in lines]),
@@ -310,6 +309,11 @@ def _cases_table(dtype: str, arithmetic: str, lines: Sequence[_Line]) -> tuple[G
             [Cell(display.ulp(line.loss.ulp) if line.loss else "") for line in lines],
         ),
     }
+    for room in FINDINGS_ROOM:
+        columns[f"findings {room}"] = (
+            Column("findings", "left"),
+            [_findings(line.case.kinds, kinds, room) for line in lines],
+        )
     for kind in kinds:
         columns[f"kind {kind}"] = (
             Column(_headed(kind)),
@@ -320,16 +324,18 @@ def _cases_table(dtype: str, arithmetic: str, lines: Sequence[_Line]) -> tuple[G
     loss = ["loss"] if any(line.loss for line in lines) else []
     loss_ulp = ["loss ulp"] if loss else []
     at = ["at"] if any(line.case.worst for line in lines) else []
-    folded = ["findings"] if kinds else []
+    wide, middle, narrow = ([f"findings {room}"] if kinds else [] for room in FINDINGS_ROOM)
     layouts = [
         [*by_kind, "hit", "worst", *at, "mean", "right", *ranks, *loss, *loss_ulp],
         [*by_kind, "hit", "worst", *at, "mean", "right", *ranks, *loss],
         [*by_kind, "hit", "worst", *at, "right", *ranks, *loss],
-        [*folded, "hit", "worst", *at, "mean", "right", *ranks, *loss, *loss_ulp],
-        [*folded, "hit", "worst", *at, "right", *ranks, *loss],
-        [*folded, "hit", "worst", "right", *loss],
-        [*folded, "hit", "worst", *loss],
-        [*folded, "worst"],
+        [*by_kind, "hit", "worst", "right", *loss],
+        [*wide, "hit", "worst", *at, "right", *ranks, *loss],
+        [*wide, "hit", "worst", "right", *loss],
+        [*middle, "hit", "worst", "right", *loss],
+        [*narrow, "hit", "worst", "right", *loss],
+        [*narrow, "hit", "worst", *loss],
+        [*narrow, "worst"],
     ]
     title = f"{dtype}, {arithmetic}" if arithmetic else dtype
     groups = [line.quantity for line in lines]
@@ -382,17 +388,35 @@ def _kind_style(kind: str, count: KindCounts | None) -> Style:
     return KINDS[kind]
 
 
-def _findings(found: Mapping[str, KindCounts], kinds: Sequence[str]) -> Cell:
-    """Print all kinds in one cell: the avoidable ones a line each, the others in one sum."""
+def _findings(found: Mapping[str, KindCounts], kinds: Sequence[str], room: int) -> Cell:
+    """Print all kinds in one cell: the avoidable ones each, the others in one sum in brackets."""
     avoidable = {
         kind: found[kind].elements - found[kind].unavoidable for kind in kinds if kind in found
     }
     occurred = [kind for kind, amount in avoidable.items() if amount]
-    lines = [f"{kind} {display.count(avoidable[kind])}" for kind in occurred]
+    words = [f"{kind} {display.count(avoidable[kind])}" for kind in occurred]
     beyond = sum(count.unavoidable for count in found.values())
     if beyond:
-        lines.append(f"({display.count(beyond)} unavoidable)")
-    return Cell("\n".join(lines) or NOTHING, KINDS[occurred[0]] if occurred else "quiet")
+        words.append(f"({display.count(beyond)})")
+    text = "\n".join(_packed(words, room)) or NOTHING
+    return Cell(text, KINDS[occurred[0]] if occurred else "quiet")
+
+
+def _packed(words: Sequence[str], room: int) -> list[str]:
+    """Put words on as few lines of at most `room` characters as their order allows.
+
+    Examples
+    --------
+    >>> _packed(["overflow 12", "underflow 3", "(40)"], 20)
+    ['overflow 12', 'underflow 3, (40)']
+    """
+    lines: list[str] = []
+    for word in words:
+        if lines and len(lines[-1]) + 2 + len(word) <= room:
+            lines[-1] += f", {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def _amount(amount: int) -> str:
@@ -449,15 +473,13 @@ def _loss_cell(loss: Loss | None) -> Cell:
 
 def _worst(report: CompareReport) -> Iterator[Section]:
     ranked = _ranked(report)
-    if not ranked:
-        return
-    listed = ranked[: report.settings.top]
+    listed = [(met[0], finding) for met, finding in ranked[: report.settings.top]]
     if not listed:
         return
     title = "Worst cases"
     if len(ranked) > len(listed):
         title += f", {len(listed)} of {len(ranked)} kept; --top {len(ranked)} lists them"
-    notes = [_explained(finding) for _, finding in listed]
+    notes = [_explained(finding, met[1:]) for met, finding in ranked[: report.settings.top]]
     columns: dict[str, tuple[Column, list[Cell]]] = {
         "dtype": (Column("dtype", "left"), [Cell(x.case.name.dtype) for x, _ in listed]),
         "arithmetic": (
@@ -496,8 +518,11 @@ def _ulp_style(finding: Finding) -> Style:
     return KINDS.get(finding.kind or "", "")
 
 
-def _ranked(report: CompareReport) -> list[tuple[_Line, Finding]]:
-    """Order findings: the worst of every computation first, the largest ULP error first."""
+def _ranked(report: CompareReport) -> list[tuple[list[_Line], Finding]]:
+    """Order findings: the worst of every computation first, the largest ULP error first.
+
+    Formulations that went wrong at the same element in the same way are one entry.
+    """
     losses = {loss.name: loss for loss in report.losses}
     found: list[tuple[int, float, int, _Line, Finding]] = []
     lines = [
@@ -509,20 +534,27 @@ def _ranked(report: CompareReport) -> list[tuple[_Line, Finding]]:
     for order, line in enumerate(lines):
         kept = [finding for finding in line.case.worst if finding.kind is not None]
         found += [(place, -finding.ulp, order, line, finding) for place, finding in enumerate(kept)]
-    return [(line, finding) for *_, line, finding in sorted(found, key=lambda item: item[:3])]
+    merged: dict[tuple[str, ...], tuple[list[_Line], Finding]] = {}
+    for *_, line, finding in sorted(found, key=lambda item: item[:3]):
+        name = line.case.name
+        went = (finding.row, finding.column, finding.kind, finding.got, finding.ulp)
+        key = (line.quantity, name.dtype, name.arithmetic or "", repr(went))
+        merged.setdefault(key, ([], finding))[0].append(line)
+    return list(merged.values())
 
 
-def _explained(finding: Finding) -> str:
+def _explained(finding: Finding, others: Sequence[_Line]) -> str:
     what = finding.kind or "rounding"
-    if finding.origin is None:
-        return f"{what}: {finding.why}" if finding.why else what
-    at = f" at {finding.origin.step}"
-    if finding.propagated:
-        place = f"row {finding.origin.row}"
-        if finding.origin.column is not None:
-            place += f", class {finding.origin.column}"
-        at += f" of {place}"
-    return f"{what}{at}: {finding.why}" if finding.why else f"{what}{at}"
+    if finding.origin is not None:
+        what += f" at {finding.origin.step}"
+        if finding.propagated and finding.origin.column != finding.column:
+            what += f" of row {finding.origin.row}"
+            if finding.origin.column is not None:
+                what += f", class {finding.origin.column}"
+    text = f"{what}: {finding.why}" if finding.why else what
+    if others:
+        text += f" (also {', '.join(line.case.name.formulation for line in others)})"
+    return text
 
 
 def _noted(
@@ -873,7 +905,7 @@ def _computed(report: ComputeReport) -> Iterator[Section]:
     ]
     folded = (
         Column("findings", "left"),
-        [_findings(found, kinds) for _, _, found, _ in lines],
+        [_findings(found, kinds, FINDINGS_ROOM[1]) for _, _, found, _ in lines],
     )
     loss = [(Column("loss"), [cell for *_, cell in lines])] if report.losses else []
     title = f"Over all rows, {dtype}"
@@ -900,10 +932,6 @@ def _computed_losses(losses: Sequence[Loss]) -> list[tuple[str, Loss]]:
     if told("nll") and told("nll") == told("ce") and all(x.per_row is None for x in losses):
         return [("nll, ce", x) for x in losses if x.name.quantity == "nll"]
     return [(x.name.quantity, x) for x in losses]
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 # The edges of formats -----------------------------------------------------------------------------
