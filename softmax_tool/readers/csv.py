@@ -200,8 +200,9 @@ def is_number(cell: str) -> bool:
 def sniffed(origin: Origin, header: str = "auto", *, refuse_counting: bool = True) -> Dialect:
     """Find out the delimiter, the header and the number of columns from the first two rows.
 
-    The delimiter is the one that makes all cells of the first row numbers, or else all of the
-    second; otherwise the first of tab, semicolon and comma that occurs, or runs of blanks.
+    The delimiter is the one that makes all cells of both rows numbers, or else all of the first,
+    or all of the second; otherwise the first of tab, semicolon and comma that occurs, or runs of
+    blanks.
 
     Raises
     ------
@@ -395,14 +396,14 @@ def _note_overflows(
 
 def _cells(line: str, delimiter: str | None) -> tuple[str, ...]:
     """The cells of a line without quotes and comment; none where it holds nothing else."""
-    if '"' in line:
+    content = line.partition("#")[0]
+    if '"' in content:
         return _quoted_cells(line, delimiter)
-    line = line.partition("#")[0]
-    if not line.strip() and (delimiter != "\t" or "\t" not in line):
+    if not content.strip() and (delimiter != "\t" or "\t" not in content):
         return ()
     if delimiter is None:
-        return tuple(line.split())
-    return tuple(cell.strip() for cell in line.split(delimiter))
+        return tuple(content.split())
+    return tuple(cell.strip() for cell in content.split(delimiter))
 
 
 def _quoted_cells(line: str, delimiter: str | None) -> tuple[str, ...]:
@@ -453,10 +454,14 @@ def _first_lines(origin: Origin, count: int) -> list[tuple[int, str]]:
 
 
 def _delimiter(lines: list[str]) -> str | None:
-    for line in lines:
+    for together in (lines, *([line] for line in lines)):
         for delimiter in (*_DELIMITERS, None):
-            cells = _cells(line, delimiter)
-            if len(cells) > 1 and all(is_number(cell) for cell in cells):
+            rows = [_cells(line, delimiter) for line in together]
+            if (
+                len(rows[0]) > 1
+                and len({len(cells) for cells in rows}) == 1
+                and all(is_number(cell) for cells in rows for cell in cells)
+            ):
                 return delimiter
     return next(
         (each for each in _DELIMITERS if any(len(_cells(line, each)) > 1 for line in lines)), None

@@ -35,7 +35,7 @@ _COPY_BYTES = 1 << 20
 class Opens(Protocol):
     """Opens a stream at its first byte, and closes it; `last` says that it is for the last time."""
 
-    def __call__(self, *, last: bool) -> AbstractContextManager[BinaryIO]: ...  # noqa: D102
+    def __call__(self, *, last: bool) -> AbstractContextManager[BinaryIO]: ...
 
 
 @dataclass(frozen=True, slots=True)

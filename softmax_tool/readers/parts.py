@@ -39,34 +39,34 @@ class ArrayPart:
     noticed: OverflowLog | None = None
 
     @property
-    def path(self) -> str:  # noqa: D102
+    def path(self) -> str:
         return self.origin.path
 
     @property
-    def name(self) -> str:  # noqa: D102
+    def name(self) -> str:
         return self.origin.name
 
     @property
-    def shape(self) -> tuple[int, ...]:  # noqa: D102
+    def shape(self) -> tuple[int, ...]:
         return self.layout.shape
 
     @property
-    def axis(self) -> int:  # noqa: D102
+    def axis(self) -> int:
         return self.layout.axis
 
     @property
-    def classes(self) -> int:  # noqa: D102
+    def classes(self) -> int:
         return self.layout.classes
 
     @property
-    def single_row(self) -> bool:  # noqa: D102
+    def single_row(self) -> bool:
         return self.layout.rows == 1
 
     @property
-    def label_path(self) -> None:  # noqa: D102
+    def label_path(self) -> None:
         return None
 
-    def chunks(self, rows: int, log: OverflowLog) -> Iterator[Chunk]:  # noqa: D102
+    def chunks(self, rows: int, log: OverflowLog) -> Iterator[Chunk]:
         if self.noticed is not None:
             log.extend(self.noticed)
         for part in array_chunks(self.origin, self.header, self.numbers, self.layout, rows):
@@ -84,45 +84,45 @@ class TextPart:
     ignore_index: int = -100
 
     @property
-    def path(self) -> str:  # noqa: D102
+    def path(self) -> str:
         return self.origin.path
 
     @property
-    def name(self) -> str:  # noqa: D102
+    def name(self) -> str:
         return self.origin.name
 
     @property
-    def shape(self) -> None:  # noqa: D102
+    def shape(self) -> None:
         return None
 
     @property
-    def axis(self) -> int:  # noqa: D102
+    def axis(self) -> int:
         return 1
 
     @property
-    def classes(self) -> int:  # noqa: D102
+    def classes(self) -> int:
         return self.dialect.columns - (self.label_column is not None)
 
     @property
-    def single_row(self) -> bool:  # noqa: D102
+    def single_row(self) -> bool:
         return self.dialect.single_row
 
     @property
-    def stored_dtype(self) -> str:  # noqa: D102
+    def stored_dtype(self) -> str:
         return TEXT
 
     @property
-    def column_names(self) -> tuple[str, ...] | None:  # noqa: D102
+    def column_names(self) -> tuple[str, ...] | None:
         names = self.dialect.names
         if names is None or self.label_column is None:
             return names
         return names[: self.label_column] + names[self.label_column + 1 :]
 
     @property
-    def label_path(self) -> str | None:  # noqa: D102
+    def label_path(self) -> str | None:
         return None if self.label_name is None else f"{self.path}:{self.label_name}"
 
-    def chunks(self, rows: int, log: OverflowLog) -> Iterator[Chunk]:  # noqa: D102
+    def chunks(self, rows: int, log: OverflowLog) -> Iterator[Chunk]:
         parsed = parsed_batches(self.origin, self.dialect, log, self.label_column)
         return _regrouped((self._split(batch) for batch in parsed), rows)
 
@@ -148,38 +148,38 @@ class MemoryPart:
     layout: Layout
 
     @property
-    def path(self) -> str:  # noqa: D102
+    def path(self) -> str:
         return self.name
 
     @property
-    def shape(self) -> tuple[int, ...]:  # noqa: D102
+    def shape(self) -> tuple[int, ...]:
         return self.layout.shape
 
     @property
-    def axis(self) -> int:  # noqa: D102
+    def axis(self) -> int:
         return self.layout.axis
 
     @property
-    def classes(self) -> int:  # noqa: D102
+    def classes(self) -> int:
         return self.layout.classes
 
     @property
-    def single_row(self) -> bool:  # noqa: D102
+    def single_row(self) -> bool:
         return self.layout.rows == 1
 
     @property
-    def stored_dtype(self) -> str:  # noqa: D102
+    def stored_dtype(self) -> str:
         return self.numbers.name
 
     @property
-    def column_names(self) -> None:  # noqa: D102
+    def column_names(self) -> None:
         return None
 
     @property
-    def label_path(self) -> None:  # noqa: D102
+    def label_path(self) -> None:
         return None
 
-    def chunks(self, rows: int, log: OverflowLog) -> Iterator[Chunk]:  # noqa: ARG002, D102
+    def chunks(self, rows: int, log: OverflowLog) -> Iterator[Chunk]:  # noqa: ARG002
         for part in memory_rows(self.array, self.layout, rows):
             yield exact(part, self.numbers, self.name, 0), None
 

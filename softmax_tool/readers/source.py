@@ -56,25 +56,25 @@ class Source(Protocol):
     """
 
     @property
-    def paths(self) -> tuple[str, ...]: ...  # noqa: D102
+    def paths(self) -> tuple[str, ...]: ...
     @property
-    def classes(self) -> int: ...  # noqa: D102
+    def classes(self) -> int: ...
     @property
-    def shape(self) -> tuple[int, ...] | None: ...  # noqa: D102
+    def shape(self) -> tuple[int, ...] | None: ...
     @property
-    def axis(self) -> int: ...  # noqa: D102
+    def axis(self) -> int: ...
     @property
-    def stored_dtype(self) -> str: ...  # noqa: D102
+    def stored_dtype(self) -> str: ...
     @property
-    def label_kind(self) -> str | None: ...  # noqa: D102
+    def label_kind(self) -> str | None: ...
     @property
-    def label_paths(self) -> tuple[str, ...]: ...  # noqa: D102
+    def label_paths(self) -> tuple[str, ...]: ...
     @property
-    def overflows(self) -> tuple[InputOverflow, ...]: ...  # noqa: D102
+    def overflows(self) -> tuple[InputOverflow, ...]: ...
     @property
-    def overflow_count(self) -> int: ...  # noqa: D102
+    def overflow_count(self) -> int: ...
     @property
-    def column_names(self) -> tuple[str, ...] | None: ...  # noqa: D102
+    def column_names(self) -> tuple[str, ...] | None: ...
 
     def blocks(self, rows: int) -> Iterator[Block]:
         """Yield every row once, in order, at most `rows` at a time."""

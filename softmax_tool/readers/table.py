@@ -28,23 +28,23 @@ class Part(Protocol):
     """One file or array: rows of logits, and labels where these are a column of it."""
 
     @property
-    def path(self) -> str: ...  # noqa: D102
+    def path(self) -> str: ...
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str: ...
     @property
-    def shape(self) -> tuple[int, ...] | None: ...  # noqa: D102
+    def shape(self) -> tuple[int, ...] | None: ...
     @property
-    def axis(self) -> int: ...  # noqa: D102
+    def axis(self) -> int: ...
     @property
-    def classes(self) -> int: ...  # noqa: D102
+    def classes(self) -> int: ...
     @property
-    def single_row(self) -> bool: ...  # noqa: D102
+    def single_row(self) -> bool: ...
     @property
-    def stored_dtype(self) -> str: ...  # noqa: D102
+    def stored_dtype(self) -> str: ...
     @property
-    def column_names(self) -> tuple[str, ...] | None: ...  # noqa: D102
+    def column_names(self) -> tuple[str, ...] | None: ...
     @property
-    def label_path(self) -> str | None: ...  # noqa: D102
+    def label_path(self) -> str | None: ...
 
     def chunks(self, rows: int, log: OverflowLog) -> Iterator[Chunk]:
         """Yield all rows in order, at most `rows` at a time, in fresh read-only buffers."""
