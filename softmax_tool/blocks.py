@@ -77,7 +77,7 @@ def work(block: Block, plan: Plan, options: Options, pairs: tuple[tuple[int, int
         rows = Rows(
             logits,
             _targets(block, options, target),
-            exact.reference(logits.astype(np.float64)),
+            exact.reference(logits.astype(np.float64), target),
         )
         for variant in plan.variants:
             if variant.target == target:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -11,9 +11,11 @@ from softmax_tool.arithmetic.replay import Replay
 from softmax_tool.arithmetic.tracing import Traced, Tracing
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM, sum_constant
 from softmax_tool.bounds import Conditions, loss_bound
-from softmax_tool.formats import FLOAT64
+from softmax_tool.exact.double_double import DoubleDouble
+from softmax_tool.exact.wide import WideArithmetic
+from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import FORMULATIONS, LOSSES, per_row
-from softmax_tool.ulp import ulp_errors, ulp_exponent
+from softmax_tool.ulp import ulp_errors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,10 +27,6 @@ if TYPE_CHECKING:
     from softmax_tool.targets import Targets
 
     Array = NDArray[Any]
-
-
-# An arithmetic that hardly rounds, to go on with where another one left off.
-_WIDE = WIDE_SUM.build(FLOAT64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +102,18 @@ class Computation:
 
     def replayed_errors(self, rows: Array, last: int) -> Array:
         part, true = self.rows[rows], self.exact[rows]
-        replay = Replay(self.model.build(self.target), _WIDE, last)
-        got = _apply(self.formulation, replay, replay, part)
-        return ulp_errors(got, true, self.target.round(true.hi), self.target)
+        replay = Replay(self.model.build(self.target), _wider(self.target), last)
+        got: Any = _apply(self.formulation, replay, replay, part)
+        rounded = self.target.round(true.hi)
+        if isinstance(got, DoubleDouble):
+            return ulp_errors(got.hi, true, rounded, self.target, got.lo)
+        return ulp_errors(got, true, rounded, self.target)
+
+
+def _wider(target: FloatFormat) -> Arithmetic:
+    """Return an arithmetic that hardly rounds, to go on with where the format's left off."""
+    wide: Any = WideArithmetic() if target == FLOAT64 else WIDE_SUM.build(FLOAT64)
+    return cast("Arithmetic", wide)
 
 
 def _apply(

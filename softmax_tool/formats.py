@@ -193,6 +193,12 @@ def narrower_than(target: FloatFormat) -> tuple[FloatFormat, ...]:
     return tuple(f for f in FORMATS.values() if f.precision < target.precision)
 
 
+def ulp_exponent(y: NDArray[np.float64], target: FloatFormat) -> NDArray[np.int64]:
+    """Return log2 of one ULP at each true value; at 0 that of the smallest subnormal."""
+    exponent = ((y.view(np.int64) >> 52) & 0x7FF) - 1023
+    return np.clip(exponent, target.emin, target.emax) - (target.precision - 1)
+
+
 @dataclass(frozen=True, slots=True)
 class ExpEdges:
     """Where the correctly rounded exponential of a format changes its nature.

@@ -11,11 +11,11 @@ import numpy as np
 from softmax_tool import sentences
 from softmax_tool.diagnose import KINDS, NO_KIND
 from softmax_tool.exact import decimals
-from softmax_tool.formats import narrower_than
+from softmax_tool.formats import FLOAT64, narrower_than, ulp_exponent
 from softmax_tool.origins import describe
 from softmax_tool.report import Finding
 from softmax_tool.summary import PairSummary, RoundingSummary, Summary, worst_of
-from softmax_tool.ulp import UlpStatistics, ulp_exponent
+from softmax_tool.ulp import UlpStatistics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,7 +97,9 @@ def summarise(results: Results, bound: Array | None, top: int) -> Summary:
 def _distances(got: Array, exact: Exact) -> NDArray[np.float64]:
     with np.errstate(all="ignore"):
         difference = got.astype(np.float64) - exact.hi
-        return np.abs(difference if exact.lo is None else difference - exact.lo)
+        if exact.tail is not None:
+            difference -= np.ldexp(exact.tail, ulp_exponent(exact.hi, FLOAT64))
+        return np.abs(difference)
 
 
 def _bound_ratio(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.exact_sum import ExactSum
-from softmax_tool.formats import FLOAT64
+from softmax_tool.formats import FLOAT64, ulp_exponent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,28 +23,33 @@ _EXPONENT_BITS = 52
 _BIAS = 1023
 
 
-def ulp_exponent(y: Array, target: FloatFormat) -> NDArray[np.int64]:
-    """Return log2 of one ULP at each true value; at 0 that of the smallest subnormal."""
-    exponent = ((y.view(np.int64) >> _EXPONENT_BITS) & 0x7FF) - _BIAS
-    return np.clip(exponent, target.emin, target.emax) - (target.precision - 1)
-
-
 def ulp_errors(
-    got: NDArray[Any], exact: Exact, rounded: NDArray[Any], target: FloatFormat
+    got: NDArray[Any],
+    exact: Exact,
+    rounded: NDArray[Any],
+    target: FloatFormat,
+    got_lo: Array | None = None,
 ) -> Array:
     """Return |got − exact| in ULP of the exact value, elementwise.
+
+    `rounded` is the exact value correctly rounded to `target`; `got_lo` is the second half of a
+    result in double-double.
 
     Special values: a true value beyond the format's overflow threshold counts as ±2**(emax+1), and
     so does an infinite `got` where the rounded true value is finite; equal non-finite values are at
     0, NaN against a number and a number against a true infinity at infinity; −0 equals +0. What is
     not 0 never becomes 0 by underflow.
     """
-    g, y, lo = got.astype(np.float64), np.ascontiguousarray(exact.hi), exact.lo
+    g, y = got.astype(np.float64), np.ascontiguousarray(exact.hi)
     special = ~(np.isfinite(g) & np.isfinite(y))
     with np.errstate(all="ignore"):
-        difference = np.abs(g - y) if lo is None else np.abs((g - y) - lo)
-        exponent = ulp_exponent(y, target)
-        errors = _scale(difference, -exponent, target)
+        exponent = -ulp_exponent(y, target)
+        errors = _scale(g - y, exponent, target)
+        if got_lo is not None:
+            errors += _scale(got_lo, exponent, target)
+        if exact.tail is not None and target.precision == 53:
+            errors -= exact.tail
+        errors = np.abs(errors)
     beyond = np.flatnonzero(special | (np.abs(y) >= target.max_finite))
     if beyond.size:
         errors.flat[beyond] = _errors_at_the_top(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from fractions import Fraction
 
@@ -41,7 +43,7 @@ class Replay:
         return self._next().log1p(x)
 
     def negate(self, x: Array) -> Array:
-        return self.inner.negate(x)
+        return self._owner(x).negate(x)
 
     def add(self, x: Array, y: Array) -> Array:
         return self._next().add(x, y)
@@ -65,17 +67,21 @@ class Replay:
         return self._next(operations=3).online_sum(x)  # shift, exp and sum in one pass
 
     def drop_first_max(self, e: Array, x: Array) -> Array:
-        return self.inner.drop_first_max(e, x)
+        return self._owner(e).drop_first_max(e, x)
 
     def pick(self, x: Array, columns: Array) -> Array:
-        return self.inner.pick(x, columns)
+        return self._owner(x).pick(x, columns)
 
     def constant(self, value: Fraction) -> Array:
         return self.inner.constant(value)
 
     def store(self, x: Array) -> Array:
-        return self.inner.store(x) if self.count - 1 <= self.last else x
+        return self.inner.store(x) if self.count - 1 <= self.last else self.wide.store(x)
 
     def _next(self, operations: int = 1) -> Arithmetic:
         self.count += operations
         return self.inner if self.count - 1 <= self.last else self.wide
+
+    def _owner(self, x: Any) -> Arithmetic:
+        """Return whose values these are: the wide arithmetic may have a type of its own."""
+        return self.inner if isinstance(x, np.ndarray) else self.wide

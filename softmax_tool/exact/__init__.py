@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from softmax_tool.exact.double import reference
+from typing import TYPE_CHECKING
+
+from softmax_tool.exact import double, quad
 from softmax_tool.exact.losses import coefficients_of, losses, mask_of
 from softmax_tool.exact.values import Exact, Reference
+
+if TYPE_CHECKING:
+    from softmax_tool.exact.values import Array
+    from softmax_tool.formats import FloatFormat
+
+
+def reference(logits: Array, target: FloatFormat) -> Reference:
+    """Return the true softmax and log-softmax of float64 logits, as results in `target` need them.
+
+    Float64 arithmetic is enough for narrower formats; float64 itself takes double-double.
+    """
+    return quad.reference(logits) if target.precision == 53 else double.reference(logits)
+
 
 __all__ = ["Exact", "Reference", "coefficients_of", "losses", "mask_of", "reference"]

@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from softmax_tool.exact import double_double as dd
+from softmax_tool.exact.double_double import DoubleDouble
+from softmax_tool.exact.quad import rounded_with_tail
 from softmax_tool.exact.values import Exact
+from softmax_tool.formats import FLOAT64, ulp_exponent
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from softmax_tool.exact.values import Array, Mask, Reference
     from softmax_tool.targets import Targets
 
@@ -19,39 +25,66 @@ def losses(reference: Reference, targets: Targets) -> Exact:
     Hard labels: -w_y y_y; smoothed: (1 - s) of that and s/C Σ -w_c y_c; probabilities:
     Σ -w_c t'_c y_c with t' = t (1 - s) + s/C. Terms are never skipped: 0 · inf is NaN.
     Weights and probabilities are those of the format; the smoothing is not rounded.
+
+    In double-double where the log-softmax is: relative error below 2**-90, with signed weights
+    relative to the sum of the terms' magnitudes. In float64 otherwise.
     """
-    coefficients = coefficients_of(reference, targets)
+    coefficients = _coefficients(reference, targets)
     y = reference.log_softmax
+    if targets.labels is not None and not targets.smoothing:
+        y = y[np.arange(len(targets.labels))[:, None], targets.labels]
     with np.errstate(all="ignore"):
-        if targets.labels is not None and not targets.smoothing:
-            y = _take(y, targets.labels)
-        terms = -coefficients * y.hi
-        hi = terms.sum(axis=1, keepdims=True)
-    contributing = (coefficients != 0) & y.nonzero
+        hi = (-coefficients.hi * y.hi).sum(axis=1, keepdims=True)
+        tail = None
+        if y.tail is not None:
+            wide = _wide_sum(coefficients, y.hi, y.tail)
+            finite = np.isfinite(hi) & np.isfinite(wide[0])
+            hi, tail = np.where(finite, wide[0], hi), np.where(finite, wide[1], 0.0)
+    contributing = (coefficients.hi != 0) & y.nonzero
     infinite = (contributing & y.infinite).any(axis=1, keepdims=True)
-    return Exact(hi, None, contributing.any(axis=1, keepdims=True), infinite)
+    return Exact(hi, tail, contributing.any(axis=1, keepdims=True), infinite)
 
 
-def _take(values: Exact, labels: Array) -> Exact:
-    rows = np.arange(len(labels))[:, None]
-    return values[rows, labels]
+def _wide_sum(coefficients: DoubleDouble, y: Array, tail: Array) -> tuple[Array, Array]:
+    """Return −Σ coefficient · y in float64 and what that misses, in ULP."""
+    terms = DoubleDouble(-y, -np.ldexp(tail, ulp_exponent(y, FLOAT64)))
+    if coefficients.hi.shape[1] == 1 and (coefficients.hi == 1).all():
+        return terms.hi, -tail
+    total = dd.row_sum(dd.multiply(coefficients, terms))
+    return rounded_with_tail(total, np.zeros(total.hi.shape, np.int64))
+
+
+def _coefficients(reference: Reference, targets: Targets) -> DoubleDouble:
+    """Return what each log-probability is multiplied by: (rows, 1) or (rows, classes)."""
+    if targets.weights is None:
+        weights = DoubleDouble.of(np.ones((1, reference.classes)))
+    else:
+        weights = DoubleDouble.of(targets.weights.astype(np.float64))
+    kept, spread = _constant(targets.kept), _constant(targets.spread)
+    if targets.probabilities is not None:
+        t = DoubleDouble.of(targets.probabilities.astype(np.float64))
+        if targets.smoothing:
+            t = dd.add(dd.multiply(t, kept), spread)
+        return t if targets.weights is None else dd.multiply(weights, t)
+    assert targets.labels is not None  # noqa: S101  (hard targets have labels)
+    if not targets.smoothing:
+        return DoubleDouble.of(weights.hi[0, targets.labels])
+    own = _constant(targets.kept + targets.spread)
+    at_label = np.arange(reference.classes)[None, :] == targets.labels
+    share = DoubleDouble(
+        np.where(at_label, own.hi, spread.hi), np.where(at_label, own.lo, spread.lo)
+    )
+    return dd.multiply(weights, share)
+
+
+def _constant(value: Fraction) -> DoubleDouble:
+    hi = float(value)
+    return DoubleDouble(np.full((1, 1), hi), np.full((1, 1), float(value - type(value)(hi))))
 
 
 def coefficients_of(reference: Reference, targets: Targets) -> Array:
-    """Return what each log-probability is multiplied by: (rows, 1) or (rows, classes)."""
-    weights = 1.0 if targets.weights is None else targets.weights.astype(np.float64)
-    if targets.probabilities is not None:
-        t = targets.probabilities.astype(np.float64)
-        return weights * (t * float(targets.kept) + float(targets.spread))
-    assert targets.labels is not None  # noqa: S101  (hard targets have labels)
-    if not targets.smoothing:
-        if targets.weights is None:
-            return np.ones(targets.labels.shape)
-        return np.asarray(weights)[0, targets.labels]
-    shape = (len(targets.labels), reference.classes)
-    spread = np.full(shape, float(targets.spread))
-    np.put_along_axis(spread, targets.labels, float(targets.kept + targets.spread), axis=1)
-    return spread * weights
+    """Return what each log-probability is multiplied by, (rows, 1) or (rows, classes), in float64."""
+    return _coefficients(reference, targets).hi
 
 
 def mask_of(reference: Reference, targets: Targets) -> Mask:

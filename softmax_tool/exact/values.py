@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
@@ -21,8 +24,8 @@ class Exact:
     ----------
     hi : float64 array
         The true value rounded to float64.
-    lo : float64 array or None
-        What `hi` misses, where float64 is not enough; None where it is.
+    tail : float64 array or None
+        What `hi` misses, in ULP of `hi`, at most 1/2; None where float64 is enough.
     nonzero : bool array
         Where the true value is not 0, although `hi` may have underflowed.
     infinite : bool array
@@ -30,13 +33,25 @@ class Exact:
     """
 
     hi: Array
-    lo: Array | None
+    tail: Array | None
     nonzero: Mask
     infinite: Mask
 
     def __getitem__(self, key: Any) -> Exact:
-        lo = None if self.lo is None else self.lo[key]
-        return Exact(self.hi[key], lo, self.nonzero[key], self.infinite[key])
+        tail = None if self.tail is None else self.tail[key]
+        return Exact(self.hi[key], tail, self.nonzero[key], self.infinite[key])
+
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Exact]) -> Exact:
+        """Join the values of consecutive rows."""
+        tails = [part.tail for part in parts if part.tail is not None]
+        return cls(
+            np.concatenate([part.hi for part in parts]),
+            np.concatenate(tails) if tails else None,
+            np.concatenate([part.nonzero for part in parts]),
+            np.concatenate([part.infinite for part in parts]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +71,20 @@ class Reference:
     invalid: Mask  # (rows, 1)
     masked: Mask
     classes: int
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Reference]) -> Reference:
+        """Join the references of consecutive rows."""
+        if len(parts) == 1:
+            return parts[0]
+        joined: dict[str, Any] = {"classes": parts[0].classes}
+        for field in fields(cls):
+            values = [getattr(part, field.name) for part in parts]
+            if isinstance(values[0], Exact):
+                joined[field.name] = Exact.concatenate(values)
+            elif field.name not in joined:
+                joined[field.name] = np.concatenate(values)
+        return cls(**joined)
 
     def __getitem__(self, rows: Any) -> Reference:
         return Reference(
