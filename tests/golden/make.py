@@ -69,14 +69,18 @@ def ulps(value: float) -> float | str:
     return value if math.isfinite(value) else "inf"
 
 
+def compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def write(name: str, content: dict[str, Any]) -> None:
     lines = []
     for key, value in content.items():
         if isinstance(value, list):
-            body = ",\n".join(json.dumps(v, ensure_ascii=False) for v in value)
+            body = ",\n".join(compact(v) for v in value)
             lines.append(f"{json.dumps(key)}: [\n{body}\n]")
         else:
-            lines.append(f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}")
+            lines.append(f"{json.dumps(key)}: {compact(value)}")
     text = "{\n" + ",\n".join(lines) + "\n}\n"
     (HERE / f"{name}.json").write_text(text, encoding="utf-8")
 
@@ -86,7 +90,7 @@ def write(name: str, content: dict[str, Any]) -> None:
 
 def edges() -> dict[str, Any]:
     out: dict[str, Any] = {
-        "recipe": "per format: parameters, and the edges of exp on the format's own grid, hex floats",  # noqa: E501
+        "recipe": "parameters, and the edges of exp on the format's own grid, as hex floats",
         "tool": TOOL,
     }
     for fmt in oracle.FORMATS.values():
@@ -174,7 +178,7 @@ def boundary_inputs(name: str) -> list[float]:
 
 
 def all_words(fmt: Format, name: str) -> str:
-    """f over all 65 536 bit patterns in order, results as big-endian words; the sign of 0 kept."""  # noqa: D403
+    """Results over all 65 536 bit patterns in order, as big-endian words; the sign of 0 kept."""
     out = []
     for pattern in range(65536):
         if fmt is FLOAT16:
@@ -196,7 +200,7 @@ def elementwise() -> dict[str, Any]:
     for fmt in (FLOAT16, oracle.BFLOAT16):
         tables[fmt.name] = {name: digest(all_words(fmt, name)) for name in FUNCTIONS}
     out: dict[str, Any] = {
-        "recipe": "float32: [input word, correctly rounded result word], big-endian hex; `hard` are "  # noqa: E501
+        "recipe": "float32: [input word, correctly rounded result word], big-endian hex; `hard`: "
         "the inputs nearest a rounding boundary among four million spread evenly over the bit "
         "patterns. tables: SHA-256 of the big-endian 16-bit results over the bit patterns 0…65535, "
         "nan as 7e00 (float16) or 7fc0 (bfloat16), the sign of zero kept",
@@ -223,7 +227,7 @@ def bit_rows() -> list[tuple[str, rows.Recipe]]:
 
     for n in (1, 2, 3, 7, 8, 9, 17):
         for scale in (1, 10, 100):
-            out.append((f"normal-{n}-{scale}", normal(n, scale, 1000 * n + scale)))  # noqa: PERF401
+            out += [(f"normal-{n}-{scale}", normal(n, scale, 1000 * n + scale))]
     for n, scale in ((128, 1), (128, 10), (129, 1), (129, 10), (129, 100)):
         out.append((f"normal-{n}-{scale}", normal(n, scale, 1000 * n + scale)))
     for n in (1000, 1023, 1024, 1025, 2049, 3073, 7200):
@@ -431,23 +435,28 @@ def trap_results(row: list[float], labels: list[int]) -> list[dict[str, Any]]:
 def weighted_traps() -> list[dict[str, Any]]:
     """Losses whose weight makes the event: overflow, underflow and subnormals at the pick."""
     out = []
-    for name, row, weight in (
-        ("pick-overflow", [0.0, 10.0], 60000.0),
-        ("pick-overflow-single", [0.0, 10.0], 3e38),
-        ("pick-zero", [0.0, 2.0**-9], 2.0**-24),
-        ("pick-zero-small", [10.0, 0.0, 1.0], 2.0**-24),
-        ("pick-subnormal", [1.0, 0.0], 2.0**-15),
-        ("pick-subnormal-single", [1.0, 0.0], 2.0**-127),
-        ("weight-zero", [1.0, 0.0], 0.0),
-        ("weight-zero-at-zero", [200.0, 0.0], 0.0),
-        ("weight-negative", [0.0, 0.0, 0.0], -1.5),
+    for name, row, weight, smoothing, label in (
+        ("pick-overflow", [0.0, 10.0], 60000.0, 0.0, 0),
+        ("pick-overflow-single", [0.0, 10.0], 3e38, 0.0, 0),
+        ("pick-overflow-wrong", [0.0, 9.0, 9.0], 7000.0, 0.25, 0),
+        ("pick-zero", [0.0, 2.0**-9], 2.0**-24, 0.0, 0),
+        ("pick-zero-small", [10.0, 0.0, 1.0], 2.0**-24, 0.0, 0),
+        ("pick-subnormal", [1.0, 0.0], 2.0**-15, 0.0, 0),
+        ("pick-subnormal-single", [1.0, 0.0], 2.0**-127, 0.0, 0),
+        ("shift-overflow-weighted", [60000.0, -60000.0], 0.25, 0.0, 1),
+        ("shift-overflow-weighted-single", [3e38, -3e38], 0.25, 0.0, 1),
+        ("weight-zero", [1.0, 0.0], 0.0, 0.0, 0),
+        ("weight-zero-at-zero", [200.0, 0.0], 0.0, 0.0, 1),
+        ("weight-negative", [0.0, 0.0, 0.0], -1.5, 0.0, 0),
+        ("weight-large", [12.0, 0.0, 1.0], 300.0, 0.0, 1),
     ):
-        label = 0 if name != "weight-zero-at-zero" else 1
         weights = [weight] * len(row)
         results = []
         for fmt, model in ALL:
+            if not math.isfinite(oracle.round_float(fmt, weight)):
+                continue
             for formulation in oracle.LOSS:
-                target = Target(label, weights=tuple(weights))
+                target = Target(label, weights=tuple(weights), smoothing=smoothing)
                 case = Case("ce", formulation, fmt, model, row, target)
                 results.append(
                     {
@@ -464,6 +473,7 @@ def weighted_traps() -> list[dict[str, Any]]:
                 "id": name,
                 "row": rows.values(*row),
                 "weights": [number(w) for w in weights],
+                "smoothing": number(smoothing),
                 "results": results,
             }
         )
@@ -520,7 +530,12 @@ def batches() -> list[dict[str, Any]]:
         {"id": "weights-signed", "rows": E3, "labels": [0, 1, 2], "weights": [-1.0, 0.5, 2.0]},
         {"id": "masked-target", "rows": masked, "labels": [0, 2, 1]},
         {"id": "masked-smoothing", "rows": masked, "labels": [1, 2, 1], "smoothing": 0.1},
-        {"id": "masked-weight-zero", "rows": masked, "labels": [0, 2, 1], "weights": [0.0, 1.0, 1.0]},
+        {
+            "id": "masked-weight-zero",
+            "rows": masked,
+            "labels": [0, 2, 1],
+            "weights": [0.0, 1.0, 1.0],
+        },
         {
             "id": "masked-probability-zero",
             "rows": masked[:1],
@@ -578,7 +593,7 @@ def described(batch: dict[str, Any]) -> dict[str, Any]:
         if key in batch:
             out[key] = [[number(float(v)) for v in row] for row in batch[key]]
     if "weights" in batch:
-        out["weights"] = [number(w) for w in batch["weights"]]
+        out["weights"] = [number(float(w)) for w in batch["weights"]]
     if "smoothing" in batch:
         out["smoothing"] = number(batch["smoothing"])
     return out

@@ -726,6 +726,8 @@ class Machine:
         if not modelled:
             if name == "maximum":  # in the reals there is nothing to clamp
                 return args[0]
+            if name == "log" and isinstance(numbers[0], arb) and numbers[0] == 0:
+                return Value(-INF)
             if all(isinstance(v, arb) or math.isfinite(v) for v in numbers):
                 return Value(_exact(name, numbers))
             plain = [v if isinstance(v, float) else float(v.mid()) for v in numbers]
@@ -1247,8 +1249,10 @@ class Case:
 
         None where there is no bound (t ≥ 1, smoothing or probability targets, invalid rows).
         """
-        if not self.reference.valid or self.exact[i].special is not None:
+        if not self.reference.valid:
             return None
+        if self.exact[i].special is not None:  # infinite: a finite result is wrong by any measure
+            return 1.0
         fmt, n = self.format, len(self.row)
         unit, count = _ball(fmt.unit), summation_constant(fmt, n) + 1
         with ctx.workprec(256):
