@@ -68,6 +68,7 @@ def compare(
     ULP of the exact value, and at which step the worst elements broke.
     """
     from softmax_tool import engine
+    from softmax_tool.plan import Options
 
     from .output import Messages, answer
     from .source import NO_LABEL, open_source, read_weights
@@ -94,7 +95,7 @@ def compare(
             )
         messages.note("no LOGITS given: this is the built-in demonstration")
         source = engine.demonstration()
-    options = engine.Options(
+    options = Options(
         dtypes=dtypes(dtype),
         ops=names(op),
         formulations=names(formulation),

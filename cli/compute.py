@@ -76,6 +76,7 @@ def compute(
     Every value that overflows, underflows or loses bits in the dtype is marked where it stands.
     """
     from softmax_tool import engine
+    from softmax_tool.plan import Options
     from softmax_tool.writers.arrays import check_path
 
     from .output import Messages, answer
@@ -101,7 +102,7 @@ def compute(
         label_column=label_column,
         ignore_index=ignore_index,
     )
-    options = engine.Options(
+    options = Options(
         dtypes=dtypes(dtype),
         ops=names(op),
         formulations=names(formulation),

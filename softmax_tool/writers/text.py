@@ -68,6 +68,9 @@ def destination(path: str) -> Path:
     """
     if not path or "\0" in path:
         raise InputError(f"{path!r} is not a path; name a file to write to")
+    given = Path(path)
+    if given.exists() and not given.is_dir() and not is_regular(given):
+        return given  # a device or a pipe, whose links may lead to no path (/dev/stdout)
     target = Path(os.path.realpath(path))
     if target.is_dir() or path.endswith(("/", os.sep)):
         raise InputError(f"{path}: is a folder; name a file in it")

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import stat
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def checked(text: str) -> Any:
+    tree = json.loads(text)
+    schema = json.loads(
+        files("softmax_tool.schemas").joinpath(f"{tree['command']}.json").read_text()
+    )
+    Draft202012Validator(schema).validate(tree)
+    return tree
+
+
+def test_limits_in_every_format(run: Callable[..., Any]) -> None:
+    table = run("limits")
+    assert table.code == 0
+    assert table.err == ""
+    assert "11.0859375" in table.out
+    tree = checked(run("limits", "--format", "json", "-d", "HALF").out)
+    assert [limits["dtype"] for limits in tree["formats"]] == ["float16"]
+    assert tree["formats"][0]["exp_first_overflow"] == 11.09375
+    lines = list(csv.DictReader(io.StringIO(run("limits", "--format", "CSV").out)))
+    assert lines[0]["dtype"] == "float16"
+    assert run("limits", "--format", "markdown").out.startswith("### ")
+
+
+def test_compare_reports_the_overflow(run: Callable[..., Any], logits: str, labels: str) -> None:
+    done = run("compare", logits, "--labels", labels, "-d", "fp16", "--format", "json")
+    assert done.code == 0
+    assert done.err == ""
+    tree = checked(done.out)
+    assert tree["input"]["paths"] == [logits]
+    assert tree["input"]["shape"] == [3, 3]
+    naive = next(
+        c for c in tree["cases"] if (c["quantity"], c["formulation"]) == ("softmax", "naive")
+    )
+    assert naive["kinds"]["overflow"]["rows"] == 1
+    table = run("compare", logits, "--labels", labels, "-d", "fp16")
+    assert table.out.startswith(f"compare: {logits}")
+    assert "overflow" in table.out
+
+
+def test_compare_without_logits_says_that_it_demonstrates(run: Callable[..., Any]) -> None:
+    done = run("compare", "--format", "json", "-d", "float16")
+    assert checked(done.out)["input"]["paths"] == ["<demonstration>"]
+    assert done.err == "softmax-tool: note: no LOGITS given: this is the built-in demonstration\n"
+    assert run("compare", "-q").err == ""
+    assert "the built-in demonstration" in run("compare").out.splitlines()[0]
+
+
+def test_compute_as_json_has_the_whole_values(run: Callable[..., Any], logits: str) -> None:
+    tree = checked(
+        run("compute", logits, "--op", "SOFTMAX", "--format", "json", "--rows", "0:1").out
+    )
+    values = {result["formulation"]: result["values"] for result in tree["results"]}
+    assert set(values) == {"naive", "shifted"}
+    np.testing.assert_allclose(values["shifted"][0], [0.659001, 0.242433, 0.098566], rtol=1e-5)
+    assert len(values["shifted"]) == 3
+
+
+def test_compute_shows_the_rows_asked_for(run: Callable[..., Any], logits: str) -> None:
+    out = run("compute", logits, "-d", "half", "--rows", "-1:", "--columns", "0:2").out
+    assert "row 2" in out
+    assert "row 0" not in out
+    assert "overflow" in out
+    assert "1 class not shown" in out
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_compute_writes_arrays(
+    run: Callable[..., Any], logits: str, labels: str, tmp_path: Path, reduction: str
+) -> None:
+    target = tmp_path / "out.npz"
+    done = run(
+        "compute", logits, "--labels", labels, "--reduction", reduction, "-d", "half", "-o", target
+    )
+    assert done.code == 0
+    assert done.out.startswith("compute: ")
+    with np.load(target) as archive:
+        shifted = archive["softmax/shifted/float16"]
+        assert shifted.dtype == np.float16
+        assert shifted.shape == (3, 3)
+        loss = archive["nll/shifted/float16"]
+        assert loss.shape == ((3,) if reduction == "none" else ())
+    assert stat.S_IMODE(target.stat().st_mode) == stat.S_IMODE(Path(logits).stat().st_mode)
+
+
+def test_one_array_and_its_json(run: Callable[..., Any], logits: str, tmp_path: Path) -> None:
+    target = tmp_path / "one.npy"
+    done = run(
+        "compute",
+        logits,
+        "--op",
+        "softmax",
+        "--formulation",
+        "shifted",
+        "-o",
+        target,
+        "--format",
+        "json",
+    )
+    tree = checked(done.out)
+    np.testing.assert_array_equal(np.load(target), np.float32(tree["results"][0]["values"]))
+
+
+def test_several_arrays_need_npz(run: Callable[..., Any], logits: str, tmp_path: Path) -> None:
+    done = run("compute", logits, "-o", tmp_path / "x.npy")
+    assert done.code == 2
+    assert "use .npz, or choose one with --op and --formulation" in done.err
+    assert done.out == ""
+    assert not (tmp_path / "x.npy").exists()
+
+
+def test_a_report_goes_to_a_file(run: Callable[..., Any], logits: str, tmp_path: Path) -> None:
+    target = tmp_path / "report.md"
+    done = run("compare", logits, "--format", "markdown", "-o", target, "-d", "half")
+    assert done == (0, "", "")
+    assert target.read_text(encoding="utf-8").startswith("## compare: ")
+    plain = tmp_path / "limits.txt"
+    run("limits", "-o", plain)
+    assert "\x1b" not in plain.read_text(encoding="utf-8")
+
+
+def test_weights_and_ignore_index(
+    run: Callable[..., Any], logits: str, labels: str, tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights.csv"
+    weights.write_text("1,2,3\n")
+    tree = checked(
+        run(
+            "compute",
+            logits,
+            "--labels",
+            labels,
+            "--weights",
+            weights,
+            "--op",
+            "ce",
+            "--ignore-index",
+            "1",
+            "--reduction",
+            "none",
+            "--format",
+            "json",
+        ).out
+    )
+    assert tree["settings"]["weights"] == str(weights)
+    assert tree["settings"]["ignore_index"] == 1
+    assert tree["losses"][0]["per_row"][2] == 0
+
+
+def test_a_number_beyond_float64_is_told(run: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "huge.csv"
+    path.write_text("1e400,1\n0,1\n")
+    done = run("compute", path)
+    assert done.code == 0
+    assert f"warning: {path}:1: field 1: 1e400 is beyond float64" in done.err
+    assert run("compute", path, "-q").err == ""
+
+
+def test_shards_are_one_table(run: Callable[..., Any], tmp_path: Path) -> None:
+    for name, text in (("a.csv", "1,2\n"), ("b.csv", "3,5\n"), ("all.csv", "1,2\n3,5\n")):
+        (tmp_path / name).write_text(text)
+    trees = [
+        checked(run("compare", *(tmp_path / name for name in names), "--format", "json").out)
+        for names in (("a.csv", "b.csv"), ("all.csv",))
+    ]
+    for tree in trees:
+        del tree["input"]
+    assert trees[0] == trees[1]
+
+
+def test_color(
+    run: Callable[..., Any], logits: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def colored(*options: str) -> bool:
+        return "\x1b[" in run("compare", logits, "-d", "half", *options).out
+
+    assert not colored()
+    assert colored("--color", "always")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert colored()
+    assert not colored("--color", "never")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not colored()
+    assert colored("--color", "always")
+    target = tmp_path / "report.txt"
+    monkeypatch.delenv("NO_COLOR")
+    run("compare", logits, "-o", target)
+    assert "\x1b" not in target.read_text(encoding="utf-8")
+
+
+def test_width(run: Callable[..., Any], logits: str) -> None:
+    narrow = run("compare", logits, "--width", "80").out
+    assert max(map(len, narrow.splitlines()[1:])) <= 80
+    assert narrow != run("compare", logits, "--width", "200").out

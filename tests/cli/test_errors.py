@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from softmax_tool import engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+main = import_module("softmax_tool.cli.main")
+
+USAGE = [
+    (["comprae"], "Did you mean 'compare'"),
+    (["compare", "--formt", "json"], "--format"),
+    (["limits", "--format", "xml"], "known are table, json, csv, markdown"),
+    (["limits", "--color", "pink"], "known are auto, always, never"),
+    (["limits", "-d", "floot"], "known are float16"),
+    (["limits", "--width", "0"], "--width"),
+    (["limits", "--width", "wide"], "--width"),
+    (["limits", "extra"], "see softmax-tool limits --help"),
+    (["compute"], "LOGITS"),
+    (["compute", "LOGITS", "--rows", "x"], "--rows x: is not A:B"),
+    (["compute", "LOGITS", "--rows", "1:2:3"], "is not A:B"),
+    (["compute", "LOGITS", "--reduction", "average"], "known are mean, sum, none"),
+    (["compute", "LOGITS", "--header", "perhaps"], "known are auto, yes, no"),
+    (["compute", "LOGITS", "--arithmetic", "strict", "--arithmetic", "native"], "use compare"),
+    (["compute", "LOGITS", "--arithmetic", "quantum"], "known are strict"),
+    (["compute", "LOGITS", "--op", "hardmax"], "hardmax"),
+    (["compute", "LOGITS", "--formulation", "magic"], "magic"),
+    (["compute", "LOGITS", "-o", "x.txt"], "end the name in one of them"),
+    (["compute", "LOGITS", "--label-smoothing", "2"], "--label-smoothing"),
+    (["compare", "--labels", "x.csv"], "name LOGITS"),
+    (["compute", "missing.csv"], "missing.csv"),
+    (["compute", "."], "."),
+    (["limits", "-o", "."], "is a folder"),
+    (["limits", "-o", "missing/x.txt"], "there is no folder"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "told"), USAGE)
+def test_an_error_is_one_line_that_says_what_to_do(
+    run: Callable[..., Any], logits: str, arguments: list[str], told: str
+) -> None:
+    done = run(*(logits if argument == "LOGITS" else argument for argument in arguments))
+    assert done.code == 2
+    assert done.out == ""
+    assert re.fullmatch(r"softmax-tool: error: [^\n]+\n", done.err)
+    assert told in done.err
+
+
+def test_no_arguments_is_help_but_no_success(run: Callable[..., Any]) -> None:
+    done = run()
+    assert done.code == 2
+    assert done.out == ""
+    assert "Usage: softmax-tool" in done.err
+
+
+def test_negative_values_are_values(run: Callable[..., Any], logits: str) -> None:
+    for options in (
+        ["--rows", "-5:"],
+        ["--columns", ":-1"],
+        ["--axis", "-1"],
+        ["--ignore-index", "-7"],
+        ["--rows=-2"],
+        ["--dim", "-1"],
+    ):
+        assert run("compute", logits, *options).code == 0
+
+
+def test_names_are_visible_in_errors(run: Callable[..., Any]) -> None:
+    done = run("compute", "no\nsuch\x1b[31m.csv")
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert "\x1b" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (
+            RuntimeError("broken"),
+            3,
+            "(RuntimeError: broken); run again with --debug for the traceback",
+        ),
+        (AssertionError(), 3, "(AssertionError)"),
+        (RuntimeError("two\nlines"), 3, "two\\nlines"),
+        (MemoryError(), 2, "out of memory"),
+        (OSError(28, "No space left on device"), 2, "standard output: No space left on device"),
+        (PermissionError(13, "Permission denied", "x.csv"), 2, "x.csv: Permission denied"),
+        (ImportError("no module"), 2, "install it again"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_whatever_happens_is_one_line(
+    run: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+    told: str,
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(engine, "limits", fail)
+    done = run("limits")
+    assert done.code == code
+    assert re.fullmatch(r"softmax-tool: error: [^\n]+\n", done.err)
+    assert told in done.err
+    debug = run("limits", "--debug")
+    assert debug.code == code
+    assert debug.err.startswith("Traceback")
+    assert debug.err.endswith(done.err)
+
+
+def test_a_closed_pipe_is_quiet(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(engine, "limits", closed)
+    assert run("limits") == (0, "", "")
+
+
+def test_a_failure_leaves_no_arrays_behind(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, logits: str, tmp_path: Path
+) -> None:
+    def fail(_source: object, _options: object, *, values: Any, **_: object) -> None:
+        values.begin([], [])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "compute", fail)
+    before = set(tmp_path.iterdir())
+    assert run("compute", logits, "-o", tmp_path / "x.npz").code == 130
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_main_exits_with_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["softmax-tool", "limits", "--format", "xml"])
+    with pytest.raises(SystemExit) as end:
+        main.main()
+    assert end.value.code == 2

@@ -1,0 +1,154 @@
+"""What only a process of its own shows: start-up, pipes, devices, encodings, terminals."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "softmax_tool.cli"]
+FULL = Path("/dev/full")
+
+on_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX shells and devices")
+
+
+def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, check=False, timeout=120, env=env
+    )
+
+
+def shell(line: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [
+            "bash",
+            "-c",
+            f"set -o pipefail; tool() {{ '{sys.executable}' -m softmax_tool.cli \"$@\"; }}; {line}",
+        ],
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_version() -> None:
+    done = run("--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"softmax-tool 0.")
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("argument", ["--version", "--help"])
+def test_nothing_heavy_is_imported_to_answer_at_once(argument: str) -> None:
+    script = (
+        "import sys; from softmax_tool.cli.main import run; "
+        f"code = run(['{argument}']); "
+        "heavy = {'numpy', 'rich', 'softmax_tool.engine'} & set(sys.modules); "
+        "sys.exit(repr(heavy) if heavy else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.stderr == b""
+    assert done.returncode == 0
+
+
+def test_help_of_a_command_lists_the_registered_names() -> None:
+    done = run("compare", "--help")
+    assert done.returncode == 0
+    text = " ".join(done.stdout.decode().split())
+    for name in ("float16 (half, fp16, f16)", "wide-sum", "log1p", "log-softmax", "markdown"):
+        assert name in text
+    for placeholder in ("<dtypes>", "<ops>", "<formulations>", "<arithmetics>", "<formats>"):
+        assert placeholder not in text
+    assert b"\x1b" not in done.stdout
+
+
+@on_posix
+def test_head_ends_quietly() -> None:
+    done = shell("tool limits --format json | head -n 1")
+    assert done.stderr == b""
+    assert done.stdout == b"{\n"
+
+
+@on_posix
+def test_a_reader_that_is_gone_already() -> None:
+    done = shell("tool limits | true")
+    assert done.stderr == b""
+    both = shell("tool compute missing.csv 2>&1 | true")
+    assert both.stderr == b""
+
+
+@on_posix
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+def test_a_full_device_is_an_error() -> None:
+    done = shell("tool limits > /dev/full")
+    assert done.returncode == 2
+    assert done.stderr == b"softmax-tool: error: standard output: No space left on device\n"
+
+
+@on_posix
+def test_a_closed_stdout_is_an_error() -> None:
+    done = shell("tool limits >&-")
+    assert done.returncode == 2
+    assert done.stderr.count(b"\n") == 1
+
+
+@on_posix
+def test_stdout_as_a_file_to_write() -> None:
+    assert run("limits", "-o", "/dev/stdout").stdout == run("limits").stdout
+
+
+@on_posix
+def test_logits_from_stdin() -> None:
+    done = shell("printf '1,2\\n3,5\\n' | tool compare - --format csv")
+    assert done.returncode == 0
+    assert done.stderr == b""
+    assert done.stdout.startswith(b"quantity,")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_every_encoding_is_served(encoding: str) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    for format_ in ("table", "markdown", "json", "csv"):
+        done = run("compare", "-d", "half", "--format", format_, env=environment)
+        assert done.returncode == 0, done.stderr
+        done.stdout.decode(encoding)
+        assert b"Traceback" not in done.stderr
+
+
+@on_posix
+def test_a_terminal_gets_its_width_and_colour() -> None:
+    import pty  # noqa: PLC0415 (does not exist everywhere)
+
+    leader, follower = pty.openpty()
+    environment = {
+        name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}
+    }
+    process = subprocess.Popen(
+        [*COMMAND, "limits", "-d", "half"],
+        stdout=follower,
+        env=environment | {"COLUMNS": "80", "TERM": "xterm"},
+    )
+    os.close(follower)
+    received = b""
+    try:
+        while part := os.read(leader, 65536):
+            received += part
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    assert process.wait(60) == 0
+    os.close(leader)
+    assert b"\x1b[1m" in received
+
+
+def test_an_interrupt_is_130() -> None:
+    script = (
+        "import sys; from softmax_tool import engine; from softmax_tool.cli.main import run\n"
+        "def stop(*_): raise KeyboardInterrupt\n"
+        "engine.limits = stop; sys.exit(run(['limits']))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == b"softmax-tool: error: interrupted\n"
