@@ -6,11 +6,11 @@ import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool import sentences
 from softmax_tool.arithmetic import find_model
 from softmax_tool.arithmetic.reduction import ExactReduction
 from softmax_tool.blocks import BlockOutcome, CaseOutcome, work
@@ -19,6 +19,7 @@ from softmax_tool.exact import Exact
 from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format, narrower_than
 from softmax_tool.formulations import EXACT, LOSSES
 from softmax_tool.plan import Options, Plan, all_formats, plan, stored_format
+from softmax_tool.readers import from_arrays
 from softmax_tool.report import (
     Case,
     CaseName,
@@ -35,9 +36,10 @@ from softmax_tool.report import (
     Settings,
 )
 from softmax_tool.shown import ShownRows
-from softmax_tool.sink import ArraySink, Outlet
+from softmax_tool.sink import Outlet
 from softmax_tool.summary import PairSummary, RoundingSummary, Summary
 from softmax_tool.ulp import HISTOGRAM_EDGES, ulp_errors
+from softmax_tool.verdict import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -47,10 +49,12 @@ if TYPE_CHECKING:
     from softmax_tool.arithmetic.protocol import Reduction
     from softmax_tool.formats import FloatFormat
     from softmax_tool.readers import Block, Source
+    from softmax_tool.sink import ArraySink
 
     Array = NDArray[Any]
     Progress = Callable[[int, int | None], None]
 
+DEMONSTRATION = "<demonstration>"
 BLOCK_ELEMENTS = 1 << 17  # of 8 bytes each they stay in the second-level cache
 
 
@@ -73,9 +77,9 @@ def compare(
     losses = totals.losses(_label_shape(info))
     pairs, rounding = totals.pair_reports(), totals.rounding_reports()
     edges = tuple(_limits_of(target) for target in plan_.formats)
-    verdict = sentences.verdict(info, cases, losses, pairs, rounding, edges)
+    sentences = verdict(cases, losses, pairs, rounding, edges)
     settings = _settings(plan_, options, info)
-    return CompareReport(info, settings, cases, losses, pairs, rounding, verdict, edges)
+    return CompareReport(info, settings, cases, losses, pairs, rounding, sentences, edges)
 
 
 def compute(
@@ -112,7 +116,7 @@ def compute(
     )
     pairs, rounding = totals.pair_reports(), totals.rounding_reports()
     edges = tuple(_limits_of(target) for target in plan_.formats)
-    verdict = sentences.verdict(info, cases, losses, pairs, rounding, edges)
+    sentences = verdict(cases, losses, pairs, rounding, edges)
     return ComputeReport(
         info,
         _settings(plan_, options, info),
@@ -122,9 +126,19 @@ def compute(
         shown.because(totals.rows),
         pairs,
         rounding,
-        verdict,
+        sentences,
         edges,
     )
+
+
+def demonstration() -> Source:
+    """Return the built-in example: the textbook's rows, the traps, and some rows of real digits."""
+    folder = files("softmax_tool.demonstration")
+    with (folder / "logits.npy").open("rb") as stream:
+        logits = np.load(stream, allow_pickle=False)
+    with (folder / "labels.npy").open("rb") as stream:
+        labels = np.load(stream, allow_pickle=False)
+    return from_arrays(logits, labels, name=DEMONSTRATION)
 
 
 def limits(dtypes: Sequence[str] | None = None) -> LimitsReport:

@@ -1,7 +1,4 @@
-"""Findings and results as plain sentences: why an element is wrong, and what to do about it.
-
-Every number in them is one of the report; a number becomes text in `renderers.display` alone.
-"""
+"""Why an element is wrong, in one phrase: the event, its operand and the limit it crossed."""
 
 from __future__ import annotations
 
@@ -11,72 +8,75 @@ from softmax_tool.renderers.display import full, number
 
 if TYPE_CHECKING:
     from softmax_tool.formats import FloatFormat
-    from softmax_tool.report import Origin
+    from softmax_tool.report import Number, Origin
+
+ROUNDING = "rounding"  # the event of an element that no other event explains
 
 
 def why(
-    kind: str | None, origin: Origin | None, operation: str | None, target: FloatFormat
+    kind: str | None, origin: Origin | None, event: str, operation: str, target: FloatFormat
 ) -> str:
     """Return one phrase on why an element is wrong.
 
-    `operation` is the name of the operation that `origin` is about, as an arithmetic calls it.
+    `event` is a class of events of a trace, or `ROUNDING`; `operation` is the name of the operation
+    that `origin` is about, as an arithmetic calls it.
     """
     if kind is None:
         return "rounding, within the bound"
-    if origin is None or operation is None:
+    if origin is None:
         return ""
-    operand, limit = number(origin.operand), _edge(origin.limit)
+    what = _EXPRESSION.get((operation, origin.step)) or _EXPRESSION[operation, ""]
+    named = what.format(number(origin.operand))
     where = "" if origin.column is None else f" in column {origin.column}"
-    if kind == "stalled-sum":
-        if origin.column is None:
-            return f"the running sum misses its addends by {operand}, more than {limit}"
-        return f"adding {operand}{where} leaves the running sum as it was: half its ULP is {limit}"
-    if operation in {"exp", "log", "log1p"} and kind in _CROSSED_BY_EXP:
-        return f"{operation}({operand}){where} {_CROSSED_BY_EXP[kind].format(limit, target.name)}"
-    return f"{_EXPRESSION[operation]} {operand}{where}: {_reason(kind, operation, limit, target)}"
-
-
-def _edge(limit: object) -> str:
-    """Print a limit in full where it is a float: the edges of a format differ in the last digits."""
-    return full(limit) if isinstance(limit, float) else str(limit)
-
-
-_CROSSED_BY_EXP = {
-    "overflow": "overflows: {1} does from {0} on",
-    "underflow": "is 0: {1} gives 0 up to {0}",
-    "zero-denominator": "is 0, and so is every other: {1} gives 0 up to {0}",
-    "log-of-zero": "is 0, and log(0) = -inf: {1} gives 0 up to {0}",
-    "subnormal": "is subnormal and loses bits: {1} does up to {0}",
-}
-
-_EXPRESSION = {
-    "exp": "exp of",
-    "log": "log of",
-    "log1p": "log1p of",
-    "sum": "sum",
-    "divide": "quotient",
-    "add": "sum",
-    "subtract": "difference",
-    "multiply": "product",
-    "maximum": "probability",
-}
-
-
-def _reason(kind: str, operation: str, limit: str, target: FloatFormat) -> str:
-    if kind == "overflow":
-        return f"beyond {limit}, the largest {target.name}"
+    takes_argument = operation == "exp" and event in _EXP
+    template = _EXP[event] if takes_argument else _EVENT[event]
     if operation == "maximum":
-        return f"raised to {limit} by the clamp"
-    if kind == "absorbed":
-        if operation == "divide":
-            return f"rounds to 1, as from {limit} on"
-        return f"lost beside a term whose half ULP is {limit}"
-    if kind in {"underflow", "zero-denominator", "log-of-zero"}:
-        return f"rounds to 0, as up to {limit}"
-    if kind == "subnormal":
-        return f"below {limit}, the smallest normal {target.name}: loses bits"
-    return f"rounded with half an ULP of {limit}"
+        template = "is raised to {limit} by the clamp"
+    if operation == "divide" and event == "absorbed":
+        template = "rounds to 1, as all do from {limit} on"
+    if event == "stalled" and origin.column is None:
+        template = "is what the running sum misses, more than {limit}"
+    reason = template.format(limit=_edge(origin.limit), name=target.name)
+    return f"{named}{where} {reason}{_CONSEQUENCE.get(kind, '')}"
 
 
-def verdict(*_: object) -> tuple[str, ...]:
-    return ()
+# What the operand of an origin is, by operation and step.
+_EXPRESSION = {
+    ("exp", ""): "exp({})",
+    ("log", ""): "log({})",
+    ("log1p", ""): "log1p({})",
+    ("sum", ""): "a sum or part of one, {},",
+    ("divide", ""): "the quotient {}",
+    ("add", ""): "the sum {}",
+    ("add", "lse"): "the log-sum-exp {}",
+    ("subtract", ""): "the difference {}",
+    ("subtract", "shift"): "the shifted logit {}",
+    ("multiply", ""): "the product {}",
+    ("maximum", ""): "the probability {}",
+    ("online_sum", ""): "a sum or part of one, {},",
+}
+
+_EXP = {
+    "overflow": "overflows: {name} does from {limit} on",
+    "zero": "is 0: {name} gives 0 up to {limit}",
+    "subnormal": "is subnormal and loses bits: {name} does up to {limit}",
+}
+
+_EVENT = {
+    "overflow": "is beyond {limit}, the largest {name}",
+    "zero": "rounds to 0, as all do up to {limit}",
+    "subnormal": "is below {limit}, the smallest normal {name}, and loses bits",
+    "absorbed": "is lost beside the largest term, half of whose ULP is {limit}",
+    "stalled": "leaves the running sum where it was: half of its ULP is {limit}",
+    ROUNDING: "is rounded too coarsely: half of its ULP is {limit}",
+}
+
+_CONSEQUENCE = {
+    "log-of-zero": ", and log(0) = -inf",
+    "zero-denominator": ", and so is every other: 0/0",
+}
+
+
+def _edge(limit: Number) -> str:
+    """Print a limit in full where it is a float: edges of formats differ in the last digits."""
+    return full(limit) if isinstance(limit, float) else str(limit)

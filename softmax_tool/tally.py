@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool import sentences
+from softmax_tool.arithmetic.tracing import EVENTS
 from softmax_tool.diagnose import KINDS, NO_KIND
 from softmax_tool.exact import decimals
 from softmax_tool.formats import FLOAT64, narrower_than, ulp_exponent
@@ -190,16 +191,17 @@ def _finding(results: Results, row: int, column: int, propagated: bool) -> Findi
         own_column = None if results.columns is None else int(results.columns[row])
     logit = None if own_column is None else float(results.logits[row, own_column])
     number = int(results.row_numbers[row])
-    origin, name, why = None, None, ""
+    origin, name, happened = None, "", sentences.ROUNDING
     traced = judged.traced
     if kind is not None and traced is not None:
         place = int(traced.place[row])
         event, event_class = traced.event[place, column], traced.event_class[place, column]
         origin = describe(traced.tracing, int(event), int(event_class), place, number)
+        happened = EVENTS[event_class] if event_class >= 0 else sentences.ROUNDING
         name = traced.tracing.tape[traced.tracing.locate(int(event))[0]].name
     exact = exact_number(results, row, column)
     ulp = float(judged.errors[row, column])
-    why = sentences.why(kind, origin, name, results.target)
+    why = sentences.why(kind, origin, happened, name, results.target)
     return Finding(number, own_column, logit, got, exact, ulp, kind, origin, propagated, why)
 
 

@@ -32,6 +32,9 @@ MOST_OVERFLOWS_KEPT = 100
 _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE
 )
+# Lines of blanks, with or without a comment, which `loadtxt` takes for cells. Tabs may be
+# delimiters, so they are left to the closer look.
+_LINE_OF_BLANKS = re.compile(r"^ +(?:#.*)?$", re.MULTILINE)
 _DATA_LINE = re.compile(r"^[ \t]*[^\s#]", re.MULTILINE)
 _IS_SPECIAL = np.isin(np.arange(256), [ord(each) for each in ",; \t\n#"])
 _DELIMITERS = ("\t", ";", ",")
@@ -318,6 +321,14 @@ def _fast(text: str, dialect: Dialect) -> NDArray[np.float64] | None:
         text = text.replace('"', "")
     if _DATA_LINE.search(text) is None:
         return None
+    values = _loaded(text, dialect)
+    if values is None:
+        shorter = _LINE_OF_BLANKS.sub("", text)
+        values = _loaded(shorter, dialect) if shorter != text else None
+    return values
+
+
+def _loaded(text: str, dialect: Dialect) -> NDArray[np.float64] | None:
     try:
         values = np.loadtxt(text.split("\n"), delimiter=dialect.delimiter, comments="#", ndmin=2)
     except ValueError:
@@ -472,8 +483,9 @@ def _refuse_unclear(name: str, first: Row, *, refuse_counting: bool) -> None:
     if "" in first.cells:
         place = first.cells.index("") + 1
         raise InputError(
-            f"{name}:{first.line}:{place}: column {place} of the first row is empty; "
-            "if this is a header, say --header yes, and mind an index column beside it"
+            f"{name}:{first.line}:{place}: column {place} of the first row is empty: an index "
+            "column? Write the table without it (pandas: index=False), or say --header yes to "
+            "read it as logits"
         )
     counting = all(cell == str(place) for place, cell in enumerate(first.cells))
     if counting and refuse_counting:

@@ -73,7 +73,11 @@ def origin_of(path: str, stdin: BinaryIO | None = None) -> Origin:
         The file is missing, a directory, empty or unreadable.
     """
     if path == STDIN:
-        return _probed(_pipe(path, "<stdin>", stdin if stdin is not None else sys.stdin.buffer))
+        # Python has no standard input where the caller closed it.
+        stream = stdin or getattr(sys.stdin, "buffer", None)
+        if stream is None:
+            raise InputError("<stdin>: is closed; name a file instead of -")
+        return _probed(_pipe(path, "<stdin>", stream))
     name = visible(path)
     if "\0" in path:
         raise InputError(f"{name}: a file name cannot hold a NUL byte")
@@ -84,8 +88,8 @@ def origin_of(path: str, stdin: BinaryIO | None = None) -> Origin:
         if stat.S_ISREG(status.st_mode):
             origin = Origin(path, name, _file_opener(path, name), True, status.st_size)
         else:  # a named pipe or a device gives its bytes only once
-            stream = io.FileIO(path)
-            origin = _pipe(path, name, cast("BinaryIO", stream), close=stream.close)
+            device = io.FileIO(path)
+            origin = _pipe(path, name, cast("BinaryIO", device), close=device.close)
     return _probed(origin)
 
 

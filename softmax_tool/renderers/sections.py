@@ -181,7 +181,9 @@ def _head(command: str, read: InputInfo, settings: Settings, extra: Iterable[str
     if len(read.shape) > 1 and read.axis % len(read.shape) != len(read.shape) - 1:
         lines[0] += f", classes along axis {read.axis}"
     if read.labels:
-        lines.append(f"labels ({read.labels.kind}) from {_paths(read.labels.paths)}")
+        built_in = tuple(read.paths) == (DEMONSTRATION,)
+        source = "built in" if built_in else f"from {_paths(read.labels.paths)}"
+        lines.append(f"labels ({read.labels.kind}) {source}")
     lines.append("; ".join(_asked(settings)))
     return Prose(f"{command}: {_paths(read.paths)}", (*lines, *extra))
 
@@ -478,7 +480,7 @@ def _worst(report: CompareReport) -> Iterator[Section]:
         return
     title = "Worst cases"
     if len(ranked) > len(listed):
-        title += f", {len(listed)} of {len(ranked)} kept; --top {len(ranked)} lists them"
+        title += f": {len(listed)} of {len(ranked)} kept, --top lists more"
     notes = [_explained(finding, met[1:]) for met, finding in ranked[: report.settings.top]]
     columns: dict[str, tuple[Column, list[Cell]]] = {
         "dtype": (Column("dtype", "left"), [Cell(x.case.name.dtype) for x, _ in listed]),

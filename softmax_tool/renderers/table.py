@@ -94,9 +94,7 @@ class _Page:
         limit = None if self._width is None else min(self._width, READABLE)
         bullet = "• " if prose.stands_out else ""
         for line in prose.lines:
-            yield from self._wrapped(
-                line, limit, bullet=bullet, style="bold" if prose.stands_out else ""
-            )
+            yield from self._wrapped(line, limit, bullet=bullet)
 
     def _rule(self, title: str) -> Text:
         rest = min(self._width or READABLE, READABLE) - cell_len(title) - 4

@@ -1,0 +1,42 @@
+"""Softmax, log-softmax and cross-entropy in low precision, judged against exact values.
+
+>>> import softmax_tool as st
+>>> report = st.compare([[12.0, 0.0]], dtypes=["float16"], formulations=["naive", "shifted"])
+>>> [case.kinds.get("overflow") is not None for case in report.cases if case.name.quantity == "softmax"]
+[True, False]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from softmax_tool.errors import InputError, SoftmaxToolError, UsageError
+from softmax_tool.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from softmax_tool.api import compare, compute, limits
+
+# NumPy is imported with the first function that is used, so that `--version` stays fast.
+_FUNCTIONS = ("compare", "compute", "limits")
+
+__all__ = [
+    "InputError",
+    "SoftmaxToolError",
+    "UsageError",
+    "__version__",
+    "compare",
+    "compute",
+    "limits",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FUNCTIONS:
+        from softmax_tool import api  # noqa: PLC0415
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_FUNCTIONS})

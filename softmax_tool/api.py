@@ -1,0 +1,246 @@
+"""The library's own functions: the work of the commands, on arrays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool import engine
+from softmax_tool.plan import Options
+from softmax_tool.readers import from_arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from softmax_tool.readers import Source
+    from softmax_tool.report import CaseName, CompareReport, ComputeReport, LimitsReport
+
+
+def compare(
+    logits: ArrayLike,
+    labels: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    dtypes: Sequence[str] = ("float16", "float32", "float64"),
+    ops: Sequence[str] | None = None,
+    formulations: Sequence[str] | None = None,
+    arithmetics: Sequence[str] = ("wide-sum",),
+    reduction: str = "mean",
+    weights: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    max_ulp: float | None = None,
+    top: int = 10,
+    threads: int | None = None,
+) -> CompareReport:
+    """Compare formulations of softmax, log-softmax and losses with each other and with the truth.
+
+    Each logit is rounded once to each dtype; every formulation, and the exact reference, starts
+    from the rounded logits. Errors are in ULP of the exact value, |got − y| / ulp(y).
+
+    Parameters
+    ----------
+    logits : array_like, any rank ≥ 1
+        float16, float32, float64 or signed integers. -inf masks a class. A row with a NaN, a +inf,
+        or nothing but -inf is NaN by definition: counted apart, never a failure.
+    labels : array_like, optional
+        Class indices, of the logits' shape without `axis`; or target probabilities of the logits'
+        shape. Without labels there are no losses.
+    axis : int
+        The class axis.
+    dtypes : sequence of str
+        "float16", "float32", "float64", or their aliases ("half", "fp32", "double", …).
+    ops : sequence of str, optional
+        Of "softmax", "log-softmax", "log-of-softmax", "nll", "ce"; all that the input allows.
+    formulations : sequence of str, optional
+        Of "naive", "shifted", "online", "via-lse", "log-of-naive", "log-of-shifted", "minus-lse",
+        "log1p", "naive-lse", "clamped", "exact"; all by default.
+    arithmetics : sequence of str
+        Of "strict", "wide-sum", "fused", "native".
+    reduction : {"mean", "sum", "none"}
+        Of the losses, as in torch.nn.functional.cross_entropy.
+    weights : array_like, shape (classes,), optional
+        Class weights.
+    ignore_index : int, optional
+        Rows with this label do not count; -100 by default.
+    label_smoothing : float
+        Between 0 and 1.
+    max_ulp : float, optional
+        Error above which a finite result is a silent error, in ULP; by default the a-priori bound
+        of the `shifted` formulation for that row.
+    top : int
+        How many worst cases are listed for each formulation.
+    threads : int, optional
+        How many blocks are worked on at once; changes nothing in the report.
+
+    Returns
+    -------
+    CompareReport
+        Frozen values; their fields are those of the JSON report.
+
+    Raises
+    ------
+    InputError
+        Arrays that cannot be read as logits or labels, or do not fit each other.
+    UsageError
+        Options that do not exist or do not fit the input.
+
+    Notes
+    -----
+    The formulations and their error bounds are those of Blanchard, Higham and Higham, Accurately
+    computing the log-sum-exp and softmax functions, IMA J. Numer. Anal., 2021.
+
+    Examples
+    --------
+    >>> report = compare([[50.0, 0.0]], ops=["log-softmax"], formulations=["shifted", "log1p"])
+    >>> [case.worst[0].kind for case in report.cases if case.name.dtype == "float64" and case.worst]
+    ['absorbed']
+    """
+    source = _source(logits, labels, axis, ignore_index)
+    options = _options(
+        dtypes=tuple(dtypes),
+        ops=ops,
+        formulations=formulations,
+        arithmetics=tuple(arithmetics),
+        reduction=reduction,
+        weights=weights,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+        max_ulp=max_ulp,
+        top=top,
+    )
+    return engine.compare(source, options, threads=threads)
+
+
+def compute(
+    logits: ArrayLike,
+    labels: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    dtypes: Sequence[str] | None = None,
+    ops: Sequence[str] | None = None,
+    formulations: Sequence[str] = ("naive", "shifted"),
+    arithmetic: str = "wide-sum",
+    reduction: str = "mean",
+    weights: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    max_ulp: float | None = None,
+    top: int = 10,
+    threads: int | None = None,
+) -> ComputeReport:
+    """Compute softmax, log-softmax, log(softmax), NLL and cross-entropy, and judge every element.
+
+    Parameters, special values and errors are those of `compare`; `dtypes` is by default the
+    logits' own floating dtype, float32 for integers, and `top` is how many rows are in `shown`.
+
+    Returns
+    -------
+    ComputeReport
+        `results[i].values` has the logits' shape and the storage type of its dtype.
+
+    Examples
+    --------
+    >>> report = compute([[2.0, 1.0, 0.1]], ops=["softmax"], formulations=["shifted"])
+    >>> report.results[0].values.round(4).tolist()
+    [[0.659, 0.2424, 0.0986]]
+    """
+    source = _source(logits, labels, axis, ignore_index)
+    options = _options(
+        dtypes=None if dtypes is None else tuple(dtypes),
+        ops=ops,
+        formulations=formulations,
+        arithmetics=(arithmetic,),
+        reduction=reduction,
+        weights=weights,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+        max_ulp=max_ulp,
+        top=top,
+    )
+    kept = _Kept()
+    return kept.into(engine.compute(source, options, threads=threads, values=kept))
+
+
+def limits(dtypes: Sequence[str] | None = None) -> LimitsReport:
+    """Return the edges of dtypes: largest and smallest numbers, and where exp changes its nature.
+
+    Every argument named is a value of the dtype itself, so that the edges are those of the rounded
+    grid and not log(max), which lies between two arguments.
+
+    Examples
+    --------
+    >>> limits(["half"]).formats[0].exp_first_overflow
+    11.09375
+    """
+    return engine.limits(dtypes)
+
+
+class _Kept:
+    """Keeps whole results in memory: the caller has the logits there as well."""
+
+    def __init__(self) -> None:
+        self._parts: list[list[NDArray[Any]]] = []
+        self._names: list[CaseName] = []
+        self._arrays: dict[CaseName, NDArray[Any]] = {}
+
+    def begin(self, names: Sequence[CaseName], dtypes: Sequence[np.dtype[Any]]) -> None:
+        del dtypes
+        self._names = list(names)
+        self._parts = [[] for _ in names]
+
+    def write(self, index: int, start_row: int, array: NDArray[Any]) -> None:
+        del start_row  # rows come in order
+        self._parts[index].append(array)
+
+    def finish(self, shapes: Sequence[tuple[int, ...]], axis: int) -> None:
+        for name, parts, shape in zip(self._names, self._parts, shapes, strict=True):
+            if parts[0].ndim == 2:
+                last = (*shape[:axis], *shape[axis + 1 :], shape[axis])
+                whole = np.concatenate(parts).reshape(last)
+                self._arrays[name] = np.moveaxis(whole, -1, axis)
+
+    def into(self, report: ComputeReport) -> ComputeReport:
+        results = tuple(replace(r, values=self._arrays[r.name]) for r in report.results)
+        return replace(report, results=results)
+
+
+def _source(
+    logits: ArrayLike, labels: ArrayLike | None, axis: int, ignore_index: int | None
+) -> Source:
+    return from_arrays(
+        logits, labels, axis=axis, ignore_index=-100 if ignore_index is None else ignore_index
+    )
+
+
+def _options(
+    *,
+    dtypes: tuple[str, ...] | None,
+    ops: Sequence[str] | None,
+    formulations: Sequence[str] | None,
+    arithmetics: tuple[str, ...],
+    reduction: str,
+    weights: ArrayLike | None,
+    ignore_index: int | None,
+    label_smoothing: float,
+    max_ulp: float | None,
+    top: int,
+) -> Options:
+    return Options(
+        dtypes=dtypes,
+        ops=None if ops is None else tuple(ops),
+        formulations=None if formulations is None else tuple(formulations),
+        arithmetics=arithmetics,
+        reduction=reduction,
+        weights=None if weights is None else np.asarray(weights, np.float64),
+        weights_name=None if weights is None else "<weights>",
+        ignore_index=-100 if ignore_index is None else ignore_index,
+        ignore_index_given=ignore_index is not None,
+        label_smoothing=label_smoothing,
+        max_ulp=max_ulp,
+        top=top,
+    )

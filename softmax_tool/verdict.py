@@ -1,0 +1,313 @@
+"""The verdict: what the figures of a report mean, and what to do, in plain sentences.
+
+Every number in a sentence is a number of the report, printed by `renderers.display`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from softmax_tool.formats import find_format
+from softmax_tool.formulations.losses import CLAMP
+from softmax_tool.renderers.display import count, number, plural, share, ulp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from softmax_tool.report import Case, FormatLimits, InputRounding, Loss, Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a report says of one dtype and arithmetic."""
+
+    edges: FormatLimits
+    rounding: InputRounding
+    cases: dict[tuple[str, str], Case]
+    losses: tuple[Loss, ...]
+    pairs: tuple[Pair, ...]
+    where: str  # "float16", or "float16 strict" where there are several arithmetics
+
+    def case(self, quantity: str, formulation: str) -> Case | None:
+        """Return a case, None if it was not asked for."""
+        return self.cases.get((quantity, formulation))
+
+
+def verdict(
+    cases: Sequence[Case],
+    losses: Sequence[Loss],
+    pairs: Sequence[Pair],
+    rounding: Sequence[InputRounding],
+    edges: Sequence[FormatLimits],
+) -> tuple[str, ...]:
+    """Return the sentences for every dtype and arithmetic of a report."""
+    sentences: dict[str, None] = {}
+    for part in _parts(cases, losses, pairs, rounding, edges):
+        for sentence in _sentences(part):
+            sentences[sentence] = None
+    return tuple(sentences)
+
+
+def _parts(
+    cases: Sequence[Case],
+    losses: Sequence[Loss],
+    pairs: Sequence[Pair],
+    rounding: Sequence[InputRounding],
+    edges: Sequence[FormatLimits],
+) -> Iterator[Part]:
+    arithmetics = {case.name.arithmetic for case in cases} - {None}
+    for limits, rounded in zip(edges, rounding, strict=True):
+        mine = [case for case in cases if case.name.dtype == limits.dtype]
+        names = dict.fromkeys(case.name.arithmetic for case in mine)
+        for arithmetic in [name for name in names if name is not None] or [None]:
+            belongs = {None, arithmetic}
+            yield Part(
+                limits,
+                rounded,
+                {
+                    (c.name.quantity, c.name.formulation): c
+                    for c in mine
+                    if c.name.arithmetic in belongs
+                },
+                tuple(
+                    x
+                    for x in losses
+                    if x.name.dtype == limits.dtype and x.name.arithmetic in belongs
+                ),
+                tuple(p for p in pairs if (p.dtype, p.arithmetic) == (limits.dtype, arithmetic)),
+                f"{limits.dtype} {arithmetic}" if len(arithmetics) > 1 else limits.dtype,
+            )
+
+
+def _sentences(part: Part) -> Iterator[str]:
+    yield from _input(part)
+    yield from _overflow(part)
+    yield from _zero_denominator(part)
+    yield from _stalled(part)
+    yield from _silent(part)
+    yield from _log_of_zero(part)
+    yield from _absorbed(part)
+    yield from _non_finite_losses(part)
+    yield from _clamp(part)
+    yield from _stable(part)
+    yield from _pair(part)
+    if not any(case.rows_hit for case in part.cases.values()):
+        yield f"In {part.where} nothing goes wrong beyond rounding."
+
+
+def _rows_of(part: Part, kind: str, *names: tuple[str, str]) -> Case | None:
+    """Return the first of the named cases in which a kind occurred avoidably."""
+    for name in names:
+        case = part.case(*name)
+        if case is not None and _avoidable(case, kind):
+            return case
+    return None
+
+
+def _avoidable(case: Case, kind: str) -> int:
+    counts = case.kinds.get(kind)
+    return 0 if counts is None else counts.elements - counts.unavoidable
+
+
+def _of_rows(case: Case, kind: str) -> str:
+    return f"{count(case.kinds[kind].rows)} of {plural(case.rows, 'row')}"
+
+
+def _verb(case: Case, kind: str, one: str, many: str) -> str:
+    return one if case.kinds[kind].rows == 1 else many
+
+
+def _title(case: Case) -> str:
+    """Name a case as a person would: naive softmax, log-of-naive log-softmax, clamped ce."""
+    return f"{case.name.formulation} {case.name.quantity}"
+
+
+_NAIVE = (
+    ("softmax", "naive"),
+    ("log-softmax", "log-of-naive"),
+    ("ce", "naive-lse"),
+    ("nll", "naive-lse"),
+    ("ce", "log-of-naive"),
+    ("nll", "log-of-naive"),
+)
+
+
+def _input(part: Part) -> Iterator[str]:
+    r = part.rounding
+    if r.overflowed:
+        yield (
+            f"Rounding the input to {r.dtype} makes {plural(r.overflowed, 'logit')} infinite: "
+            f"the largest {r.dtype} is {number(part.edges.max_finite)}. Scale the logits, or use "
+            "a wider dtype."
+        )
+    if r.new_ties:
+        yield (
+            f"Rounding the input to {r.dtype} ties the largest logits of "
+            f"{plural(r.new_ties, 'row')}: the argmax there is no longer that of the file."
+        )
+    invalid = max((case.invalid_rows for case in part.cases.values()), default=0)
+    if invalid:
+        yield (
+            f"In {part.where} {plural(invalid, 'row')} with nan, +inf or nothing but -inf: "
+            "nan by definition, and not counted as a failure."
+        )
+
+
+def _overflow(part: Part) -> Iterator[str]:
+    case = _rows_of(part, "overflow", *_NAIVE)
+    if case is not None:
+        edges, largest = part.edges, part.rounding.max_logit
+        rows = _of_rows(case, "overflow")
+        verb = _verb(case, "overflow", "overflows", "overflow")
+        start = f"{rows} {verb} in {part.where} ({_title(case)})"
+        advice = "Subtract the row maximum, or use log-softmax."
+        if largest is not None and largest >= edges.exp_first_overflow:
+            yield (
+                f"{start}: exp(x) passes {number(edges.max_finite)} from "
+                f"{number(edges.exp_first_overflow)}; the largest logit is {number(largest)}. "
+                f"{advice}"
+            )
+        else:
+            yield (
+                f"{start}: every exp(x) fits, but their sum passes "
+                f"{number(edges.max_finite)}. {advice}"
+            )
+    for other in part.cases.values():
+        if (other.name.quantity, other.name.formulation) in _NAIVE or not _avoidable(
+            other, "overflow"
+        ):
+            continue
+        if other.name.formulation in {"shifted", "log1p"} and other.name.quantity != "nll":
+            yield (
+                f"Even {_title(other)} overflows in {_of_rows(other, 'overflow')} in {part.where}. "
+                "Use a wider dtype."
+            )
+
+
+def _zero_denominator(part: Part) -> Iterator[str]:
+    case = _rows_of(part, "zero-denominator", *_NAIVE)
+    if case is not None:
+        yield (
+            f"{_of_rows(case, 'zero-denominator')} {_verb(case, 'zero-denominator', 'is', 'are')} "
+            f"0/0 in {part.where} ({_title(case)}): exp(x) is 0 up to "
+            f"{number(part.edges.exp_last_zero)}, and no larger logit is in the row. "
+            "Subtract the row maximum."
+        )
+
+
+def _stalled(part: Part) -> Iterator[str]:
+    hit = [case for case in part.cases.values() if _avoidable(case, "stalled-sum")]
+    if hit:
+        case = max(hit, key=lambda c: c.kinds["stalled-sum"].rows)
+        yield (
+            f"Running sums stall in {_of_rows(case, 'stalled-sum')} in {part.where} "
+            f"({_title(case)}): a sum of ones sticks at "
+            f"{number(part.edges.sum_of_ones_stalls_at)}. Accumulate in a wider format."
+        )
+
+
+def _silent(part: Part) -> Iterator[str]:
+    hit = [case for case in part.cases.values() if _avoidable(case, "silent-error")]
+    if not hit:
+        return
+    case = max(hit, key=lambda c: c.kinds["silent-error"].rows)
+    findings = [f.ulp for f in case.worst if f.kind == "silent-error"]
+    extent = f", by up to {ulp(max(findings))} ULP" if findings else ""
+    others = len(hit) - 1
+    beside = f" (and in {plural(others, 'other case')})" if others else ""
+    yield (
+        f"In {part.where} {_title(case)} is finite but wrong in "
+        f"{_of_rows(case, 'silent-error')}{extent}{beside}: beyond what its rounding explains."
+    )
+
+
+def _log_of_zero(part: Part) -> Iterator[str]:
+    case = _rows_of(
+        part, "log-of-zero", ("log-softmax", "log-of-shifted"), ("log-softmax", "log-of-naive")
+    )
+    if case is not None:
+        yield (
+            f"log(softmax) is -inf in {_of_rows(case, 'log-of-zero')} in {part.where} "
+            f"({_title(case)}), where log-softmax is finite: the probability underflowed to 0. "
+            "Use log-softmax."
+        )
+
+
+def _absorbed(part: Part) -> Iterator[str]:
+    case = _rows_of(part, "absorbed", ("ce", "shifted"), ("nll", "shifted"))
+    noun = "the loss"
+    if case is None:
+        case = _rows_of(part, "absorbed", ("log-softmax", "shifted"))
+        noun = "a log-probability"
+    if case is not None:
+        yield (
+            f"In {part.where} {noun} is 0 in {_of_rows(case, 'absorbed')} ({_title(case)}) where "
+            "the exact value is not: beside the largest, the other exponentials vanish in the "
+            "sum. The log1p formulation keeps them."
+        )
+
+
+def _non_finite_losses(part: Part) -> Iterator[str]:
+    broken = [
+        loss
+        for loss in part.losses
+        if loss.value is not None
+        and loss.exact is not None
+        and abs(loss.exact) < float("inf")
+        and not abs(loss.value) < float("inf")
+    ]
+    for quantity in ("ce", "nll"):
+        mine = [loss for loss in broken if loss.name.quantity == quantity]
+        if mine and mine[0].exact is not None:
+            listed = ", ".join(f"{x.name.formulation} {number(x.value or 0.0)}" for x in mine)
+            yield (
+                f"The {mine[0].reduction} {quantity} in {part.where} should be "
+                f"{number(mine[0].exact)}, but is: {listed}."
+            )
+            return
+
+
+def _clamp(part: Part) -> Iterator[str]:
+    if part.case("ce", "clamped") is None and part.case("nll", "clamped") is None:
+        return
+    if find_format(part.edges.dtype).round_exactly(CLAMP) == 0:
+        yield (
+            f"The clamped formulation does nothing in {part.where}: its smallest probability "
+            "rounds to 0."
+        )
+
+
+def _stable(part: Part) -> Iterator[str]:
+    case = part.case("softmax", "shifted") or part.case("log-softmax", "shifted")
+    if case is None or not case.judged:
+        return
+    overflow = _avoidable(case, "overflow")
+    survival = "overflows nowhere and is" if not overflow else "is"
+    yield (
+        f"In {part.where} {_title(case)} {survival} at most {ulp(case.max_ulp)} ULP off; "
+        f"{share(case.correctly_rounded, case.judged)} of "
+        f"{plural(case.judged, 'element')} are correctly rounded."
+    )
+
+
+def _pair(part: Part) -> Iterator[str]:
+    for pair in part.pairs:
+        if (pair.a, pair.b) == (("log-softmax", "log-of-shifted"), ("log-softmax", "shifted")):
+            yield _identity(part, pair)
+
+
+def _identity(part: Part, pair: Pair) -> str:
+    if pair.identical:
+        return f"log(softmax) and log-softmax are bit-identical in {part.where}."
+    sentence = (
+        f"log(softmax) and log-softmax are not bit-identical in {part.where}: "
+        f"{count(pair.differing)} of {plural(pair.elements, 'element')} "
+        f"{'differs' if pair.differing == 1 else 'differ'}"
+    )
+    if pair.max_abs_difference is not None:
+        sentence += f", by at most {number(pair.max_abs_difference)} where both are finite"
+    same = [name for name, identical in pair.identical_in.items() if identical]
+    if same:
+        return f"{sentence}; rounded to {' or '.join(same)} they are identical."
+    return f"{sentence}."
