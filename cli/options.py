@@ -24,7 +24,11 @@ class InputOptions:
     Axis = Annotated[
         int,
         typer.Option(
-            "--axis", "--dim", help="The class axis; negative from the end.", rich_help_panel=INPUT
+            "--axis",
+            "--dim",
+            metavar="N",
+            help="The class axis; negative from the end.",
+            rich_help_panel=INPUT,
         ),
     ]
     Header = Annotated[
