@@ -55,7 +55,7 @@ def spelling(draw: st.DrawFn, value: float) -> str:
         text = f"-{text}" if value < 0 else text
     elif np.isnan(value):
         text = draw(st.sampled_from(["nan", "NaN", "NAN"]))
-    elif value >= 0 and draw(st.booleans()):
+    elif not text.startswith("-") and draw(st.booleans()):
         text = f"+{text}"
     return f'"{text}"' if draw(st.booleans()) else text
 
@@ -68,7 +68,7 @@ def spelled(draw: st.DrawFn, values: list[list[float]]) -> str:
     for row in values:
         while draw(st.integers(0, 3)) == 3:
             lines.append(
-                draw(st.sampled_from(["", "  ", "# 1,2", "  # écrit \u202e", '#"', '# "1']))
+                draw(st.sampled_from(["", "  ", "  #", "# 1,2", "  # écrit \u202e", '#"', '# "1']))
             )
         around = "" if delimiter == "\t" else draw(BLANKS)
         cells = [draw(spelling(value)) for value in row]

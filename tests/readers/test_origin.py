@@ -61,6 +61,12 @@ def test_a_spooled_pipe_can_seek(stream: Callable[[bytes], io.BytesIO]) -> None:
             assert reader.read() == DATA[100:]
 
 
+def test_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(InputError, match=r"^<stdin>: is closed"):
+        origin_of("-")
+
+
 def test_what_a_gzip_holds(tmp_path: Path) -> None:
     path = tmp_path / "data"
     path.write_bytes(gzip.compress(DATA[:100]) + gzip.compress(DATA[100:]))
