@@ -251,6 +251,6 @@ def _array(array: NDArray[Any], margin: str) -> Iterator[str]:
 def _row(row: NDArray[Any]) -> str:
     wide = np.asarray(row, dtype=np.float64)
     values = wide.tolist()
-    if not np.isfinite(wide).all():
-        values = [_plain(value) for value in values]
+    for place in np.flatnonzero(~np.isfinite(wide)).tolist():
+        values[place] = repr(values[place])
     return json.dumps(values, allow_nan=False)

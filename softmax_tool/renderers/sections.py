@@ -492,7 +492,7 @@ def _worst(report: CompareReport) -> Iterator[Section]:
             Column("computed", "left"),
             [Cell(f"{x.quantity} {x.case.name.formulation}") for x, _ in listed],
         ),
-        "at": (Column("row, class"), [Cell(_place(finding)) for _, finding in listed]),
+        "at": (Column("row,\nclass"), [Cell(_place(finding)) for _, finding in listed]),
         "logit": (
             Column("logit"),
             _aligned([None if f.logit is None else display.number(f.logit) for _, f in listed]),
@@ -502,10 +502,12 @@ def _worst(report: CompareReport) -> Iterator[Section]:
         "ulp": (Column("ULP"), [Cell(display.ulp(f.ulp), _ulp_style(f)) for _, f in listed]),
     }
     arithmetic = ["arithmetic"] if len(report.settings.arithmetics) > 1 else []
+    several = ["dtype"] if len(report.settings.dtypes) > 1 else []
     layouts = [
         ["dtype", *arithmetic, "case", "at", "logit", "got", "exact", "ulp"],
         ["dtype", *arithmetic, "case", "at", "got", "exact", "ulp"],
-        ["case", "at", "got", "exact"],
+        [*several, "case", "at", "got", "exact", "ulp"],
+        [*several, "case", "at", "got", "exact"],
     ]
     yield Tables(
         tuple((_noted(title, [columns[name] for name in layout], notes),) for layout in layouts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import TYPE_CHECKING
 
 from rich.box import Box
@@ -198,10 +199,14 @@ class _Page:
         return (line.rstrip() for line in target.getvalue().splitlines())
 
 
+_BINDING = re.compile(r" (?!%|ULP\b)")
+"""A blank at which a line may end: a number and its unit stay together."""
+
+
 def _words(text: str, room: int) -> Iterator[str]:
     """Break text at blanks into lines of at most `room` cells, but never within a word."""
     line = ""
-    for word in text.split(" "):
+    for word in _BINDING.split(text):
         if line and cell_len(f"{line} {word}") > room:
             yield line
             line = word

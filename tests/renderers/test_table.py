@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from softmax_tool import renderers
 from softmax_tool.renderers import display, sections, table
+from softmax_tool.report import CompareReport
 
 if TYPE_CHECKING:
     from softmax_tool.report import Report
@@ -145,3 +147,98 @@ def test_every_format_is_a_module_with_a_renderer(report: Report) -> None:
         stream = io.StringIO()
         renderers.render(name, report, stream)
         assert stream.getvalue().endswith("\n")
+
+
+def test_one_element_is_listed_once_for_all_formulations_it_broke(
+    reports: dict[str, Report],
+) -> None:
+    text = rendered(reports["compare"])
+    assert text.count("log-of-zero at divide") == 1
+    assert "is finite (also log-of-shifted)" in text
+
+
+def test_a_number_and_its_unit_stay_on_one_line() -> None:
+    text = "at most 7.89 ULP off; 97.4 % of 3600 elements"
+    for room in range(8, 60):
+        for line in table._words(text, room):
+            assert not line.startswith(("ULP", "%"))
+    assert list(table._words(text, 10)) == [
+        "at most",
+        "7.89 ULP",
+        "off;",
+        "97.4 % of",
+        "3600",
+        "elements",
+    ]
+
+
+def test_what_was_asked_is_said(reports: dict[str, Report]) -> None:
+    report = reports["compare"]
+    assert isinstance(report, CompareReport)
+    unusual = replace(
+        report.settings,
+        weights="w.npy",
+        label_smoothing=0.1,
+        ignore_index=7,
+        max_ulp=2.0,
+        rows=(0, 3),
+        columns=(None, -1),
+        reduction="sum",
+    )
+    head = rendered(replace(report, settings=unusual)).split("\n\n")[0]
+    for part in (
+        "reduction sum",
+        "weights from w.npy",
+        "label smoothing 0.1",
+        "ignore index 7",
+        "silent error above 2 ULP",
+        "rows 0:3 shown",
+        "columns :-1 shown",
+    ):
+        assert part in head
+
+
+def test_many_files_and_set_aside_elements(reports: dict[str, Report]) -> None:
+    report = reports["compare"]
+    assert isinstance(report, CompareReport)
+    shards = tuple(f"shard-{number}.npy" for number in range(100))
+    case = replace(report.cases[0], masked=3, invalid_rows=1)
+    changed = replace(
+        report,
+        input=replace(report.input, paths=shards, shape=(2, 3, 4), axis=1),
+        cases=(case, *report.cases[1:]),
+    )
+    head = rendered(changed).split("\n\n")[0]
+    assert "shard-0.npy … shard-99.npy (100 files)" in head
+    assert "2 × 3 × 4 logits, stored as float32, classes along axis 1" in head
+    assert "3 elements masked" in head
+    assert "1 row not judged" in head
+
+
+def test_several_arithmetics_get_a_table_and_a_column_each(reports: dict[str, Report]) -> None:
+    report = reports["compare"]
+    assert isinstance(report, CompareReport)
+    strict = tuple(
+        replace(case, name=replace(case.name, arithmetic="strict"))
+        for case in report.cases
+        if case.name.arithmetic is not None
+    )
+    both = replace(
+        report,
+        cases=(*report.cases, *strict),
+        settings=replace(report.settings, arithmetics=("wide-sum", "strict")),
+    )
+    text = rendered(both)
+    for title in ("float16, wide-sum", "float16, strict", "float32, wide-sum", "float32, strict"):
+        assert f"\n{title}\n" in text
+    assert text.count("  exact ") >= 4  # it has no arithmetic, and stands in every table
+    assert re.search(r"^dtype +arithmetic +computed", text, flags=re.MULTILINE)
+
+
+def test_loss_probability_labels_have_no_class(reports: dict[str, Report]) -> None:
+    report = reports["compare"]
+    assert isinstance(report, CompareReport)
+    first = report.cases[0]
+    whole_row = replace(first.worst[0], column=None, logit=None)
+    text = rendered(replace(report, cases=(replace(first, worst=(whole_row,)),), losses=()))
+    assert re.search(r"softmax naive +3 ", text)
