@@ -297,7 +297,7 @@ def bits_of(recipe: rows.Recipe) -> dict[str, Any]:
 
 def bit_file() -> dict[str, Any]:
     return {
-        "recipe": "rows: tests/golden/rows.py makes `row`, then it is rounded once to the format. "
+        "recipe": "tests/golden/rows.py makes `row`, then it is rounded once to the format. "
         "Results are big-endian hex words of the format, concatenated; more than 129 values: "
         "SHA-256 of those bytes. −0 is written as +0, nan as 7e00/7fc00000. ce/NAME@TARGET is the "
         "loss of the row, label n//2, weights ((7c mod 5)+1)/4, probabilities (3c mod 8)/16, "
@@ -610,7 +610,7 @@ def batch_results(batch: dict[str, Any]) -> dict[str, Any]:
 
 def traps() -> dict[str, Any]:
     return {
-        "recipe": "logits and weights in float64, rounded once to the dtype. Results are big-endian "
+        "recipe": "logits and weights in float64, rounded once to the dtype. Results: big-endian "
         "hex words of the dtype (−0 as +0, nan as 7e00/7fc00000); operand and limit are hex floats "
         "(the operand rounded to float64); more than 16 classes: only some elements are shown. "
         "`batches` are losses of several rows: none, sum, mean; `repeat` repeats the one row",

@@ -726,7 +726,7 @@ class Machine:
         if not modelled:
             if name == "maximum":  # in the reals there is nothing to clamp
                 return args[0]
-            if name == "log" and isinstance(numbers[0], arb) and numbers[0] == 0:
+            if name == "log" and numbers[0] == 0:
                 return Value(-INF)
             if all(isinstance(v, arb) or math.isfinite(v) for v in numbers):
                 return Value(_exact(name, numbers))
@@ -1375,7 +1375,7 @@ class Case:
             with ctx.workprec(bits):
                 number = self._hybrid(k, bits)[i].number
                 if isinstance(number, arb):
-                    if not number.is_finite():
+                    if not number.is_finite() or y.special is not None:
                         return INF
                     error = abs(number - y.enclose()) / _ball(ulp(self.format, y))
                     if error.rad() < 1e-6 or error.rad() < error.mid() * 1e-9:

@@ -482,6 +482,30 @@ def test_float16_rounds_where_the_model_says() -> None:
     assert got("softmax", "shifted", FLOAT16, "fused", values) == [float(v) for v in fused]
 
 
+def test_the_threshold_is_the_published_bound() -> None:
+    row = [2.0, 1.0, 0.125]
+    e = [math.exp(x - 2) for x in row]
+    p = [v / sum(e) for v in e]
+    spread = sum(a * (2 - x) for a, x in zip(p, row, strict=True))
+    u, eta, n = 2.0**-11, 2.0**-24, (2 + 3) * 2.0**-13 + 2
+    for i in range(3):
+        t = (2 - row[i] + spread + n + 2) * u
+        bound = t / (1 - t) * p[i] + eta / 2 * (1 + 4 / sum(e))
+        unit = 2.0 ** (math.floor(math.log2(p[i])) - 10)
+        case = Case("softmax", "naive", FLOAT16, "strict", row)
+        assert case.threshold(i) == pytest.approx(bound / unit, rel=1e-12)
+        y = math.log(p[i])
+        t = (2 * abs(y) + spread + n) * u
+        bound = t / (1 - t) + eta / 2 * 5
+        unit = 2.0 ** (math.floor(math.log2(-y)) - 10)
+        log_case = Case("log-softmax", "shifted", FLOAT16, "fused", row)
+        assert log_case.threshold(i) == pytest.approx(bound / unit, rel=1e-12)
+        weighted = Case("ce", "shifted", FLOAT16, "fused", row, Target(i, weights=(3.0,) * 3))
+        unit3 = 2.0 ** (math.floor(math.log2(-3 * y)) - 10)
+        want = (3 * bound + u * 3 * -y + eta / 2) / unit3
+        assert weighted.threshold(0) == pytest.approx(want, rel=1e-12)
+
+
 # --- Losses and reductions ---
 
 
