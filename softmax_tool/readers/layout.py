@@ -117,6 +117,9 @@ class StoredArray:
             self._read_box(self.start, shape, ranges, part)
             chunk = rows_of(np.transpose(part, np.argsort(stored)), layout.axis)
             del part
+            if len(chunk) <= rows:
+                yield chunk
+                continue
             for first in range(0, len(chunk), rows):
                 # A copy, so that a block that is kept does not keep the whole chunk.
                 yield chunk[first : first + rows].copy()
