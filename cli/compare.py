@@ -13,6 +13,7 @@ from .options import (
     InputOptions,
     LossOptions,
     OutputOptions,
+    a_number,
     arithmetics,
     dtypes,
     names,
@@ -89,7 +90,15 @@ def compare(
             ignore_index=ignore_index,
         )
     else:
-        if labels or label_column or key or input_dtype or weights:
+        if (
+            labels
+            or label_column
+            or key
+            or input_dtype
+            or weights
+            or axis != -1
+            or header != "auto"
+        ):
             raise UsageError(
                 "labels, weights and how to read a file need a file; name LOGITS (- is stdin)"
             )
@@ -103,8 +112,8 @@ def compare(
         reduction=one_of("--reduction", reduction, REDUCTIONS),
         ignore_index=NO_LABEL if ignore_index is None else ignore_index,
         ignore_index_given=ignore_index is not None,
-        label_smoothing=label_smoothing,
-        max_ulp=max_ulp,
+        label_smoothing=a_number("--label-smoothing", label_smoothing),
+        max_ulp=a_number("--max-ulp", max_ulp),
         top=top,
         rows=part("--rows", rows),
         columns=part("--columns", columns),

@@ -9,6 +9,7 @@ gets a line as well, and no traceback.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -31,7 +32,13 @@ DEBUG = "--debug"
 
 def main() -> NoReturn:
     """Run the command that the process was started with, and exit."""
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(run(sys.argv[1:]))
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    """End by an exception, so that no temporary file is left behind."""
+    sys.exit(128 + number)
 
 
 def run(arguments: Sequence[str]) -> int:

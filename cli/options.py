@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, TypeVar
 
@@ -9,7 +10,7 @@ import typer
 
 from softmax_tool.errors import UsageError
 
-Value = TypeVar("Value")
+Number = TypeVar("Number", float, float | None)
 Part = tuple[int | None, int | None]
 
 INPUT = "Input"
@@ -114,6 +115,7 @@ class ComputationOptions:
         float | None,
         typer.Option(
             metavar="FLOAT",
+            min=0.0,
             rich_help_panel=COMPUTATION,
             help="Error in ULP above which an element is a silent error. "
             "Default: the a-priori bound of its row.",
@@ -241,6 +243,19 @@ def one_of(option: str, value: str, choices: Sequence[str]) -> str:
     if value.lower() in choices:
         return value.lower()
     raise UsageError(f"{option} {value}: no such choice; known are {', '.join(choices)}")
+
+
+def a_number(option: str, value: Number) -> Number:
+    """Give the value back, if it is a number at all.
+
+    Raises
+    ------
+    UsageError
+        For nan, which compares as in range with anything.
+    """
+    if value is not None and math.isnan(value):
+        raise UsageError(f"{option} nan: is not a number")
+    return value
 
 
 def names(values: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -152,3 +152,22 @@ def test_an_interrupt_is_130() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert done.returncode == 130
     assert done.stderr == b"softmax-tool: error: interrupted\n"
+
+
+@on_posix
+def test_being_ended_leaves_nothing_behind(tmp_path: Path) -> None:
+    script = (
+        "import signal, sys, os\n"
+        "from softmax_tool import engine\n"
+        "from softmax_tool.cli.main import main\n"
+        "from softmax_tool.writers.text import open_text\n"
+        "def end(*_):\n"
+        "    with open_text('report.txt'): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "engine.limits = end; sys.argv = ['softmax-tool', 'limits']; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 128 + 15
+    assert done.stderr == b""
+    assert list(tmp_path.iterdir()) == []
