@@ -71,6 +71,11 @@ def invoke(arguments: Sequence[str]) -> int:
         For arguments that the parser refuses.
     """
     root = typer.main.get_command(app)
+    if not arguments:
+        # Help is what a person wants here, but a script that lost its arguments has not succeeded.
+        with root.make_context(app.info.name, [], resilient_parsing=True) as context:
+            typer.echo(context.get_help(), err=True)
+        return 2
     try:
         with root.make_context(app.info.name, list(arguments)) as context:
             root.invoke(context)
@@ -79,18 +84,15 @@ def invoke(arguments: Sequence[str]) -> int:
     except typer.Abort as abort:
         raise KeyboardInterrupt from abort
     except _Refusal as refusal:
-        return _refused(refusal)
+        raise _refused(refusal) from refusal
     return 0
 
 
-def _refused(refusal: BaseException) -> int:
-    """Turn a refusal of the parser into one line with the way to help, or show help itself."""
-    if type(refusal).__name__ == "NoArgsIsHelpError":
-        typer.echo(str(refusal), err=True)
-        return 2
+def _refused(refusal: BaseException) -> UsageError:
+    """Turn a refusal of the parser into one line with the way to help."""
     context = getattr(refusal, "ctx", None)
     path = context.command_path if context is not None else "softmax-tool"
     message = " ".join(refusal.format_message().split()).rstrip(".")  # type: ignore[attr-defined]
     if not message.endswith("?"):
         message += f"; see {path} --help"
-    raise UsageError(message) from refusal
+    return UsageError(message)
