@@ -6,6 +6,7 @@ import csv
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from softmax_tool.renderers.kinds import KINDS
 from softmax_tool.report import CompareReport, ComputeReport, FormatLimits
 
 if TYPE_CHECKING:
@@ -36,20 +37,6 @@ STATISTICS = (
     "bound_ratio",
     "bound_elements",
 )
-
-KINDS = (
-    "overflow",
-    "zero-denominator",
-    "log-of-zero",
-    "absorbed",
-    "underflow",
-    "nan",
-    "inf",
-    "stalled-sum",
-    "silent-error",
-    "subnormal",
-)
-"""The kinds in the order in which an element is tested for them; a column each, always."""
 
 
 def render(report: Report, stream: TextIO) -> None:

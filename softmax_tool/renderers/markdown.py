@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from softmax_tool.renderers.sections import Prose, sections
+from softmax_tool.renderers.grids import Prose
+from softmax_tool.renderers.sections import sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import TextIO
 
-    from softmax_tool.renderers.sections import Column, Grid, Row
+    from softmax_tool.renderers.grids import Column, Grid, Row
     from softmax_tool.report import Report
 
 SPECIAL = re.compile(r"([\\`*_\[\]|~$]|^[#+-](?=\s)|^#)")

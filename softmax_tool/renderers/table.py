@@ -13,13 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from softmax_tool.renderers import display
-from softmax_tool.renderers.sections import Grid, Prose, Tables, sections
+from softmax_tool.renderers.grids import Grid, Prose, Tables
+from softmax_tool.renderers.sections import sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
-    from softmax_tool.renderers.sections import Cell, Column, Section, Style
+    from softmax_tool.renderers.grids import Cell, Column, Section, Style
     from softmax_tool.report import Report
 
 STYLES: dict[Style, str] = {

@@ -7,8 +7,9 @@ import io
 import re
 from typing import TYPE_CHECKING
 
+from softmax_tool import diagnose
 from softmax_tool.renderers import csv as csv_renderer
-from softmax_tool.renderers import markdown, sections
+from softmax_tool.renderers import kinds, markdown
 from softmax_tool.report import CompareReport, ComputeReport, LimitsReport
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def test_csv_is_one_line_a_case_with_all_its_counts(reports: dict[str, Report]) 
         assert line["formulation"] == case.name.formulation
         assert line["arithmetic"] == (case.name.arithmetic or "")
         assert float(line["max_ulp"]) == case.max_ulp
-        for kind in sections.KINDS:
+        for kind in kinds.KINDS:
             count = case.kinds.get(kind)
             assert int(line[kind]) == (count.elements if count else 0)
             assert int(line[f"{kind} unavoidable"]) == (count.unavoidable if count else 0)
@@ -61,8 +62,8 @@ def test_csv_runs_no_formula() -> None:
     assert csv_renderer.cell("shifted") == "shifted"
 
 
-def test_csv_and_table_know_the_same_kinds() -> None:
-    assert tuple(sections.KINDS) == csv_renderer.KINDS
+def test_the_kinds_are_those_that_are_diagnosed() -> None:
+    assert tuple(kinds.KINDS) == tuple(diagnose.KINDS)
 
 
 def test_every_markdown_table_has_as_many_cells_in_each_line(report: Report) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from softmax_tool import renderers
-from softmax_tool.renderers import display, sections, table
+from softmax_tool.renderers import display, grids, sections, table
 from softmax_tool.report import CompareReport
 
 if TYPE_CHECKING:
@@ -60,16 +60,16 @@ def test_every_cell_of_one_variant_is_printed_whole(report: Report) -> None:
     for width in WIDTHS:
         text = rendered(report, width=width)
         for section in sections.sections(report):
-            if isinstance(section, sections.Tables):
+            if isinstance(section, grids.Tables):
                 assert any(
-                    all(line.strip() in text for line in lines_of(grids))
-                    for grids in section.variants
+                    all(line.strip() in text for line in lines_of(stack))
+                    for stack in section.variants
                 )
 
 
-def lines_of(grids: tuple[sections.Grid, ...]) -> list[str]:
-    cells = [cell.text for grid in grids for row in grid.rows for cell in row.cells]
-    headers = [column.header for grid in grids for column in grid.columns]
+def lines_of(stack: tuple[grids.Grid, ...]) -> list[str]:
+    cells = [cell.text for grid in stack for row in grid.rows for cell in row.cells]
+    headers = [column.header for grid in stack for column in grid.columns]
     return [line for text in (*cells, *headers) for line in text.split("\n")]
 
 

@@ -1,0 +1,67 @@
+"""What was read and asked for, at the head of a report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from softmax_tool.renderers import display
+from softmax_tool.renderers.grids import Prose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from softmax_tool.report import Case, InputInfo, Settings
+
+
+DEMONSTRATION = "<demonstration>"
+
+
+def head(command: str, read: InputInfo, settings: Settings, extra: Iterable[str]) -> Prose:
+    """Say what was read and what was asked for."""
+    lines = [f"{display.shape(read.shape)} logits, stored as {display.visible(read.stored_dtype)}"]
+    if len(read.shape) > 1 and read.axis % len(read.shape) != len(read.shape) - 1:
+        lines[0] += f", classes along axis {read.axis}"
+    if read.labels:
+        built_in = tuple(read.paths) == (DEMONSTRATION,)
+        source = "built in" if built_in else f"from {_paths(read.labels.paths)}"
+        lines.append(f"labels ({read.labels.kind}) {source}")
+    lines.append("; ".join(_asked(settings)))
+    return Prose(f"{command}: {_paths(read.paths)}", (*lines, *extra))
+
+
+def _paths(paths: Sequence[str]) -> str:
+    if tuple(paths) == (DEMONSTRATION,):
+        return "the built-in demonstration"
+    names = ["standard input" if path == "-" else display.visible(path) for path in paths]
+    if len(names) > 3:
+        return f"{names[0]} … {names[-1]} ({display.plural(len(names), 'file')})"
+    return ", ".join(names)
+
+
+def _asked(settings: Settings) -> Iterator[str]:
+    yield "arithmetic " + ", ".join(settings.arithmetics)
+    if {"nll", "ce"} & set(settings.ops):
+        yield f"reduction {settings.reduction}"
+    if settings.weights is not None:
+        yield f"weights from {display.visible(settings.weights)}"
+    if settings.label_smoothing:
+        yield f"label smoothing {display.number(settings.label_smoothing)}"
+    if settings.ignore_index != -100:
+        yield f"ignore index {settings.ignore_index}"
+    if settings.max_ulp is not None:
+        yield f"silent error above {display.ulp(settings.max_ulp)} ULP"
+    if settings.rows is not None:
+        yield f"rows {display.bounds(settings.rows)} shown"
+    if settings.columns is not None:
+        yield f"columns {display.bounds(settings.columns)} shown"
+
+
+def set_aside(cases: Sequence[Case]) -> Iterator[str]:
+    """Say what was not judged."""
+    masked = max((case.masked for case in cases), default=0)
+    invalid = max((case.invalid_rows for case in cases), default=0)
+    if masked:
+        yield f"{display.plural(masked, 'element')} masked (logit -inf), not judged"
+    if invalid:
+        rows = display.plural(invalid, "row")
+        yield f"{rows} not judged: a logit is nan or +inf, or all are -inf"
