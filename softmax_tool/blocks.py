@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from softmax_tool.arithmetic.sharing import Sharing
 from softmax_tool.bounds import Conditions, loss_bound
 from softmax_tool.computation import Computation, Rows
 from softmax_tool.diagnose import NO_KIND, judge
+from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import EXACT, FORMULATIONS, LOSSES
 from softmax_tool.tally import Results, compare_pair, summarise, summarise_rounding
 from softmax_tool.targets import Targets
@@ -238,7 +239,12 @@ class _Case:
             return None, None
         assert self.rows.targets is not None  # noqa: S101  (losses have targets)
         divisors = _divisors(self.rows.targets, len(got), self.variant.target)
-        return _part(got, divisors, kept), _part(true.hi, divisors, kept)
+        true_part = _part(true.hi, divisors, kept)
+        if true.tail is not None:
+            # The sum takes both halves of each value; there is one divisor for the two.
+            lo = np.ldexp(true.tail, ulp_exponent(true.hi, FLOAT64))[:, 0]
+            true_part = replace(true_part, losses=np.concatenate([true_part.losses, lo]))
+        return _part(got, divisors, kept), true_part
 
 
 def _part(values: Array, divisors: Array, kept: Mask) -> LossPart:

@@ -62,7 +62,10 @@ class Computation:
 
     def compute(self, xp: Arithmetic) -> Array:
         """Return results in the storage of the format: (rows, classes), for a loss (rows, 1)."""
-        return _apply(self.formulation, xp, xp, self.rows)
+        got = _apply(self.formulation, xp, xp, self.rows)
+        invalid = self.rows.reference.invalid
+        # Such rows are NaN by definition, whatever a formulation would make of them.
+        return np.asarray(np.where(invalid, got.dtype.type(np.nan), got) if invalid.any() else got)
 
     def thresholds(self, rows: Array) -> Array:
         """Return the a-priori bound of the `shifted` formulation under `wide-sum`, in ULP.

@@ -153,6 +153,8 @@ class Tracing:
         stored = self.inner.store(x.value)
         if stored is x.value:
             return x
+        if x.operation < 0:
+            return replace(x, value=stored)
         operation = self.tape[x.operation]
         self.tape[x.operation] = replace(operation, stored=stored)
         exact, value = x.value, stored

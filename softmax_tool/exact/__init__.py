@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from softmax_tool.exact import double, quad
+from softmax_tool.exact import escalation, quad
 from softmax_tool.exact.losses import coefficients_of, losses, mask_of
 from softmax_tool.exact.values import Exact, Reference
 
@@ -18,7 +18,7 @@ def reference(logits: Array, target: FloatFormat) -> Reference:
 
     Float64 arithmetic is enough for narrower formats; float64 itself takes double-double.
     """
-    return quad.reference(logits) if target.precision == 53 else double.reference(logits)
+    return quad.reference(logits) if target.precision == 53 else escalation.reference(logits, target)
 
 
 __all__ = ["Exact", "Reference", "coefficients_of", "losses", "mask_of", "reference"]

@@ -26,7 +26,7 @@ def naive_lse(xp: Arithmetic, x: Array) -> Array:
 
 def clamped(xp: Arithmetic, x: Array) -> Array:
     """Logarithm of a softmax kept from falling below 1e-12, which rounds to 0 in float16."""
-    return xp.store(xp.log(xp.maximum(softmax.shifted(xp, x), xp.constant(CLAMP))))
+    return xp.store(xp.log(xp.maximum(softmax.shifted(xp, x), xp.store(xp.constant(CLAMP)))))
 
 
 def per_row(xp: Arithmetic, log_probabilities: Array, targets: Targets) -> Array:
