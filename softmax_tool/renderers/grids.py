@@ -47,12 +47,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table."""
+    """A table; what its footer says belongs to the answer, its legend explains signs."""
 
     title: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     legend: tuple[str, ...] = ()
+    footer: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def _grid(grid: Grid) -> Iterator[str]:
     yield from ("", _pipes(headers))
     yield _pipes([_rule(column) for column in grid.columns] + [":--"] * noted)
     yield from (_pipes(_row(row, noted=noted)) for row in grid.rows)
-    for line in grid.legend:
+    for line in (*grid.footer, *grid.legend):
         yield from ("", escape(line))
 
 

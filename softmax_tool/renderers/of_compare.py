@@ -100,7 +100,9 @@ def _with_losses_merged(lines: Sequence[_Line]) -> list[_Line]:
         elif not (line.quantity == "ce" and formulation in joined):
             merged.append(line)
     order = {name: place for place, name in enumerate(dict.fromkeys(x.quantity for x in merged))}
-    return sorted(merged, key=lambda line: order[line.quantity])
+    return sorted(
+        merged, key=lambda line: (order[line.quantity], line.case.name.arithmetic is None)
+    )
 
 
 def _numbers(line: _Line) -> str:

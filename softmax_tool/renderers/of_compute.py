@@ -83,7 +83,7 @@ def _row_table(report: ComputeReport, row: ShownRow) -> Tables:
     legend = [folded] if folded else []
     if any(part.differs for column in values for part in column):
         legend.append(f"{DIFFERS} not bit-identical to the shifted formulation")
-    legend += _row_losses(report, row)
+    losses = tuple(_row_losses(report, row))
     headings = [_heading(result.name) for result in report.results]
     beside = [_one_line(column) for column in values]
     below = [_two_lines(column) for column in values]
@@ -92,7 +92,8 @@ def _row_table(report: ComputeReport, row: ShownRow) -> Tables:
 
     def grid(cells: Sequence[list[Cell]], places: Sequence[int], *, last: bool = True) -> Grid:
         chosen = [(Column("\n".join(headings[place])), cells[place]) for place in places]
-        return table(title, [*fixed, *chosen], tuple(legend) if last else ())
+        made = table(title, [*fixed, *chosen], tuple(legend) if last else ())
+        return replace(made, footer=losses) if last else made
 
     def stack(parts: Sequence[Sequence[int]]) -> tuple[Grid, ...]:
         grids = [grid(narrow, part, last=part is parts[-1]) for part in parts]
@@ -271,7 +272,10 @@ def _computed(report: ComputeReport) -> Iterator[Section]:
         (quantity, loss.name.formulation, loss.kinds, loss_cell(loss))
         for quantity, loss in _computed_losses(report.losses)
     ]
-    if not lines:
+    if not kinds and not report.losses:
+        yield Prose(
+            "", (f"over all rows, {dtype}: no element overflows, underflows or is subnormal",)
+        )
         return
     first = (Column("", "left"), [Cell(f"  {formulation}") for _, formulation, _, _ in lines])
     by_kind = [

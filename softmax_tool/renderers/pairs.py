@@ -49,9 +49,11 @@ def _pairs_table(pairs: Sequence[Pair]) -> Tables:
     several = len({pair.arithmetic for pair in pairs}) > 1
     arithmetic = ["arithmetic"] if several else []
     rounded = ["narrower"] if any(pair.identical_in for pair in pairs) else []
+    largest = ["abs"] if any(pair.max_abs_difference is not None for pair in pairs) else []
+    in_ulp = ["ulp"] if any(pair.max_ulp_difference is not None for pair in pairs) else []
     layouts = [
-        ["dtype", *arithmetic, "pair", "differ", "abs", "ulp", *rounded],
-        ["dtype", *arithmetic, "pair", "differ", "ulp", *rounded],
+        ["dtype", *arithmetic, "pair", "differ", *largest, *in_ulp, *rounded],
+        ["dtype", *arithmetic, "pair", "differ", *in_ulp, *rounded],
         ["dtype", "pair", "differ", *rounded],
         ["dtype", "pair", "differ"],
     ]

@@ -137,6 +137,8 @@ class _Page:
             start += height
             if row.note:
                 yield from self._wrapped(row.note, self._width, indent=4)
+        for line in grid.footer:
+            yield from self._wrapped(line, self._width)
         for line in grid.legend:
             yield from self._wrapped(line, self._width, style="dim")
 
