@@ -95,6 +95,18 @@ def work(block: Block, plan: Plan, options: Options, pairs: tuple[tuple[int, int
     )
 
 
+def judge_case(block: Block, plan: Plan, options: Options) -> Results:
+    """Compute and judge the first case of a plan on one block whose rows all count."""
+    variant = plan.variants[0]
+    target = variant.target
+    logits = target.round(block.logits)
+    reference = exact.reference(logits.astype(np.float64), target)
+    rows = Rows(logits, _targets(block, options, target), reference)
+    numbers = np.arange(block.start, block.start + len(logits))
+    case = _Case(variant.cases[0], variant, rows, numbers, options)
+    return case.judge(variant.model.build(target))
+
+
 def _format(plan: Plan, name: CaseName) -> FloatFormat:
     return next(f for f in plan.formats if f.name == name.dtype)
 
@@ -152,6 +164,16 @@ class _Case:
     options: Options
 
     def run(self, xp: Arithmetic, kept: Mask) -> tuple[CaseOutcome, Exact]:
+        """Compute, judge and add up."""
+        results = self.judge(xp)
+        judged, true = results.judged, results.exact
+        summary = summarise(results, self._bound(), self.options.top)
+        kinds = np.where(judged.unavoidable, np.int8(NO_KIND), judged.kind)
+        loss, true_loss = self._loss_parts(results.got, true, kept)
+        return CaseOutcome(summary, results.got, kinds, loss, true_loss), true
+
+    def judge(self, xp: Arithmetic) -> Results:
+        """Compute and judge."""
         target = self.variant.target
         true = self._true()
         computation = self._computation(true)
@@ -159,7 +181,7 @@ class _Case:
         judged = judge(
             got, true, self.rows.reference.invalid, self._masked(), target, computation
         )
-        results = Results(
+        return Results(
             target,
             self.name.quantity,
             got,
@@ -172,10 +194,6 @@ class _Case:
             self._labels(),
             self._coefficients(),
         )
-        summary = summarise(results, self._bound(), self.options.top)
-        kinds = np.where(judged.unavoidable, np.int8(NO_KIND), judged.kind)
-        loss, true_loss = self._loss_parts(got, true, kept)
-        return CaseOutcome(summary, got, kinds, loss, true_loss), true
 
     @property
     def _is_loss(self) -> bool:

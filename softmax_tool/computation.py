@@ -88,7 +88,9 @@ class Computation:
             bound = loss_bound(conditions, part.targets, bound)
         y = np.ascontiguousarray(self.exact[rows].hi)
         with np.errstate(all="ignore"):
-            return np.maximum(np.ldexp(bound, -ulp_exponent(y, self.target)), 1.0)
+            ulps = np.ldexp(bound, -ulp_exponent(y, self.target))
+        # No finite result is near a true infinity.
+        return np.where(self.exact[rows].infinite, 1.0, np.maximum(ulps, 1.0))
 
     def trace(self, rows: Array) -> tuple[Tracing, Traced]:
         part = self.rows[rows]
@@ -103,14 +105,16 @@ class Computation:
         traced: Any = _apply(self.formulation, tracing, tracing.for_loss(), part)
         return tracing, traced
 
-    def replayed_errors(self, rows: Array, last: int) -> Array:
+    def replayed_errors(self, rows: Array, last: int, *, rounded_exp: bool) -> Array:
         part, true = self.rows[rows], self.exact[rows]
         replay = Replay(self.model.build(self.target), _wider(self.target), last)
         got: Any = _apply(self.formulation, replay, replay, part)
         rounded = self.target.round(true.hi)
-        if isinstance(got, DoubleDouble):
-            return ulp_errors(got.hi, true, rounded, self.target, got.lo)
-        return ulp_errors(got, true, rounded, self.target)
+        hi, lo = (got.hi, got.lo) if isinstance(got, DoubleDouble) else (got, None)
+        errors = ulp_errors(hi, true, rounded, self.target, lo)
+        if not rounded_exp:
+            errors[~np.isfinite(hi)] = 0
+        return errors
 
 
 def _wider(target: FloatFormat) -> Arithmetic:

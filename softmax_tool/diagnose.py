@@ -68,8 +68,12 @@ class Computation(Protocol):
     def trace(self, rows: Array) -> tuple[Tracing, Traced]:
         """Compute those rows under a trace."""
 
-    def replayed_errors(self, rows: Array, last: int) -> Array:
-        """Return ULP errors with operations up to `last` rounded and the later ones not."""
+    def replayed_errors(self, rows: Array, last: int, *, rounded_exp: bool) -> Array:
+        """Return ULP errors with operations up to `last` rounded and the later ones not.
+
+        Without `rounded_exp` no exponential is among the former; one outside float64's range then
+        says nothing.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +185,8 @@ def _judge_wrong(
     first = {name: np.broadcast_to(traced.first[name], got[rows].shape) for name in traced.first}
     codes = _kinds(got[rows], exact[rows], wrong[rows], silent[rows], first, tracing, target)
     event, event_class = _first_events(codes, first)
-    _Replays(first, event, event_class, tracing, traced.columns).explain(
+    _prefer_own_column(event, event_class, traced.columns, tracing)
+    _Replays(event, event_class, tracing, traced.columns).explain(
         rows, codes, errors[rows], computation
     )
     chosen = codes != NO_KIND
@@ -206,12 +211,13 @@ def _kinds(
         return first[event] < NEVER if event in first else np.zeros(got.shape, bool)
 
     zero_denominator = _any_of(tracing.singular["divide"], got.shape)
+    log_of_zero = _any_of(tracing.singular["log"], got.shape)
     finite, zero = np.isfinite(got), got == 0
     large = np.abs(exact.hi) >= target.smallest_normal
     conditions = {
         "overflow": met("overflow"),
         "zero-denominator": np.isnan(got) & met("zero") & zero_denominator,
-        "log-of-zero": np.isinf(got) & met("zero") & ~exact.infinite,
+        "log-of-zero": ~finite & met("zero") & log_of_zero & ~exact.infinite,
         "absorbed": zero & large,
         "underflow": zero & exact.nonzero & ~large,
         "nan": np.isnan(got),
@@ -260,11 +266,32 @@ def _first_events(
     return event, event_class
 
 
+def _prefer_own_column(
+    event: NDArray[np.int64],
+    event_class: NDArray[np.int8],
+    columns: NDArray[np.int64],
+    tracing: Tracing,
+) -> None:
+    """Where a sum handed on another column's event of an operation, name the element's own."""
+    for (name, operation), mask in tracing.happened.items():
+        here = (event // tracing.stride == operation) & (event_class == EVENTS.index(name))
+        here &= _at(mask, columns, event.shape)
+        own = np.broadcast_to(operation * tracing.stride + columns, event.shape)
+        event[here] = own[here]
+
+
+def _at(mask: Mask, columns: NDArray[np.int64], shape: tuple[int, ...]) -> Mask:
+    """Return what a mask over columns says at each element's own column, False for none."""
+    if mask.shape[1] == 1:
+        return np.zeros(shape, bool)
+    own = np.broadcast_to(columns, shape) - 1
+    return np.take_along_axis(mask, np.maximum(own, 0), axis=1) & (own >= 0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Replays:
     """Finds where errors without an event began, and writes it into `event`, `event_class`."""
 
-    first: dict[str, NDArray[np.int64]]
     event: NDArray[np.int64]
     event_class: NDArray[np.int8]
     tracing: Tracing
@@ -285,7 +312,8 @@ class _Replays:
         above = np.nextafter(computation.thresholds(rows[local]), np.inf)
         limits = np.where(codes[local] == _CODE["silent-error"], above, errors[local] / 2)
         for last in range(len(self.tracing.tape)):
-            replayed = computation.replayed_errors(rows[local], last)
+            rounded_exp = any(o.name == "exp" for o in self.tracing.tape[: last + 1])
+            replayed = computation.replayed_errors(rows[local], last, rounded_exp=rounded_exp)
             found = np.zeros(codes.shape, bool)
             found[local] = unexplained[local] & (replayed >= limits)
             if found.any():
@@ -304,9 +332,20 @@ class _Replays:
         own = np.zeros(1, np.int64) if by_row else self.columns
         number = np.broadcast_to(operation * stride + own, found.shape).copy()
         classes = np.full(found.shape, -1, np.int8)
-        for code, name in enumerate(EVENTS):
-            if name in self.first:
-                here = (self.first[name] // stride == operation) & (classes == -1)
-                number = np.where(here, self.first[name], number)
-                classes = np.where(here, np.int8(code), classes)
+        masks = [
+            (np.int8(code), self.tracing.happened[name, operation])
+            for code, name in enumerate(EVENTS)
+            if (name, operation) in self.tracing.happened
+        ]
+        for code, mask in masks:
+            classes[_at(mask, self.columns, found.shape) & (classes == -1)] = code
+        without = classes == -1
+        smallest = np.full(found.shape, NEVER)
+        for code, mask in masks:
+            column = 0 if by_row else mask.argmax(axis=1)[:, None] + 1
+            other = np.broadcast_to(operation * stride + column, found.shape)
+            earlier = without & mask.any(axis=1, keepdims=True) & (other < smallest)
+            smallest = np.where(earlier, other, smallest)
+            classes = np.where(earlier, code, classes)
+        number = np.where(smallest < NEVER, smallest, number)
         self.event[found], self.event_class[found] = number[found], classes[found]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from fractions import Fraction
 from functools import cache
-from math import frexp, ldexp
+from math import frexp, isfinite, isinf, ldexp
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -216,16 +216,21 @@ class ExpEdges:
 
 
 @cache
-def exp_edges(target: FloatFormat) -> ExpEdges:
-    """Find the edges of exp by bisection over the format's own grid, decided in 60 digits."""
-    half = Fraction(target.smallest_subnormal) / 2
-    normal = Fraction(target.smallest_normal)
-    # A result rounds up to the smallest normal number from half a step below it, ties included:
-    # the largest subnormal significand is odd.
-    becomes_normal = normal - half
-    first_overflow = _first_argument(target, lambda e: e >= _decimal(target.overflow_threshold))
-    first_nonzero = _first_argument(target, lambda e: e > _decimal(half))
-    first_normal = _first_argument(target, lambda e: e >= _decimal(becomes_normal))
+def exp_edges(target: FloatFormat, stored: FloatFormat | None = None) -> ExpEdges:
+    """Find the edges of exp by bisection over the format's own grid, decided in 60 digits.
+
+    With `stored`, results are rounded once more, to that format, and the edges are those of what is
+    stored; arguments are still of `target`.
+    """
+    last = stored or target
+
+    def rounded(exact: Fraction) -> float:
+        value = target.round_exactly(exact)
+        return value if stored is None or isinf(value) else stored.round_exactly(Fraction(value))
+
+    first_overflow = _first_argument(target, lambda e: not isfinite(rounded(e)))
+    first_nonzero = _first_argument(target, lambda e: rounded(e) > 0)
+    first_normal = _first_argument(target, lambda e: not rounded(e) < last.smallest_normal)
     return ExpEdges(
         last_finite=target.value_at(first_overflow - 1),
         first_overflow=target.value_at(first_overflow),
@@ -239,18 +244,14 @@ def exp_edges(target: FloatFormat) -> ExpEdges:
 _DIGITS = Context(prec=60)
 
 
-def _decimal(value: Fraction) -> Decimal:
-    return _DIGITS.divide(Decimal(value.numerator), Decimal(value.denominator))
-
-
-def _first_argument(target: FloatFormat, reached: Callable[[Decimal], bool]) -> int:
+def _first_argument(target: FloatFormat, reached: Callable[[Fraction], bool]) -> int:
     """Return the smallest ordinal whose exponential satisfies a condition that is monotone in it."""
     low, high = -target.last_ordinal, target.last_ordinal
     # Beyond ±2000 the exponential is far outside every format, and costly in decimal.
     while high - low > 1:
         middle = (low + high) // 2
         argument = min(max(target.value_at(middle), -2000.0), 2000.0)
-        if reached(_DIGITS.exp(Decimal(argument))):
+        if reached(Fraction(_DIGITS.exp(Decimal(argument)))):
             high = middle
         else:
             low = middle

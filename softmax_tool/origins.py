@@ -5,8 +5,9 @@ Works on one event at a time, in rational numbers, since only the listed cases n
 
 from __future__ import annotations
 
-from decimal import Context, Decimal
+from decimal import MIN_EMIN, Context, Decimal
 from fractions import Fraction
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.arithmetic.tracing import Operation, Tracing
-    from softmax_tool.formats import FloatFormat
+    from softmax_tool.formats import ExpEdges, FloatFormat
     from softmax_tool.report import Number
 
     Array = NDArray[Any]
@@ -38,8 +39,8 @@ def describe(tracing: Tracing, event: int, event_class: int, place: int, row: in
     """
     index, column = tracing.locate(event)
     operation = tracing.tape[index]
-    at = _Place(operation, place, column, tracing)
     name = EVENTS[event_class] if event_class >= 0 else "rounding"
+    at = _Place(operation, place, column, tracing, name)
     if name == "stalled":
         return _stalled(at, row)
     operand, limit = _CROSSED[name](at)
@@ -49,13 +50,13 @@ def describe(tracing: Tracing, event: int, event_class: int, place: int, row: in
 class _Place:
     """One entry of one operation."""
 
-    __slots__ = ("column", "operation", "place", "tracing")
+    __slots__ = ("column", "event", "operation", "place", "tracing")
 
     def __init__(
-        self, operation: Operation, place: int, column: int | None, tracing: Tracing
+        self, operation: Operation, place: int, column: int | None, tracing: Tracing, event: str
     ) -> None:
         self.operation, self.place, self.column = operation, place, column
-        self.tracing = tracing
+        self.tracing, self.event = tracing, event
 
     @property
     def working(self) -> FloatFormat:
@@ -65,6 +66,11 @@ class _Place:
     def written_to(self) -> FloatFormat:
         """The format that the operation's result was rounded to last."""
         return self.working if self.operation.stored is None else self.tracing.result
+
+    @property
+    def rounded_to(self) -> FloatFormat:
+        """The format whose rounding made the event."""
+        return self.tracing.result if self.at_the_store else self.working
 
     def entry(self, values: Array) -> float:
         column = self.column if self.column is not None and values.shape[1] > 1 else 0
@@ -81,14 +87,21 @@ class _Place:
     @property
     def at_the_store(self) -> bool:
         """Whether it was the rounding at the end of the kernel that made the event."""
-        stored = self.operation.stored
-        return stored is not None and self.entry(stored) != self.entry(self.operation.result)
+        stored, result = self.operation.stored, self.entry(self.operation.result)
+        if stored is None:
+            return False
+        happened_before = {
+            "overflow": not isfinite(result),
+            "zero": result == 0,
+            "subnormal": _is_subnormal(result, self.working),
+        }
+        return not happened_before.get(self.event, False)
 
     def unrounded(self) -> Fraction:
-        """The result of the operation on its operands, exactly; of a function, as computed."""
+        """The result of the operation on its operands, without rounding (exp: to 40 digits)."""
         name = self.operation.name
-        if self.at_the_store or name in {"exp", "log", "log1p", "maximum"}:
-            return Fraction(self.entry(self.operation.result))
+        if name in _FUNCTIONS:
+            return Fraction(_FUNCTIONS[name](Decimal(self.operand(0))))
         if name == "sum":
             return ExactSum.of(self.addends).fraction()
         x, y = Fraction(self.operand(0)), Fraction(self.operand(1))
@@ -99,32 +112,45 @@ class _Place:
         return x * y if name == "multiply" else x / y
 
     @property
-    def is_function(self) -> bool:
-        return self.operation.name in {"exp", "log", "log1p"} and not self.at_the_store
+    def is_exp(self) -> bool:
+        return self.operation.name == "exp"
+
+    @property
+    def edges(self) -> ExpEdges:
+        """Where the exponential changes its nature, rounded as it was where the event happened."""
+        return exp_edges(self.working, self.tracing.result if self.at_the_store else None)
+
+
+_FORTY = Context(prec=40, Emin=MIN_EMIN)
+_FUNCTIONS = {
+    "exp": _FORTY.exp,
+    "log": _FORTY.ln,
+    "log1p": lambda x: _FORTY.ln(Context(prec=1200).add(1, x)),
+}
+
+
+def _is_subnormal(value: float, target: FloatFormat) -> bool:
+    return 0 < abs(value) < target.smallest_normal
 
 
 def _overflow(at: _Place) -> tuple[Fraction, Fraction]:
-    if at.is_function:
-        return Fraction(at.operand(0)), Fraction(exp_edges(at.working).first_overflow)
+    if at.is_exp:
+        return Fraction(at.operand(0)), Fraction(at.edges.first_overflow)
     value = at.unrounded()
-    largest = Fraction(at.written_to.max_finite)
+    largest = Fraction(at.rounded_to.max_finite)
     return value, largest if value > 0 else -largest
 
 
 def _zero(at: _Place) -> tuple[Fraction, Fraction]:
-    if at.is_function:
-        return Fraction(at.operand(0)), Fraction(exp_edges(at.working).last_zero)
-    value = at.unrounded()
-    half = Fraction(at.written_to.smallest_subnormal) / 2
-    return value, half if value > 0 else -half
+    if at.is_exp:
+        return Fraction(at.operand(0)), Fraction(at.edges.last_zero)
+    return at.unrounded(), Fraction(at.rounded_to.smallest_subnormal) / 2
 
 
 def _subnormal(at: _Place) -> tuple[Fraction, Fraction]:
-    if at.operation.name == "exp" and not at.at_the_store:
-        return Fraction(at.operand(0)), Fraction(exp_edges(at.working).last_subnormal)
-    value = at.unrounded()
-    normal = Fraction(at.written_to.smallest_normal)
-    return value, normal if value > 0 else -normal
+    if at.is_exp:
+        return Fraction(at.operand(0)), Fraction(at.edges.last_subnormal)
+    return at.unrounded(), Fraction(at.rounded_to.smallest_normal)
 
 
 def _absorbed(at: _Place) -> tuple[Fraction, Fraction]:
@@ -143,7 +169,7 @@ def _rounding(at: _Place) -> tuple[Fraction, Fraction]:
     if at.operation.name == "maximum":
         return Fraction(at.operand(0)), Fraction(at.working.round_exactly(CLAMP))
     result = at.entry(at.operation.result)
-    value = Fraction(at.operand(0)) if at.is_function else at.unrounded()
+    value = Fraction(at.operand(0)) if at.is_exp else at.unrounded()
     return value, Fraction(at.written_to.ulp(result)) / 2
 
 

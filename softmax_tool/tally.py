@@ -164,7 +164,7 @@ def _worst(results: Results, top: int) -> tuple[Finding, ...]:
     chosen = order[first]
     best = np.lexsort((columns[chosen], rows[chosen], propagated[chosen], -errors[chosen]))[:top]
     findings = [
-        _finding(results, int(rows[i]), int(columns[i]), bool(propagated[i])) for i in chosen[best]
+        finding(results, int(rows[i]), int(columns[i])) for i in chosen[best]
     ]
     return worst_of(findings, top)
 
@@ -181,7 +181,8 @@ def _propagated(results: Results, rows: Array, columns: Array) -> Mask:
     return np.asarray(known & (event % traced.tracing.stride != own + 1))
 
 
-def _finding(results: Results, row: int, column: int, propagated: bool) -> Finding:  # noqa: FBT001
+def finding(results: Results, row: int, column: int) -> Finding:
+    """Describe one element: what was computed, what is true, where and why it went wrong."""
     judged = results.judged
     got = float(results.got[row, column])
     code = int(judged.kind[row, column])
@@ -199,6 +200,7 @@ def _finding(results: Results, row: int, column: int, propagated: bool) -> Findi
         origin = describe(traced.tracing, int(event), int(event_class), place, number)
         happened = EVENTS[event_class] if event_class >= 0 else sentences.ROUNDING
         name = traced.tracing.tape[traced.tracing.locate(int(event))[0]].name
+    propagated = origin is not None and origin.column != own_column
     exact = exact_number(results, row, column)
     ulp = float(judged.errors[row, column])
     why = sentences.why(kind, origin, happened, name, results.target)

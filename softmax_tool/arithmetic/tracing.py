@@ -70,6 +70,8 @@ class Tracing:
     classes: int
     tape: list[Operation] = field(default_factory=list)
     in_loss: bool = False
+    # Where events of a class happened in an operation: (rows, 1), or (rows, classes).
+    happened: dict[tuple[str, int], Mask] = field(default_factory=dict)
     singular: dict[str, list[Mask]] = field(default_factory=lambda: {"divide": [], "log": []})
 
     @property
@@ -246,6 +248,7 @@ class Tracing:
         first = {name: np.broadcast_to(ids, value.shape) for name, ids in inherited.items()}
         for name, happened in events.items():
             if happened.any():
+                self.happened[name, index] = happened | self.happened.get((name, index), False)
                 older = first.get(name, np.full(value.shape, NEVER))
                 first[name] = np.where(happened & (older == NEVER), own, older)
         return replace(x, value=value, first=first, operation=index)

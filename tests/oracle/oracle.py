@@ -1197,7 +1197,8 @@ class Case:
         if self.path.values[i].marks.get("overflow"):
             return "overflow", False
         if not finite and self.path.denominator.float == 0 and self.formulation != "log1p":
-            return "zero-denominator", False
+            # naive-lse divides nothing: it takes the logarithm of that sum.
+            return ("log-of-zero" if self.formulation == "naive-lse" else "zero-denominator"), False
         if not finite and self._log_of_zero(i):
             return "log-of-zero", False
         if got == 0:
