@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class LossPart:
     """Row values of one loss on one block, on their way into the reduction."""
 
-    losses: Array  # (kept rows,), in the storage of the format; float64 for the true losses
+    losses: Array  # (kept rows,), in the carrier of the format; float64 for the true losses
     divisors: Array  # what a mean divides by, row by row
     per_row: Array  # (rows,), 0 where a row is ignored
 
@@ -74,7 +74,7 @@ def work(block: Block, plan: Plan, options: Options, pairs: tuple[tuple[int, int
     true_values: list[Exact] = []
     for target in plan.formats:
         logits = target.round(block.logits)
-        rounding.append(summarise_rounding(block.logits, logits))
+        rounding.append(summarise_rounding(block.logits, logits, target))
         rows = Rows(
             logits,
             _targets(block, options, target),
@@ -274,5 +274,5 @@ def _part(values: Array, divisors: Array, kept: Mask) -> LossPart:
 def _divisors(targets: Targets, rows: int, target: FloatFormat) -> Array:
     """Return what each row adds to a mean's denominator: its label's weight, or 1."""
     if targets.labels is None or targets.weights is None:
-        return np.ones(rows, target.storage)
+        return np.ones(rows, target.carrier)
     return np.asarray(targets.weights[0, targets.labels[:, 0]])

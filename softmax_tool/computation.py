@@ -33,9 +33,14 @@ if TYPE_CHECKING:
 class Rows:
     """A block of rows in one format: logits, what losses are taken against, and the truth."""
 
-    logits: Array  # in the storage of the format
+    logits: Array  # in the carrier of the format
     targets: Targets | None
     reference: Reference
+
+    def stored(self, target: FloatFormat) -> Rows:
+        """Return the same with every operand in NumPy's own type of the format."""
+        targets = None if self.targets is None else self.targets.map(target.stored)
+        return Rows(target.stored(self.logits), targets, self.reference)
 
     def __getitem__(self, rows: Array) -> Rows:
         return Rows(
@@ -61,11 +66,15 @@ class Computation:
         return self.model.sums_are_wide
 
     def compute(self, xp: Arithmetic) -> Array:
-        """Return results in the storage of the format: (rows, classes), for a loss (rows, 1)."""
-        got = _apply(self.formulation, xp, xp, self.rows)
+        """Return results in the carrier of the format: (rows, classes), for a loss (rows, 1)."""
+        got = _apply(self.formulation, xp, xp, self._operands(self.rows))
+        got = got.astype(self.target.carrier, copy=False)
         invalid = self.rows.reference.invalid
         # Such rows are NaN by definition, whatever a formulation would make of them.
         return np.asarray(np.where(invalid, got.dtype.type(np.nan), got) if invalid.any() else got)
+
+    def _operands(self, rows: Rows) -> Rows:
+        return rows.stored(self.target) if self.model.in_storage else rows
 
     def thresholds(self, rows: Array) -> Array:
         """Return the a-priori bound of the `shifted` formulation under `wide-sum`, in ULP.
@@ -102,13 +111,14 @@ class Computation:
             sums_are_wide=self.sums_are_wide,
             classes=part.logits.shape[1],
         )
-        traced: Any = _apply(self.formulation, tracing, tracing.for_loss(), part)
+        loss_tracing = tracing.for_loss()
+        traced: Any = _apply(self.formulation, tracing, loss_tracing, self._operands(part))
         return tracing, traced
 
     def replayed_errors(self, rows: Array, last: int, *, rounded_exp: bool) -> Array:
         part, true = self.rows[rows], self.exact[rows]
         replay = Replay(self.model.build(self.target), _wider(self.target), last)
-        got: Any = _apply(self.formulation, replay, replay, part)
+        got: Any = _apply(self.formulation, replay, replay, self._operands(part))
         rounded = self.target.round(true.hi)
         hi, lo = (got.hi, got.lo) if isinstance(got, DoubleDouble) else (got, None)
         errors = ulp_errors(hi, true, rounded, self.target, lo)

@@ -373,7 +373,8 @@ class _Totals:
         kinds = self._summaries[index].kind_counts()
         reduction = self.options.reduction
         if reduction == "none":
-            per_row = np.concatenate(state.per_row).reshape(label_shape)
+            whole = np.concatenate(state.per_row).reshape(label_shape)
+            per_row = find_format(name.dtype).stored(whole)
             return Loss(name, reduction, None, per_row, kinds, None, None)
         target = find_format(name.dtype)
         true = _reduced(state.true, reduction)
@@ -416,7 +417,7 @@ def _with_format(reduction: Reduction, target: FloatFormat) -> ExactReduction:
 def _scalar_ulp(value: float, true: float, target: FloatFormat) -> float:
     exact = np.full((1, 1), true)
     infinite = np.isinf(exact)
-    got = np.full((1, 1), value).astype(target.storage)
+    got = np.full((1, 1), value).astype(target.carrier)
     values = Exact(exact, None, exact != 0, infinite)
     return float(ulp_errors(got, values, target.round(exact), target)[0, 0])
 

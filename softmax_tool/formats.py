@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_EXPONENT_MASK = {4: np.int32(0x7F800000), 8: np.int64(0x7FF0000000000000)}
+
+
 @dataclass(frozen=True, slots=True)
 class FloatFormat:
     """A binary floating-point format with gradual underflow.
@@ -36,7 +39,7 @@ class FloatFormat:
     has_inf : bool
         Whether overflow gives an infinity; NaN otherwise.
     storage : numpy.dtype
-        The NumPy type that carries values: the format itself, or a wider one that holds it exactly.
+        The NumPy type that results are written in: the format itself, or a wider one.
     """
 
     name: str
@@ -75,15 +78,14 @@ class FloatFormat:
         return bool(info.nmant + 1 == self.precision and info.minexp == self.emin)
 
     @property
-    def operations(self) -> np.dtype[Any]:
-        """The NumPy type in which + − × ÷ are computed before the one rounding into the format.
+    def carrier(self) -> np.dtype[Any]:
+        """The NumPy type in which values are held and computed with: fast, and wide enough.
 
-        It has at least 2p + 2 bits, or is the format itself: either way the result is the
-        correctly rounded one (Figueroa, When is double rounding innocuous?, 1995).
+        It is the format itself, or has at least 2p + 2 bits: either way an operation + − × ÷ in it,
+        rounded to the format, is the correctly rounded operation (Figueroa, When is double rounding
+        innocuous?, 1995). NumPy computes with float16 ten times slower than with float32.
         """
-        if self.is_native and self.storage.itemsize >= 4:
-            return self.storage
-        return np.dtype(np.float32 if 2 * self.precision + 2 <= 24 else np.float64)
+        return np.dtype(np.float32) if 2 * self.precision + 2 <= 24 else self.storage
 
     def ulp(self, value: float) -> float:
         """Return the distance between neighbours at `value`; at 0, the smallest subnormal."""
@@ -91,27 +93,42 @@ class FloatFormat:
         return ldexp(1.0, min(max(exponent, self.emin), self.emax) - self.precision + 1)
 
     def round(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Round float32 or float64 values to nearest, ties to even, into `storage`.
+        """Round values to nearest, ties to even, once; the result is in `carrier`.
 
         NaN stays NaN; a magnitude of `overflow_threshold` or more becomes infinite, or NaN where
-        the format has no infinity. Integers are rounded once as well.
+        the format has no infinity. The sign of zero is kept.
         """
-        if values.dtype.kind == "i" and self.storage.itemsize < 4:
-            # Whatever float64 cannot hold of an integer is far beyond such a format.
-            values = values.astype(np.float64)
-        if self.is_native:
+        if values.dtype == self.storage or (self.is_native and self.carrier == self.storage):
             with np.errstate(over="ignore"):
-                return values.astype(self.storage, copy=False)
-        return self._quantise(values.astype(np.float64, copy=False)).astype(self.storage)
+                return values.astype(self.carrier, copy=False)
+        # Whatever float64 cannot hold of an integer is far beyond a format that comes this way.
+        wide = values.dtype != np.float32 or self.emax + 24 - self.precision > 126
+        values = values.astype(np.float64 if wide else np.float32, copy=False)
+        return self._quantise(values).astype(self.carrier, copy=False)
 
-    def _quantise(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        exponent = np.frexp(values)[1]
-        quantum = np.maximum(exponent - self.precision, self.emin - self.precision + 1)
-        with np.errstate(invalid="ignore"):
-            rounded = np.ldexp(np.rint(np.ldexp(values, -quantum)), quantum)
-        beyond = np.abs(rounded) > self.max_finite
-        overflowed = np.copysign(np.inf, values) if self.has_inf else np.nan
-        return np.where(beyond, overflowed, rounded)
+    def stored(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values of the format, held in `carrier`, in `storage`; always exact."""
+        return values.astype(self.storage, copy=False)
+
+    def _quantise(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Round in the values' own type.
+
+        Adding and taking away 1.5 · 2**k drops all bits below the last place of that sum; k is
+        chosen, element by element, so that this is the last place of the format.
+        """
+        info = np.finfo(values.dtype)
+        bits = values.view(f"i{values.itemsize}")
+        power = (bits & _EXPONENT_MASK[values.itemsize]).view(values.dtype)  # 2**⌊log2 |value|⌋
+        np.clip(power, ldexp(1.0, self.emin), ldexp(1.0, self.emax), out=power)
+        power *= values.dtype.type(1.5 * 2.0 ** (info.nmant + 1 - self.precision))
+        with np.errstate(all="ignore"):
+            rounded = values + power
+            rounded -= power
+        np.copysign(rounded, values, out=rounded)
+        beyond = np.abs(rounded, out=power) > self.max_finite
+        if beyond.any():
+            rounded[beyond] = np.copysign(np.inf, values[beyond]) if self.has_inf else np.nan
+        return rounded
 
     def round_exactly(self, value: Fraction) -> float:
         """Round one rational number once, whatever its size."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.diagnose import KINDS, NO_KIND
+from softmax_tool.formats import find_format
 from softmax_tool.formulations import LOSSES
 from softmax_tool.renderers.display import bounds, plural
 from softmax_tool.report import ShownRow
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from softmax_tool.blocks import BlockOutcome
     from softmax_tool.plan import Options, Plan
+    from softmax_tool.report import CaseName
 
     Array = NDArray[Any]
 
@@ -102,7 +104,7 @@ class ShownRows:
 
 def _shown_row(outcome: BlockOutcome, place: int, names: tuple[Any, ...]) -> ShownRow:
     elementwise = [
-        case
+        (name, case)
         for name, case in zip(names, outcome.cases, strict=True)
         if name.quantity not in LOSSES
     ]
@@ -118,12 +120,16 @@ def _shown_row(outcome: BlockOutcome, place: int, names: tuple[Any, ...]) -> Sho
         row=outcome.start + place,
         label=label,
         logits=outcome.logits[place].copy(),
-        values=tuple(case.values[place].copy() for case in elementwise),
-        kinds=tuple(_words(case.kinds[place]) for case in elementwise),
+        values=tuple(_stored(name, case.values[place]) for name, case in elementwise),
+        kinds=tuple(_words(case.kinds[place]) for _, case in elementwise),
         losses=tuple(float(case.values[position, 0]) if kept else 0.0 for case in losses),
         loss_kinds=tuple(str(_words(case.kinds[position])[0]) if kept else "" for case in losses),
         ignored=not kept,
     )
+
+
+def _stored(name: CaseName, values: Array) -> Array:
+    return find_format(name.dtype).stored(values).copy()
 
 
 def _words(codes: Array) -> Array:

@@ -46,9 +46,9 @@ class Outlet:
         """Hand on one block."""
         for index, (name, case) in enumerate(zip(self._names, outcome.cases, strict=True)):
             if name.quantity not in LOSSES:
-                self._sink.write(index, outcome.start, np.ascontiguousarray(case.values))
+                self._sink.write(index, outcome.start, _stored(name, case.values))
             elif self._by_row and case.loss is not None:
-                self._sink.write(index, outcome.start, case.loss.per_row)
+                self._sink.write(index, outcome.start, _stored(name, case.loss.per_row))
 
     def finish(self, info: InputInfo, losses: Sequence[Loss]) -> None:
         """Hand on reduced losses, and say what shapes everything has."""
@@ -64,3 +64,7 @@ class Outlet:
                 self._sink.write(index, 0, np.asarray(reduced[name], storage))
                 shapes.append(())
         self._sink.finish(shapes, info.axis)
+
+
+def _stored(name: CaseName, values: Array) -> Array:
+    return np.ascontiguousarray(find_format(name.dtype).stored(values))

@@ -253,12 +253,12 @@ def _differing(a: Array, b: Array) -> int:
     return int(a.size - np.count_nonzero(same))
 
 
-def summarise_rounding(stored: Array, rounded: Array) -> RoundingSummary:
+def summarise_rounding(stored: Array, rounded: Array, target: FloatFormat) -> RoundingSummary:
     """Count what rounding a block of logits changed."""
     finite = np.isfinite(rounded)
     some = rounded[finite]
     limits = (float(some.min()), float(some.max())) if some.size else (None, None)
-    if stored.dtype == rounded.dtype:
+    if stored.dtype == target.storage:
         return RoundingSummary(0, 0, 0, 0, *limits)
     with np.errstate(invalid="ignore"):
         changed = (stored != rounded) & ~(np.isnan(stored) & np.isnan(rounded))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from fractions import Fraction
 
     from numpy.typing import NDArray
@@ -35,6 +36,15 @@ class Targets:
     smoothing: Fraction
     kept: Fraction
     spread: Fraction
+
+    def map(self, function: Callable[[Array], Array]) -> Targets:
+        """Apply a function to the probabilities and the weights."""
+        probabilities, weights = self.probabilities, self.weights
+        return replace(
+            self,
+            probabilities=None if probabilities is None else function(probabilities),
+            weights=None if weights is None else function(weights),
+        )
 
     def __getitem__(self, rows: Any) -> Targets:
         labels, probabilities = self.labels, self.probabilities

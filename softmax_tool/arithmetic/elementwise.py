@@ -1,15 +1,13 @@
 """Correctly rounded exp, log and log1p in every format below float64.
 
-A 16-bit format has 65 536 arguments, so a function of it is a table. Otherwise the function is
-evaluated in float64 and rounded once; the few values that float64 leaves too close to a rounding
-boundary to call are decided in decimal arithmetic. In float64 itself NumPy's functions are taken as
-they are.
+A function is evaluated in float64 and rounded once; the few values that float64 leaves too close to
+a rounding boundary to call are decided in decimal arithmetic. In float64 itself NumPy's functions
+are taken as they are.
 """
 
 from __future__ import annotations
 
 from decimal import Context, Decimal
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,36 +23,24 @@ if TYPE_CHECKING:
 _TRUSTED = 2.0**-49
 _FUNCTIONS = {"exp": np.exp, "log": np.log, "log1p": np.log1p}
 _DIGITS = 50
+# On the grid of a format of so few bits no value of exp, log or log1p lies within 2**-27 of a
+# rounding boundary: any float64 evaluation decides it. A test goes through all of them.
+_NEVER_CLOSE = 11
 
 
 def evaluate(function: str, x: NDArray[Any], target: FloatFormat) -> NDArray[Any]:
-    """Return function(x), correctly rounded to `target` (in float64: NumPy's own).
+    """Return function(x), correctly rounded to `target` (in float64: NumPy's own), in its carrier.
 
-    `x` is in the storage of `target` or of a narrower format. exp(-inf) = 0, log(0) = -inf,
-    log1p(-1) = -inf, the logarithm of less is NaN.
+    exp(-inf) = 0, log(0) = -inf, log1p(-1) = -inf, the logarithm of less is NaN.
     """
     with np.errstate(all="ignore"):
+        wide = np.asarray(_FUNCTIONS[function](x.astype(np.float64, copy=False)))
         if target.precision == 53:
-            return np.asarray(_FUNCTIONS[function](x.astype(np.float64, copy=False)))
-        if target.storage.itemsize == 2 and x.dtype == target.storage:
-            return _table(function, target).take(x.view(np.uint16))
-        return _round_decided(function, x.astype(np.float64, copy=False), target)
-
-
-@cache
-def _table(function: str, target: FloatFormat) -> NDArray[Any]:
-    """Tabulate a function of a 16-bit type over all its bit patterns."""
-    arguments = np.arange(1 << 16, dtype=np.uint16).view(target.storage)
-    table = _round_decided(function, arguments.astype(np.float64), target)
-    table[np.isnan(table)] = np.nan  # one NaN for all, or bits would depend on the CPU
-    table.setflags(write=False)
-    return table
-
-
-def _round_decided(function: str, x: NDArray[np.float64], target: FloatFormat) -> NDArray[Any]:
-    wide = np.asarray(_FUNCTIONS[function](x))
-    rounded = target.round(wide)
-    undecided = np.flatnonzero(_near_boundary(wide, target))
+            return wide
+        rounded = target.round(wide)
+        if target.precision <= _NEVER_CLOSE:
+            return rounded
+        undecided = np.flatnonzero(_near_boundary(wide, target))
     if undecided.size:
         arguments, inverse = np.unique(x.flat[undecided], return_inverse=True)
         decided = [_decide(function, float(a), target) for a in arguments]

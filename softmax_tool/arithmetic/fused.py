@@ -27,6 +27,7 @@ FUSED = Model(
     build=build,
     sums_are_wide=True,
     same_as_wide_sum=lambda target: accumulator_of(target) == target,
+    in_storage=False,
     supports=lambda _: True,
     sum_constant=sum_constant,
     reduction=ExactReduction,

@@ -96,6 +96,7 @@ NATIVE = Model(
     build=Native,
     sums_are_wide=False,
     same_as_wide_sum=lambda _: False,
+    in_storage=True,
     supports=lambda target: target.is_native,
     sum_constant=None,
     reduction=VectorReduction,

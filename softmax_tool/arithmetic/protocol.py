@@ -92,13 +92,15 @@ class Model:
     `sums_are_wide` promises that a sum misses the exact sum of its addends by no more than a wide
     accumulator does, so that it cannot stall. `sum_constant(classes, format)` is the constant a of
     the a-priori bound of a sum, error <= a u, the final rounding included; None where there is no
-    bound. `reduction` starts the reduction of a loss over rows.
+    bound. `in_storage` asks for values in NumPy's own type of the format, not in the carrier.
+    `reduction` starts the reduction of a loss over rows.
     """
 
     name: str
     summary: str
     build: Callable[[FloatFormat], Arithmetic]
     sums_are_wide: bool
+    in_storage: bool
     same_as_wide_sum: Callable[[FloatFormat], bool]
     supports: Callable[[FloatFormat], bool]
     sum_constant: Callable[[int, FloatFormat], float] | None

@@ -10,7 +10,6 @@ import numpy as np
 
 from softmax_tool.arithmetic.running import running_sums
 from softmax_tool.exact_sum import ExactSum
-from softmax_tool.formats import FLOAT64
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,7 +77,7 @@ class RunningReduction:
     def _run(self, carry: float, values: Array) -> float:
         # The first value starts the sum; it is not added to a zero.
         chain = np.ravel(values) if self.empty else np.concatenate([[carry], np.ravel(values)])
-        return float(running_sums(self.format, chain.astype(self.format.storage)[None, :])[0, -1])
+        return float(running_sums(self.format, chain.astype(self.format.carrier)[None, :])[0, -1])
 
     def sum(self) -> float:
         return self.losses
@@ -107,16 +106,12 @@ class VectorReduction:
         return _divide(self.format, self._reduce(self.losses), self._reduce(self.divisors))
 
     def _reduce(self, parts: tuple[Array, ...]) -> float:
-        whole = np.concatenate([np.empty(0, self.format.storage), *parts])
+        whole = np.concatenate([np.empty(0, self.format.carrier), *parts])
         with np.errstate(all="ignore"):
-            return float(np.add.reduce(whole.astype(self.format.storage)))
+            return float(np.add.reduce(self.format.stored(whole)))
 
 
 def _divide(target: FloatFormat, numerator: float, denominator: float) -> float:
     with np.errstate(all="ignore"):
-        quotient = np.divide(
-            np.asarray([numerator], target.storage),
-            np.asarray([denominator], target.storage),
-            dtype=target.operations if target != FLOAT64 else None,
-        )
-    return float(target.round(quotient)[0])
+        quotient = np.asarray([numerator], target.carrier) / np.asarray(denominator, target.carrier)
+    return float(target.round(quotient.astype(target.carrier))[0])

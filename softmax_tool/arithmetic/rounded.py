@@ -72,11 +72,11 @@ class Rounded:
         return self.summation.online_sum(self, x)
 
     def constant(self, value: Fraction) -> Array:
-        return np.full((1, 1), self.working.round_exactly(value), self.working.storage)
+        return np.full((1, 1), self.working.round_exactly(value), self.working.carrier)
 
     def store(self, x: Array) -> Array:
         return x if self.working == self.result else self.result.round(x)
 
     def _once(self, operation: np.ufunc, x: Array, y: Array) -> Array:
         with np.errstate(all="ignore"):
-            return self.working.round(operation(x, y, dtype=self.working.operations))
+            return self.working.round(operation(x, y, dtype=self.working.carrier))

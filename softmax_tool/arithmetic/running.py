@@ -19,9 +19,10 @@ def running_sums(target: FloatFormat, x: Array) -> Array:
     with np.errstate(over="ignore", invalid="ignore"):
         if target.is_native:
             # An accumulation stores, and so rounds, every partial sum; it is never reordered.
-            return np.asarray(np.add.accumulate(x, axis=1, dtype=target.storage))
-        partial = x.astype(target.storage)
+            partial = np.add.accumulate(target.stored(x), axis=1, dtype=target.storage)
+            return partial.astype(target.carrier, copy=False)
+        partial = x.astype(target.carrier)
         for column in range(1, x.shape[1]):
-            wide = np.add(partial[:, column - 1], x[:, column], dtype=target.operations)
+            wide = np.add(partial[:, column - 1], x[:, column], dtype=target.carrier)
             partial[:, column] = target.round(wide)
         return partial

@@ -57,6 +57,7 @@ STRICT = Model(
     build=build,
     sums_are_wide=False,
     same_as_wide_sum=lambda _: False,
+    in_storage=False,
     supports=lambda _: True,
     sum_constant=lambda classes, _: classes - 1,
     reduction=RunningReduction,

@@ -78,6 +78,7 @@ WIDE_SUM = Model(
     build=build,
     sums_are_wide=True,
     same_as_wide_sum=lambda _: True,
+    in_storage=False,
     supports=lambda _: True,
     sum_constant=sum_constant,
     reduction=ExactReduction,

@@ -49,7 +49,7 @@ def differences(results: Results, element: dict[str, Any]) -> list[str]:
     code = results.judged.kind[0, column]
     kind = KINDS[code] if code != NO_KIND else None
     found = []
-    got = words(results.got[0, column : column + 1])
+    got = words(results.target.stored(results.got[0, column : column + 1]))
     if got != element["got"]:
         found.append(f"got {got}, not {element['got']}")
     if kind != element["kind"]:

@@ -72,6 +72,7 @@ def test_bits(entry: dict[str, Any], variant: str) -> None:
                 None,
             )
             got = computation.compute(model.build(target))
+        got = target.stored(got)
         if words(got) != expected:
             wrong.append((name, words(got)[:80], expected[:80]))
     assert not wrong
