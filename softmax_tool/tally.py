@@ -132,12 +132,15 @@ def _count_kinds(judged: Judged) -> tuple[tuple[int, int, int, int], ...]:
 
 def _roots(judged: Judged, here: Mask) -> int:
     """Count the distinct first events that avoidable elements of one kind go back to."""
-    if judged.traced is None:
+    traced = judged.traced
+    if traced is None:
         return 0
     rows, columns = np.nonzero(here & ~judged.unavoidable)
-    place = judged.traced.place[rows]
-    events = judged.traced.event[place, columns]
-    return len(np.unique(np.stack([rows, events]), axis=1).T)
+    place = traced.place[rows]
+    numbers = len(traced.tracing.tape) * traced.tracing.stride
+    seen = np.zeros((len(traced.event), numbers), bool)
+    seen[place, traced.event[place, columns]] = True
+    return int(np.count_nonzero(seen))
 
 
 def _rank_changes(got: Array, judged: Judged, invalid: Mask) -> int:
@@ -154,19 +157,40 @@ def _worst(results: Results, top: int) -> tuple[Finding, ...]:
     judged = results.judged
     if top == 0 or not judged.wrong.any():
         return ()
-    rows, columns = np.nonzero(judged.wrong)
-    errors, kinds = judged.errors[rows, columns], judged.kind[rows, columns]
-    propagated = _propagated(results, rows, columns)
-    # The last key sorts first. Within a row and kind the first of these is the one to show.
-    order = np.lexsort((columns, propagated, -errors, kinds, rows))
-    first = np.ones(len(order), bool)
-    first[1:] = (rows[order][1:] != rows[order][:-1]) | (kinds[order][1:] != kinds[order][:-1])
-    chosen = order[first]
-    best = np.lexsort((columns[chosen], rows[chosen], propagated[chosen], -errors[chosen]))[:top]
-    findings = [
-        finding(results, int(rows[i]), int(columns[i])) for i in chosen[best]
-    ]
-    return worst_of(findings, top)
+    found: list[Finding] = []
+    for code in np.unique(judged.kind[judged.wrong]):
+        among = judged.wrong & (judged.kind == code)
+        for row, column in _worst_of_rows(results, among, top):
+            found.append(finding(results, row, column))  # noqa: PERF401
+    return worst_of(found, top)
+
+
+def _worst_of_rows(results: Results, among: Mask, top: int) -> list[tuple[int, int]]:
+    """Return the `top` rows with the largest errors among some elements, and where these are.
+
+    Within a row it is the largest error; of several, one that began there before one that spread
+    there, then the first.
+    """
+    errors = np.where(among, results.judged.errors, -1.0)
+    largest = errors.max(axis=1)
+    rows = np.flatnonzero(largest >= 0)
+    if len(rows) > top:
+        # Equal errors at the limit all stay, so that the first of them can be taken.
+        limit = np.partition(largest, -top)[-top]
+        rows = rows[largest[rows] >= limit]
+    chosen = []
+    for row in rows:
+        columns = np.flatnonzero(errors[row] == largest[row])
+        propagated = _propagated(results, np.full(len(columns), row), columns)
+        chosen.append((bool(propagated.all()), int(row), int(columns[propagated.argmin()])))
+        if len(chosen) >= _MOST_TIES * top:
+            break
+    chosen.sort(key=lambda c: (-largest[c[1]], c[0], c[1]))
+    return [(row, column) for _, row, column in chosen[:top]]
+
+
+# With ever so many equal errors, a root is looked for among the first of them only.
+_MOST_TIES = 8
 
 
 def _propagated(results: Results, rows: Array, columns: Array) -> Mask:
