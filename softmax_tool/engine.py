@@ -151,7 +151,7 @@ def _limits_of(target: FloatFormat) -> FormatLimits:
     return FormatLimits(
         dtype=target.name,
         aliases=target.aliases,
-        bits=target.precision + (target.emax - target.emin + 2).bit_length() - 1,
+        bits=target.bits,
         precision=target.precision,
         emin=target.emin,
         emax=target.emax,

@@ -57,6 +57,13 @@ class FloatFormat:
         return ldexp(1.0, -self.precision)
 
     @property
+    def bits(self) -> int:
+        """The bits of a number: sign, exponent, and the significand less its hidden bit."""
+        # One exponent for subnormals beside the normal ones, one more for infinities and NaN.
+        exponents = self.emax - self.emin + 2 + self.has_inf
+        return self.precision + (exponents - 1).bit_length()
+
+    @property
     def smallest_normal(self) -> float:
         """The smallest positive number with full precision, 2**emin."""
         return ldexp(1.0, self.emin)
