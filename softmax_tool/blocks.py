@@ -12,7 +12,7 @@ from softmax_tool import exact
 from softmax_tool.arithmetic.sharing import Sharing
 from softmax_tool.bounds import Conditions, loss_bound
 from softmax_tool.computation import Computation, Rows
-from softmax_tool.diagnose import NO_KIND, judge
+from softmax_tool.diagnose import judge
 from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import EXACT, FORMULATIONS, LOSSES
 from softmax_tool.tally import Results, compare_pair, summarise, summarise_rounding
@@ -48,7 +48,8 @@ class CaseOutcome:
 
     summary: Summary
     values: Array  # (rows, classes), or (kept rows, 1)
-    kinds: NDArray[np.int8]  # of the same shape; NO_KIND where there is none or it is unavoidable
+    kinds: NDArray[np.int8]  # of the same shape; NO_KIND where there is none
+    unavoidable: Mask
     loss: LossPart | None
     true_loss: LossPart | None
 
@@ -66,8 +67,18 @@ class BlockOutcome:
     rounding: tuple[RoundingSummary, ...]
 
 
-def work(block: Block, plan: Plan, options: Options, pairs: tuple[tuple[int, int], ...]) -> BlockOutcome:
+def work(
+    block: Block, plan: Plan, options: Options, pairs: tuple[tuple[int, int], ...]
+) -> BlockOutcome:
     """Do everything that the plan asks for on one block; `pairs` are indices into its cases."""
+    # Overflow, underflow and 0/0 are what this is about. A thread does not inherit the setting.
+    with np.errstate(all="ignore"):
+        return _work(block, plan, options, pairs)
+
+
+def _work(
+    block: Block, plan: Plan, options: Options, pairs: tuple[tuple[int, int], ...]
+) -> BlockOutcome:
     kept = _kept(block, options)
     cases: list[CaseOutcome] = []
     rounding = []
@@ -104,7 +115,8 @@ def judge_case(block: Block, plan: Plan, options: Options) -> Results:
     rows = Rows(logits, _targets(block, options, target), reference)
     numbers = np.arange(block.start, block.start + len(logits))
     case = _Case(variant.cases[0], variant, rows, numbers, options)
-    return case.judge(variant.model.build(target))
+    with np.errstate(all="ignore"):
+        return case.judge(variant.model.build(target))
 
 
 def _format(plan: Plan, name: CaseName) -> FloatFormat:
@@ -168,9 +180,11 @@ class _Case:
         results = self.judge(xp)
         judged, true = results.judged, results.exact
         summary = summarise(results, self._bound(), self.options.top)
-        kinds = np.where(judged.unavoidable, np.int8(NO_KIND), judged.kind)
         loss, true_loss = self._loss_parts(results.got, true, kept)
-        return CaseOutcome(summary, results.got, kinds, loss, true_loss), true
+        outcome = CaseOutcome(
+            summary, results.got, judged.kind, judged.unavoidable, loss, true_loss
+        )
+        return outcome, true
 
     def judge(self, xp: Arithmetic) -> Results:
         """Compute and judge."""

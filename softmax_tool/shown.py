@@ -50,7 +50,8 @@ class ShownRows:
         count = len(outcome.kept)
         severity = np.full(count, _HARMLESS)
         for name, case in zip(self._names, outcome.cases, strict=True):
-            worst = np.where(case.kinds == NO_KIND, _HARMLESS, case.kinds).min(axis=1)
+            harmless = case.unavoidable | (case.kinds == NO_KIND)
+            worst = np.where(harmless, _HARMLESS, case.kinds).min(axis=1)
             rows = np.flatnonzero(outcome.kept) if name.quantity in LOSSES else np.arange(count)
             severity[rows] = np.minimum(severity[rows], worst)
         for place in self._promising(outcome.start, severity):
