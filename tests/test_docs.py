@@ -1,0 +1,306 @@
+"""What the pages say is what happens: commands run, shown output is compared, tables are generated.
+
+`UPDATE_SNAPSHOTS=1 pytest tests/test_docs.py` writes shown output and generated tables anew: read
+the difference before committing it. Set-up commands (`python3 -m venv`, `.venv/bin/…`) are run by
+`.ci/run`, which takes them from the README.
+"""
+
+from __future__ import annotations
+
+import doctest
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import softmax_tool.renderers
+from softmax_tool import limits
+from softmax_tool.arithmetic import MODELS
+from softmax_tool.diagnose import KINDS
+from softmax_tool.formats import FORMATS
+from softmax_tool.formulations import FORMULATIONS, OPS, QUANTITIES
+from softmax_tool.renderers.display import number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "samples" / "README.md"]
+    + list((ROOT / "docs").glob("*.md"))
+)
+UPDATE = os.environ.get("UPDATE_SNAPSHOTS") == "1"
+SCHEMAS = ROOT / "softmax_tool" / "schemas"
+
+BLOCK = re.compile(r"^```(?P<language>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+GENERATED = re.compile(
+    r"^<!-- generated: (?P<name>[\w-]+) -->\n(?P<body>.*?)^<!-- end -->$", re.MULTILINE | re.DOTALL
+)
+SET_UP = ("python3 -m venv", ".venv/bin/", ".ci/run", "UPDATE_SNAPSHOTS=1", "git ")
+
+
+def page_name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks(page: Path, language: str) -> Iterator[str]:
+    for block in BLOCK.finditer(page.read_text(encoding="utf-8")):
+        if block["language"] == language:
+            yield block["body"]
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[int, str]]:
+    """Run a command line beside a copy of the samples, as a reader would, not on a terminal."""
+    place = tmp_path_factory.mktemp("reader")
+    shutil.copytree(ROOT / "samples", place / "samples")
+    shutil.copytree(SCHEMAS, place / "softmax_tool" / "schemas")
+    unwanted = ("COLUMNS", "NO_COLOR", "FORCE_COLOR")
+    environment = {name: value for name, value in os.environ.items() if name not in unwanted}
+    scripts = str(Path(sys.executable).parent)
+    environment |= {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "PYTHONUTF8": "1"}
+
+    def run(command: str) -> tuple[int, str]:
+        done = subprocess.run(  # noqa: S602  (a page's command lines are a shell's)
+            command,
+            shell=True,
+            cwd=place,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        return done.returncode, done.stdout.decode("utf-8")
+
+    return run
+
+
+def command_lines(body: str) -> list[str]:
+    """Split a block into command lines, a backslash at the end joining two."""
+    joined = body.replace("\\\n", " ")
+    return [line for line in joined.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def shown_commands(body: str) -> list[str]:
+    """Give the commands of a console block: the lines that begin with a prompt."""
+    return [line[2:] for line in body.splitlines() if line.startswith("$ ")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_commands_run(page: Path, shell: Callable[[str], tuple[int, str]]) -> None:
+    for body in blocks(page, "sh"):
+        for command in command_lines(body):
+            if command.startswith(SET_UP):
+                continue
+            code, output = shell(command)
+            assert code == 0, f"{command}\n{output}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_shown_output_is_what_comes_out(
+    page: Path, shell: Callable[[str], tuple[int, str]]
+) -> None:
+    def again(block: re.Match[str]) -> str:
+        if block["language"] != "console":
+            return block[0]
+        commands = shown_commands(block["body"])
+        assert commands, f"a console block without a prompt:\n{block['body']}"
+        session = "".join(f"$ {command}\n{shell(command)[1]}" for command in commands)
+        return f"```console\n{session}```"
+
+    text = page.read_text(encoding="utf-8")
+    updated(page, text, BLOCK.sub(again, text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_python_blocks(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    names: dict[str, Any] = {}
+    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
+    for number_, body in enumerate(blocks(page, "python")):
+        test = parser.get_doctest(body, names, f"{page_name(page)}:{number_}", str(page), 0)
+        assert test.examples, f"a Python block without a prompt:\n{body}"
+        problems: list[str] = []
+        runner.run(test, out=problems.append, clear_globs=False)
+        assert not problems, "".join(problems)
+        names.update(test.globs)
+
+
+def updated(page: Path, old: str, new: str) -> None:
+    """Compare a page with what it should be, or make it so."""
+    if UPDATE:
+        page.write_text(new, encoding="utf-8")
+        return
+    assert new == old
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def code(text: str) -> str:
+    return f"`{text}`"
+
+
+def formulations(quantity: str) -> str:
+    rows = [
+        [code(f.name), code(f.formula), f.source, "yes" if f.error_bound else "–"]
+        for f in FORMULATIONS.values()
+        if f.quantity == quantity
+    ]
+    return table(["formulation", "formula", "source", "a-priori bound"], rows)
+
+
+def formats_table() -> str:
+    rows = [
+        [
+            code(f.dtype),
+            ", ".join(map(code, f.aliases)),
+            str(f.bits),
+            str(f.precision),
+            f"{f.emin} … {f.emax}",
+            number(f.max_finite),
+            number(f.smallest_normal),
+            number(f.smallest_subnormal),
+            "infinity" if f.has_inf else "nan",
+        ]
+        for f in limits().formats
+    ]
+    header = ["dtype", "also", "bits", "precision", "exponents", "largest"]
+    return table([*header, "smallest normal", "smallest subnormal", "overflow gives"], rows)
+
+
+def edges_table() -> str:
+    rows = [
+        [
+            code(f.dtype),
+            f"{f.exp_last_zero!r} / {f.exp_first_nonzero!r}",
+            f"{f.exp_last_subnormal!r} / {f.exp_first_normal!r}",
+            f"{f.exp_last_finite!r} / {f.exp_first_overflow!r}",
+            f"{f.sum_of_ones_stalls_at:.0f}",
+        ]
+        for f in limits().formats
+    ]
+    return table(
+        ["dtype", "last 0 / first above", "last subnormal / first normal"]
+        + ["last finite / first overflow", "a running sum of ones sticks at"],
+        rows,
+    )
+
+
+def models_table() -> str:
+    rows = [[code(model.name), model.summary] for model in MODELS.values()]
+    return table(["arithmetic", "what is rounded, and when"], rows)
+
+
+def output_formats_table() -> str:
+    rows = [[code(name), f.purpose] for name, f in softmax_tool.renderers.FORMATS.items()]
+    return table(["`--format`", "made"], rows)
+
+
+def fields(command: str) -> str:
+    """List every field of a schema: where it stands, and what it is."""
+    schema = json.loads((SCHEMAS / f"{command}.json").read_text(encoding="utf-8"))
+    rows = [[code(path), text] for path, text in schema_fields(schema, schema, "")]
+    return table(["field", "what it is"], rows)
+
+
+def schema_fields(node: dict[str, Any], schema: dict[str, Any], at: str) -> Iterator[tuple[str, str]]:
+    """Yield (path, description) of every property below a node; `[]` stands for each item."""
+    node = resolved(node, schema)
+    for name, below in node.get("properties", {}).items():
+        path = f"{at}.{name}" if at else name
+        yield path, described(below, schema)
+        yield from schema_fields(below, schema, path)
+    if "items" in node and at:
+        yield from schema_fields(node["items"], schema, f"{at}[]")
+    extra = node.get("additionalProperties")
+    if isinstance(extra, dict) and "nested" not in at:
+        yield from schema_fields(extra, schema, f"{at}.*")
+    for choice in node.get("oneOf", []):
+        if choice.get("$ref") != "#/$defs/nested":
+            yield from schema_fields(choice, schema, at)
+
+
+def resolved(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in node:
+        return node
+    found: dict[str, Any] = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
+    return {**found, **{key: value for key, value in node.items() if key != "$ref"}}
+
+
+def described(node: dict[str, Any], schema: dict[str, Any]) -> str:
+    return str(resolved(node, schema)["description"]).replace("|", "\\|")
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "formats": formats_table,
+    "edges": edges_table,
+    "arithmetics": models_table,
+    "output-formats": output_formats_table,
+    **{f"formulations-{q}": lambda q=q: formulations(q) for q in QUANTITIES},  # type: ignore[misc]
+    **{
+        f"fields-{path.stem}": lambda name=path.stem: fields(name)  # type: ignore[misc]
+        for path in sorted(SCHEMAS.glob("*.json"))
+    },
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_generated_tables(page: Path) -> None:
+    def again(part: re.Match[str]) -> str:
+        return f"<!-- generated: {part['name']} -->\n{TABLES[part['name']]()}<!-- end -->"
+
+    text = page.read_text(encoding="utf-8")
+    updated(page, text, GENERATED.sub(again, text))
+
+
+def test_every_table_is_on_a_page() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert {part["name"] for part in GENERATED.finditer(text)} == set(TABLES)
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("README.md", [*OPS, *MODELS, *FORMATS, *softmax_tool.renderers.FORMATS]),
+        ("docs/formulations.md", [*QUANTITIES, *(name for _, name in FORMULATIONS), "exact"]),
+        ("docs/formats.md", [name for f in FORMATS.values() for name in (f.name, *f.aliases)]),
+        ("docs/arithmetic.md", list(MODELS)),
+        ("docs/kinds.md", list(KINDS)),
+    ],
+)
+def test_whatever_is_registered_is_documented(page: str, names: list[str]) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_every_kind_is_shown_by_its_command(shell: Callable[[str], tuple[int, str]]) -> None:
+    text = (ROOT / "docs" / "kinds.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## `([\w-]+)`\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    assert [kind for kind in KINDS if kind not in sections] == []
+    for kind in KINDS:
+        commands = [c for body in BLOCK.findall(sections[kind]) for c in shown_commands(body[1])]
+        assert commands, kind
+        report = json.loads(shell(f"{commands[-1].split(' | tail')[0].split(' --width')[0]} --format json")[1])
+        assert any(kind in case["kinds"] for case in report["cases"]), kind
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page_name(page)}: {target}"
+
+
+def test_every_sample_is_described() -> None:
+    text = (ROOT / "samples" / "README.md").read_text(encoding="utf-8")
+    files = [path.name for path in (ROOT / "samples").iterdir() if path.name != "README.md"]
+    assert [name for name in files if f"`{name}`" not in text] == []
