@@ -10,11 +10,11 @@ import numpy as np
 
 from softmax_tool import exact
 from softmax_tool.arithmetic.sharing import Sharing
-from softmax_tool.bounds import Conditions, loss_bound
-from softmax_tool.computation import Computation, Rows
+from softmax_tool.computation import Computation
 from softmax_tool.diagnose import judge
 from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import EXACT, FORMULATIONS, LOSSES
+from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.tally import Results, compare_pair, summarise, summarise_rounding
 from softmax_tool.targets import Targets
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from softmax_tool.readers import Block
     from softmax_tool.report import CaseName
     from softmax_tool.summary import PairSummary, RoundingSummary, Summary
+    from softmax_tool.ulp import Ruler
 
     Array = NDArray[Any]
     Mask = NDArray[np.bool_]
@@ -82,7 +83,7 @@ def _work(
     kept = _kept(block, options)
     cases: list[CaseOutcome] = []
     rounding = []
-    true_values: list[Exact] = []
+    rulers: list[Ruler] = []
     for target in plan.formats:
         logits = target.round(block.logits)
         rounding.append(summarise_rounding(block.logits, logits, target))
@@ -91,19 +92,31 @@ def _work(
             _targets(block, options, target),
             exact.reference(logits.astype(np.float64), target),
         )
+        measure = _Measure.of(rows, kept, target, options)
         for variant in plan.variants:
             if variant.target == target:
-                for outcome, true in _variant(variant, rows, block.start, kept, options):
+                for outcome, ruler in _variant(variant, measure, block.start, kept, options):
                     cases.append(outcome)
-                    true_values.append(true)
-    names = plan.cases
-    compared = tuple(
-        compare_pair(cases[a].values, cases[b].values, true_values[a], _format(plan, names[a]))
-        for a, b in pairs
-    )
+                    rulers.append(ruler)
+    compared = tuple(compare_pair(cases[a].values, cases[b].values, rulers[a]) for a, b in pairs)
     return BlockOutcome(
         block.start, block.logits, block.labels, kept, tuple(cases), compared, tuple(rounding)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """Yardsticks of all rows, and of those that losses count."""
+
+    all_rows: Yardsticks
+    kept_rows: Yardsticks
+
+    @classmethod
+    def of(cls, rows: Rows, kept: Mask, target: FloatFormat, options: Options) -> _Measure:
+        every = Yardsticks(rows, target, options.max_ulp)
+        if kept.all():
+            return cls(every, every)
+        return cls(every, Yardsticks(rows[np.flatnonzero(kept)], target, options.max_ulp))
 
 
 def judge_case(block: Block, plan: Plan, options: Options) -> Results:
@@ -114,13 +127,10 @@ def judge_case(block: Block, plan: Plan, options: Options) -> Results:
     reference = exact.reference(logits.astype(np.float64), target)
     rows = Rows(logits, _targets(block, options, target), reference)
     numbers = np.arange(block.start, block.start + len(logits))
-    case = _Case(variant.cases[0], variant, rows, numbers, options)
+    yardsticks = Yardsticks(rows, target, options.max_ulp)
+    case = _Case(variant.cases[0], variant, yardsticks, numbers, options)
     with np.errstate(all="ignore"):
         return case.judge(variant.model.build(target))
-
-
-def _format(plan: Plan, name: CaseName) -> FloatFormat:
-    return next(f for f in plan.formats if f.name == name.dtype)
 
 
 def _kept(block: Block, options: Options) -> Mask:
@@ -149,21 +159,23 @@ def _targets(block: Block, options: Options, target: FloatFormat) -> Targets | N
 
 
 def _variant(
-    variant: Variant, rows: Rows, start: int, kept: Mask, options: Options
-) -> list[tuple[CaseOutcome, Exact]]:
+    variant: Variant, measure: _Measure, start: int, kept: Mask, options: Options
+) -> list[tuple[CaseOutcome, Ruler]]:
     """Compute and judge every case of one format and arithmetic."""
+    yardsticks, kept_yardsticks = measure.all_rows, measure.kept_rows
     xp = Sharing(variant.model.build(variant.target))
-    numbers = np.arange(start, start + len(rows.logits))
-    used = np.flatnonzero(kept)
-    kept_rows = rows if len(used) == len(kept) else rows[used]
     # Losses share nothing with the quantities of all rows where some rows are ignored.
-    loss_xp = xp if kept_rows is rows else Sharing(variant.model.build(variant.target))
+    shared = kept_yardsticks is yardsticks
+    loss_xp = xp if shared else Sharing(variant.model.build(variant.target))
+    numbers = np.arange(start, start + len(kept))
     outcomes = []
     for name in variant.cases:
-        is_loss = name.quantity in LOSSES
-        part = kept_rows if is_loss else rows
-        outcome = _Case(name, variant, part, numbers[used] if is_loss else numbers, options)
-        outcomes.append(outcome.run(loss_xp if is_loss else xp, kept))
+        if name.quantity in LOSSES:
+            case = _Case(name, variant, kept_yardsticks, numbers[kept], options)
+            outcomes.append(case.run(loss_xp, kept))
+        else:
+            case = _Case(name, variant, yardsticks, numbers, options)
+            outcomes.append(case.run(xp, kept))
     return outcomes
 
 
@@ -171,86 +183,67 @@ def _variant(
 class _Case:
     name: CaseName
     variant: Variant
-    rows: Rows
+    yardsticks: Yardsticks
     numbers: NDArray[np.int64]
     options: Options
 
-    def run(self, xp: Arithmetic, kept: Mask) -> tuple[CaseOutcome, Exact]:
+    def run(self, xp: Arithmetic, kept: Mask) -> tuple[CaseOutcome, Ruler]:
         """Compute, judge and add up."""
         results = self.judge(xp)
-        judged, true = results.judged, results.exact
+        judged = results.judged
         summary = summarise(results, self._bound(), self.options.top)
-        loss, true_loss = self._loss_parts(results.got, true, kept)
+        loss, true_loss = self._loss_parts(results.got, results.exact, kept)
         outcome = CaseOutcome(
             summary, results.got, judged.kind, judged.unavoidable, loss, true_loss
         )
-        return outcome, true
+        return outcome, self._ruler
 
     def judge(self, xp: Arithmetic) -> Results:
         """Compute and judge."""
-        target = self.variant.target
-        true = self._true()
-        computation = self._computation(true)
-        got = target.round(true.hi) if computation is None else computation.compute(xp)
-        judged = judge(
-            got, true, self.rows.reference.invalid, self._masked(), target, computation
-        )
+        ruler, reference = self._ruler, self.rows.reference
+        computation = self._computation()
+        got = ruler.rounded if computation is None else computation.compute(xp)
+        masked = self.yardsticks.masked(self.name.quantity)
+        judged = judge(got, ruler, reference.invalid, masked, computation)
         return Results(
-            target,
+            self.variant.target,
             self.name.quantity,
             got,
-            true,
+            ruler.exact,
             judged,
-            self.rows.reference.invalid,
+            reference.invalid,
             self.rows.logits,
-            self.rows.reference,
+            reference,
             self.numbers,
             self._labels(),
             self._coefficients(),
         )
 
     @property
+    def rows(self) -> Rows:
+        return self.yardsticks.rows
+
+    @property
+    def _ruler(self) -> Ruler:
+        return self.yardsticks.ruler(self.name.quantity)
+
+    @property
     def _is_loss(self) -> bool:
         return self.name.quantity in LOSSES
 
-    def _true(self) -> Exact:
-        reference = self.rows.reference
-        if self.name.quantity == "softmax":
-            return reference.softmax
-        if self.name.quantity == "log-softmax":
-            return reference.log_softmax
-        assert self.rows.targets is not None  # noqa: S101  (losses have targets)
-        return exact.losses(reference, self.rows.targets)
-
-    def _masked(self) -> Mask:
-        reference, targets = self.rows.reference, self.rows.targets
-        if not self._is_loss or targets is None:
-            return reference.masked
-        return exact.mask_of(reference, targets)
-
-    def _computation(self, true: Exact) -> Computation | None:
+    def _computation(self) -> Computation | None:
         if self.name.formulation == EXACT:
             return None
         formulation = FORMULATIONS[self.name.quantity, self.name.formulation]
-        variant = self.variant
-        return Computation(
-            formulation, variant.target, variant.model, self.rows, true, self.options.max_ulp
-        )
+        return Computation(formulation, self.variant.model, self.yardsticks)
 
     def _bound(self) -> Array | None:
-        if self.name.formulation == EXACT:
-            return None
-        bound = FORMULATIONS[self.name.quantity, self.name.formulation].error_bound
         constant = self.variant.model.sum_constant
-        if bound is None or constant is None:
+        if self.name.formulation == EXACT or constant is None:
             return None
-        target = self.variant.target
-        conditions = Conditions(
-            self.rows.reference, target, constant(self.rows.logits.shape[1], target)
-        )
-        if not self._is_loss or self.rows.targets is None:
-            return bound(conditions)
-        return loss_bound(conditions, self.rows.targets, bound(conditions))
+        formulation = FORMULATIONS[self.name.quantity, self.name.formulation]
+        classes = self.rows.logits.shape[1]
+        return self.yardsticks.bound(formulation, constant(classes, self.variant.target))
 
     def _labels(self) -> NDArray[np.int64] | None:
         targets = self.rows.targets

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from softmax_tool.arithmetic.tracing import EVENTS, NEVER, Traced, Tracing
-from softmax_tool.ulp import ulp_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
     from softmax_tool.exact import Exact
     from softmax_tool.formats import FloatFormat
+    from softmax_tool.ulp import Ruler
 
     Array = NDArray[Any]
     Mask = NDArray[np.bool_]
@@ -106,10 +105,9 @@ class TracedRows:
 
 def judge(
     got: Array,
-    exact: Exact,
+    ruler: Ruler,
     invalid: Mask,
     masked: Mask,
-    target: FloatFormat,
     computation: Computation | None,
 ) -> Judged:
     """Judge results against exact values.
@@ -117,8 +115,8 @@ def judge(
     Parameters
     ----------
     got : array, shape (rows, classes), or (rows, 1) for a loss
-        Results in the storage of `target`.
-    exact : Exact
+        Results, in the carrier of the format.
+    ruler : Ruler
         True values of the same shape.
     invalid : bool array, shape (rows, 1)
         Rows that are NaN by definition; not judged.
@@ -127,12 +125,14 @@ def judge(
     computation : Computation or None
         How to run rows again; None for the exact values themselves, which have no operations.
     """
-    rounded = target.round(exact.hi)
-    same = (got == rounded) | (np.isnan(got) & np.isnan(rounded))
+    rounded, exact, target = ruler.rounded, ruler.exact, ruler.target
+    same = got == rounded
+    if invalid.any():
+        same |= np.isnan(got) & np.isnan(rounded)
     aside = masked & same & ~invalid
     counted = ~(invalid | aside)
     wrong = counted & ~same
-    errors = ulp_errors(got, exact, rounded, target)
+    errors = ruler.errors(got)
     kind = np.full(got.shape, NO_KIND, np.int8)
     unavoidable = _judge_unavoidable(got, exact, counted & same, target, kind)
     traced = None

@@ -38,7 +38,7 @@ from softmax_tool.report import (
 from softmax_tool.shown import ShownRows
 from softmax_tool.sink import Outlet
 from softmax_tool.summary import PairSummary, RoundingSummary, Summary
-from softmax_tool.ulp import HISTOGRAM_EDGES, ulp_errors
+from softmax_tool.ulp import HISTOGRAM_EDGES, Ruler
 from softmax_tool.verdict import verdict
 
 if TYPE_CHECKING:
@@ -416,10 +416,9 @@ def _with_format(reduction: Reduction, target: FloatFormat) -> ExactReduction:
 
 def _scalar_ulp(value: float, true: float, target: FloatFormat) -> float:
     exact = np.full((1, 1), true)
-    infinite = np.isinf(exact)
+    values = Exact(exact, None, exact != 0, np.isinf(exact))
     got = np.full((1, 1), value).astype(target.carrier)
-    values = Exact(exact, None, exact != 0, infinite)
-    return float(ulp_errors(got, values, target.round(exact), target)[0, 0])
+    return float(Ruler.of(values, target).errors(got)[0, 0])
 
 
 def _pair_report(a: CaseName, b: CaseName, total: PairSummary) -> Pair:

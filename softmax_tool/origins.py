@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 _DIGITS = Context(prec=17)
+_Crossing = tuple[Fraction | float, Fraction]  # operand and limit
 
 
 def describe(tracing: Tracing, event: int, event_class: int, place: int, row: int) -> Origin:
@@ -97,14 +98,17 @@ class _Place:
         }
         return not happened_before.get(self.event, False)
 
-    def unrounded(self) -> Fraction:
+    def unrounded(self) -> Fraction | float:
         """The result of the operation on its operands, without rounding (exp: to 40 digits)."""
         name = self.operation.name
         if name in _FUNCTIONS:
             return Fraction(_FUNCTIONS[name](Decimal(self.operand(0))))
         if name == "sum":
             return ExactSum.of(self.addends).fraction()
-        x, y = Fraction(self.operand(0)), Fraction(self.operand(1))
+        operands = self.operand(0), self.operand(1)
+        if not (isfinite(operands[0]) and isfinite(operands[1])):
+            return self.entry(self.operation.result)  # 0 · inf, inf − inf: there is no other
+        x, y = Fraction(operands[0]), Fraction(operands[1])
         if name == "add":
             return x + y
         if name == "subtract":
@@ -133,7 +137,7 @@ def _is_subnormal(value: float, target: FloatFormat) -> bool:
     return 0 < abs(value) < target.smallest_normal
 
 
-def _overflow(at: _Place) -> tuple[Fraction, Fraction]:
+def _overflow(at: _Place) -> _Crossing:
     if at.is_exp:
         return Fraction(at.operand(0)), Fraction(at.edges.first_overflow)
     value = at.unrounded()
@@ -141,19 +145,19 @@ def _overflow(at: _Place) -> tuple[Fraction, Fraction]:
     return value, largest if value > 0 else -largest
 
 
-def _zero(at: _Place) -> tuple[Fraction, Fraction]:
+def _zero(at: _Place) -> _Crossing:
     if at.is_exp:
         return Fraction(at.operand(0)), Fraction(at.edges.last_zero)
     return at.unrounded(), Fraction(at.rounded_to.smallest_subnormal) / 2
 
 
-def _subnormal(at: _Place) -> tuple[Fraction, Fraction]:
+def _subnormal(at: _Place) -> _Crossing:
     if at.is_exp:
         return Fraction(at.operand(0)), Fraction(at.edges.last_subnormal)
     return at.unrounded(), Fraction(at.rounded_to.smallest_normal)
 
 
-def _absorbed(at: _Place) -> tuple[Fraction, Fraction]:
+def _absorbed(at: _Place) -> _Crossing:
     if at.operation.name == "divide":
         precision = at.written_to.precision
         return at.unrounded(), 1 - Fraction(1, 2 ** (precision + 1))
@@ -165,7 +169,7 @@ def _absorbed(at: _Place) -> tuple[Fraction, Fraction]:
     return at.unrounded() - largest, limit
 
 
-def _rounding(at: _Place) -> tuple[Fraction, Fraction]:
+def _rounding(at: _Place) -> _Crossing:
     if at.operation.name == "maximum":
         return Fraction(at.operand(0)), Fraction(at.working.round_exactly(CLAMP))
     result = at.entry(at.operation.result)
@@ -198,8 +202,10 @@ def _stalled(at: _Place, row: int) -> Origin:
     return Origin(row, None, at.operation.step, _number(missed), _number(tolerance))
 
 
-def _number(value: Fraction) -> Number:
+def _number(value: Fraction | float) -> Number:
     """Return a float, or a decimal where the magnitude is outside float64."""
+    if isinstance(value, float):
+        return value
     try:
         nearest = float(value)
     except OverflowError:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from softmax_tool.exact import Exact, Reference
     from softmax_tool.formats import FloatFormat
     from softmax_tool.report import Number
+    from softmax_tool.ulp import Ruler
 
     Array = NDArray[Any]
     Mask = NDArray[np.bool_]
@@ -161,7 +162,7 @@ def _worst(results: Results, top: int) -> tuple[Finding, ...]:
     for code in np.unique(judged.kind[judged.wrong]):
         among = judged.wrong & (judged.kind == code)
         for row, column in _worst_of_rows(results, among, top):
-            found.append(finding(results, row, column))  # noqa: PERF401
+            found.append(finding(results, row, column))
     return worst_of(found, top)
 
 
@@ -250,31 +251,35 @@ def exact_number(results: Results, row: int, column: int) -> Number:
     return -y * Decimal(float(results.coefficients[row, 0]))
 
 
-def compare_pair(
-    a: Array, b: Array, exact: Exact, target: FloatFormat
-) -> PairSummary:
+def compare_pair(a: Array, b: Array, ruler: Ruler) -> PairSummary:
     """Compare two results element by element; differences in ULP of the exact value."""
-    differs = ~((a == b) & (np.signbit(a) == np.signbit(b))) & ~(np.isnan(a) & np.isnan(b))
-    differing_in = tuple(_differing(f.round(a), f.round(b)) for f in narrower_than(target))
+    narrower = narrower_than(ruler.target)
+    differs = _differs(a, b)
     if not differs.any():
-        return PairSummary(a.size, 0, None, None, differing_in)
+        return PairSummary(a.size, 0, None, None, (0,) * len(narrower))
     with np.errstate(all="ignore"):
         difference = np.abs(a[differs].astype(np.float64) - b[differs].astype(np.float64))
-        y = np.ascontiguousarray(exact.hi[differs])
-        ulps = np.ldexp(difference, -ulp_exponent(y, target))
+        ulps = np.ldexp(difference, -ruler.exponent[differs])
     finite = np.isfinite(difference)
     return PairSummary(
         a.size,
         int(np.count_nonzero(differs)),
         float(difference[finite].max()) if finite.any() else None,
         float(np.where(np.isnan(ulps), np.inf, ulps).max()),
-        differing_in,
+        tuple(
+            int(np.count_nonzero(_differs(f.round(a[differs]), f.round(b[differs]))))
+            for f in narrower
+        ),
     )
 
 
-def _differing(a: Array, b: Array) -> int:
-    same = ((a == b) & (np.signbit(a) == np.signbit(b))) | (np.isnan(a) & np.isnan(b))
-    return int(a.size - np.count_nonzero(same))
+def _differs(a: Array, b: Array) -> Mask:
+    """Return where bits differ; one NaN is like another."""
+    integers = f"i{a.itemsize}"
+    differs = a.view(integers) != b.view(integers)
+    if differs.any():
+        differs &= ~(np.isnan(a) & np.isnan(b))
+    return differs
 
 
 def summarise_rounding(stored: Array, rounded: Array, target: FloatFormat) -> RoundingSummary:

@@ -23,48 +23,80 @@ _EXPONENT_BITS = 52
 _BIAS = 1023
 
 
-def ulp_errors(
-    got: NDArray[Any],
-    exact: Exact,
-    rounded: NDArray[Any],
-    target: FloatFormat,
-    got_lo: Array | None = None,
-) -> Array:
-    """Return |got − exact| in ULP of the exact value, elementwise.
+@dataclass(frozen=True, slots=True)
+class Ruler:
+    """True values, and all that measuring results against them takes, made once."""
 
-    `rounded` is the exact value correctly rounded to `target`; `got_lo` is the second half of a
-    result in double-double.
+    exact: Exact
+    target: FloatFormat
+    rounded: NDArray[Any]  # the true values correctly rounded, in the format's carrier
+    exponent: NDArray[np.int64]  # log2 of one ULP of each
+    outside: NDArray[np.bool_] | None  # true values not finite, or not below the largest; None: no
+    vanished: NDArray[np.bool_] | None  # true values that are 0 only in float64; None: no
 
-    Special values: a true value beyond the format's overflow threshold counts as ±2**(emax+1), and
-    so does an infinite `got` where the rounded true value is finite; equal non-finite values are at
-    0, NaN against a number and a number against a true infinity at infinity; −0 equals +0. What is
-    not 0 never becomes 0 by underflow.
-    """
-    g, y = got.astype(np.float64), np.ascontiguousarray(exact.hi)
-    special = ~(np.isfinite(g) & np.isfinite(y))
-    with np.errstate(all="ignore"):
-        exponent = -ulp_exponent(y, target)
-        errors = _scale(g - y, exponent, target)
-        if got_lo is not None:
-            errors += _scale(got_lo, exponent, target)
-        if exact.tail is not None and target.precision == 53:
-            errors -= exact.tail
-        errors = np.abs(errors)
-    beyond = np.flatnonzero(special | (np.abs(y) >= target.max_finite))
-    if beyond.size:
-        errors.flat[beyond] = _errors_at_the_top(
-            g.flat[beyond], y.flat[beyond], rounded.flat[beyond], exact.infinite.flat[beyond], target
+    @classmethod
+    def of(cls, exact: Exact, target: FloatFormat) -> Ruler:
+        """Prepare to measure results in a format."""
+        y = np.ascontiguousarray(exact.hi)
+        inside = np.abs(y) < target.max_finite  # False for NaN
+        vanished = (y == 0) & exact.nonzero
+        return cls(
+            exact,
+            target,
+            target.round(y),
+            ulp_exponent(y, target),
+            None if inside.all() else ~inside,
+            vanished if vanished.any() else None,
         )
-    lost = (errors == 0) & (g == 0) & (y == 0) & exact.nonzero
-    errors[lost] = _TINIEST
-    return errors
 
+    def __getitem__(self, rows: Any) -> Ruler:
+        return Ruler(
+            self.exact[rows],
+            self.target,
+            self.rounded[rows],
+            self.exponent[rows],
+            None if self.outside is None else self.outside[rows],
+            None if self.vanished is None else self.vanished[rows],
+        )
 
-def _scale(values: Array, exponent: NDArray[np.int64], target: FloatFormat) -> Array:
-    """Return values · 2**exponent."""
-    if target.precision == 53:
-        return np.ldexp(values, exponent)
-    return values * ((exponent + _BIAS) << _EXPONENT_BITS).view(np.float64)
+    def in_ulp(self, distance: Array) -> Array:
+        """Return absolute distances in ULP of the true values."""
+        if self.target.precision == 53:
+            return np.ldexp(distance, -self.exponent)
+        return distance * ((_BIAS - self.exponent) << _EXPONENT_BITS).view(np.float64)
+
+    def errors(self, got: NDArray[Any], got_lo: Array | None = None) -> Array:
+        """Return |got − exact| in ULP of the exact value, elementwise.
+
+        `got_lo` is the second half of a result in double-double.
+
+        Special values: a true value beyond the format's overflow threshold counts as ±2**(emax+1),
+        and so does an infinite `got` where the rounded true value is finite; equal non-finite
+        values are at 0, NaN against a number and a number against a true infinity at infinity; −0
+        equals +0. What is not 0 never becomes 0 by underflow.
+        """
+        g, y = got.astype(np.float64), self.exact.hi
+        with np.errstate(all="ignore"):
+            errors = self.in_ulp(g - y)
+            if got_lo is not None:
+                errors += self.in_ulp(got_lo)
+            if self.exact.tail is not None and self.target.precision == 53:
+                errors -= self.exact.tail
+        np.abs(errors, out=errors)
+        special = ~np.isfinite(g)
+        if self.outside is not None:
+            special |= self.outside
+        if special.any():
+            errors[special] = _errors_at_the_top(
+                g[special],
+                y[special],
+                self.rounded[special],
+                self.exact.infinite[special],
+                self.target,
+            )
+        if self.vanished is not None:
+            errors[self.vanished & (errors == 0) & (g == 0)] = _TINIEST
+        return errors
 
 
 def _errors_at_the_top(

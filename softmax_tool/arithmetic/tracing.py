@@ -134,7 +134,7 @@ class Tracing:
     def drop_first_max(self, e: Any, x: Any) -> Any:
         x, e = self._lift(x), self._lift(e)
         dropped = np.zeros(e.value.shape, bool)
-        np.put_along_axis(dropped, x.value.argmax(axis=1)[:, None], True, axis=1)  # noqa: FBT003
+        np.put_along_axis(dropped, x.value.argmax(axis=1)[:, None], True, axis=1)
         first = {name: np.where(dropped, NEVER, ids) for name, ids in e.first.items()}
         return replace(e, value=self.inner.drop_first_max(e.value, x.value), first=first)
 

@@ -10,15 +10,16 @@ import pytest
 
 from softmax_tool import exact
 from softmax_tool.arithmetic import find_model
-from softmax_tool.computation import Computation, Rows
+from softmax_tool.computation import Computation
 from softmax_tool.formats import find_format
 from softmax_tool.formulations import FORMULATIONS
+from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.targets import Targets
 from tests.golden import rows
 from tests.golden.words import load, words
 
 if TYPE_CHECKING:
-    from softmax_tool.computation import Computation, Rows
+    from softmax_tool.computation import Computation
 from softmax_tool.formats import FloatFormat
 
 GOLDEN = load("bits")
@@ -63,14 +64,8 @@ def test_bits(entry: dict[str, Any], variant: str) -> None:
             targets = targets_of(kind, entry["label"], x.shape[1], target) if kind else None
             model = find_model(arithmetic)
             reference = exact.reference(x.astype(np.float64), target)
-            computation = Computation(
-                FORMULATIONS[quantity, formulation],
-                target,
-                model,
-                Rows(x, targets, reference),
-                reference.softmax,
-                None,
-            )
+            yardsticks = Yardsticks(Rows(x, targets, reference), target, None)
+            computation = Computation(FORMULATIONS[quantity, formulation], model, yardsticks)
             got = computation.compute(model.build(target))
         got = target.stored(got)
         if words(got) != expected:

@@ -1,0 +1,126 @@
+"""A block of rows in one format, and what results of it are measured by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool import exact
+from softmax_tool.arithmetic.wide_sum import sum_constant
+from softmax_tool.bounds import Conditions, loss_bound
+from softmax_tool.formulations import FORMULATIONS, LOSSES
+from softmax_tool.ulp import Ruler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.bounds import Bound
+    from softmax_tool.exact import Exact, Reference
+    from softmax_tool.formats import FloatFormat
+    from softmax_tool.formulations import Formulation
+    from softmax_tool.targets import Targets
+
+    Array = NDArray[Any]
+    Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Logits, what losses are taken against, and the truth."""
+
+    logits: Array  # in the carrier of the format
+    targets: Targets | None
+    reference: Reference
+
+    def stored(self, target: FloatFormat) -> Rows:
+        """Return the same with every operand in NumPy's own type of the format."""
+        targets = None if self.targets is None else self.targets.map(target.stored)
+        return Rows(target.stored(self.logits), targets, self.reference)
+
+    def __getitem__(self, rows: Array) -> Rows:
+        return Rows(
+            self.logits[rows],
+            None if self.targets is None else self.targets[rows],
+            self.reference[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Yardsticks:
+    """What every formulation's results on some rows are measured by, each made once, when asked.
+
+    `max_ulp` is the error above which an element is a silent error, if the user says so.
+    """
+
+    rows: Rows
+    target: FloatFormat
+    max_ulp: float | None
+    _made: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+    def ruler(self, quantity: str) -> Ruler:
+        """Return the true values of a quantity, ready to measure with."""
+        key = ("ruler", "loss" if quantity in LOSSES else quantity)
+        return self._once(key, lambda: Ruler.of(self._true(quantity), self.target))
+
+    def masked(self, quantity: str) -> Mask:
+        """Return which elements stand for a logit of -inf."""
+        reference, targets = self.rows.reference, self.rows.targets
+        if quantity not in LOSSES or targets is None:
+            return reference.masked
+        return exact.mask_of(reference, targets)
+
+    def bound(self, formulation: Formulation, constant: float) -> Array | None:
+        """Return the a-priori bound of each element, None where none is derived.
+
+        `constant` is the summation constant of the arithmetic.
+        """
+        if formulation.error_bound is None:
+            return None
+        return self._bound(formulation.error_bound, formulation.quantity, constant)
+
+    def thresholds(self, quantity: str) -> Array:
+        """Return the a-priori bound of the `shifted` formulation under `wide-sum`, in ULP.
+
+        For losses: each log-probability's bound times its coefficient's magnitude, and one rounding
+        of the product or of each partial sum. Not below 1. `max_ulp` overrides it.
+        """
+        return self._once(("thresholds", quantity), lambda: self._thresholds(quantity))
+
+    def _thresholds(self, quantity: str) -> Array:
+        ruler = self.ruler(quantity)
+        if self.max_ulp is not None:
+            return np.full(ruler.exact.hi.shape, self.max_ulp)
+        shifted = FORMULATIONS[quantity, "shifted"]
+        assert shifted.error_bound is not None  # noqa: S101  (the register's own invariant)
+        constant = sum_constant(self.rows.logits.shape[1], self.target)
+        bound = self._bound(shifted.error_bound, quantity, constant)
+        # No finite result is near a true infinity.
+        return np.where(ruler.exact.infinite, 1.0, np.maximum(ruler.in_ulp(bound), 1.0))
+
+    def _bound(self, bound: Bound, quantity: str, constant: float) -> Array:
+        key = ("bound", bound, quantity in LOSSES, constant)
+        return self._once(key, lambda: self._make_bound(bound, quantity, constant))
+
+    def _make_bound(self, bound: Bound, quantity: str, constant: float) -> Array:
+        conditions = Conditions(self.rows.reference, self.target, constant)
+        if quantity not in LOSSES or self.rows.targets is None:
+            return bound(conditions)
+        return loss_bound(conditions, self.rows.targets, bound(conditions))
+
+    def _true(self, quantity: str) -> Exact:
+        reference = self.rows.reference
+        if quantity == "softmax":
+            return reference.softmax
+        if quantity == "log-softmax":
+            return reference.log_softmax
+        assert self.rows.targets is not None  # noqa: S101  (losses have targets)
+        return exact.losses(reference, self.rows.targets)
+
+    def _once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
