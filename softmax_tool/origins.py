@@ -173,7 +173,9 @@ def _rounding(at: _Place) -> _Crossing:
     if at.operation.name == "maximum":
         return Fraction(at.operand(0)), Fraction(at.working.round_exactly(CLAMP))
     result = at.entry(at.operation.result)
-    value = Fraction(at.operand(0)) if at.is_exp else at.unrounded()
+    value = at.operand(0) if at.is_exp else at.unrounded()
+    if not isfinite(result):
+        return value, Fraction(at.written_to.max_finite)
     return value, Fraction(at.written_to.ulp(result)) / 2
 
 
