@@ -126,9 +126,7 @@ def judge(
         How to run rows again; None for the exact values themselves, which have no operations.
     """
     rounded, exact, target = ruler.rounded, ruler.exact, ruler.target
-    same = got == rounded
-    if invalid.any():
-        same |= np.isnan(got) & np.isnan(rounded)
+    same = (got == rounded) | (np.isnan(got) & np.isnan(rounded))
     aside = masked & same & ~invalid
     counted = ~(invalid | aside)
     wrong = counted & ~same

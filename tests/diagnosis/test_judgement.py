@@ -1,0 +1,106 @@
+"""What is set apart before anything is judged, and what a row-level judgement says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import softmax_tool as st
+from softmax_tool.report import Case, CompareReport
+
+NOTHING = -np.inf
+
+
+def case(report: CompareReport, quantity: str, formulation: str) -> Case:
+    (found,) = (
+        c
+        for c in report.cases
+        if (c.name.quantity, c.name.formulation) == (quantity, formulation)
+    )
+    return found
+
+
+def test_a_masked_class_is_never_a_failure() -> None:
+    report = st.compare([[1.0, NOTHING, 2.0]], dtypes=["float16"])
+    for c in report.cases:
+        assert c.masked == 1, c.name
+        assert c.judged == 2, c.name
+        assert not any(k.elements > k.unavoidable for k in c.kinds.values()), c.name
+
+
+def test_a_masked_target_is_a_legitimate_infinity() -> None:
+    report = st.compare([[1.0, NOTHING]], [1], dtypes=["float32"])
+    for c in report.cases:
+        if c.name.quantity == "ce" and c.name.formulation != "clamped":
+            assert (c.masked, c.kinds) == (1, {}), c.name
+    (loss,) = (x for x in report.losses if x.name.formulation == "exact" and x.name.quantity == "ce")
+    assert loss.value == np.inf
+
+
+@pytest.mark.parametrize("row", [[np.nan, 1.0], [np.inf, 1.0], [NOTHING, NOTHING]])
+def test_an_invalid_row_is_nan_and_set_apart(row: list[float]) -> None:
+    report = st.compare([row, [0.0, 0.0]], dtypes=["float16"])
+    for c in report.cases:
+        assert c.invalid_rows == 1, c.name
+        assert c.judged == 2, c.name
+        assert not c.kinds, c.name
+    values = st.compute([row], dtypes=["float16"], ops=["softmax"]).results[0].values
+    assert values is not None
+    assert np.isnan(values).all()
+
+
+def test_an_ignored_row_may_hold_anything() -> None:
+    report = st.compare([[np.nan, 1.0], [0.0, 0.0]], [-100, 0], dtypes=["float32"])
+    for c in report.cases:
+        if c.name.quantity == "ce":
+            assert (c.rows, c.elements, c.invalid_rows) == (1, 1, 0), c.name
+    for loss in report.losses:
+        assert loss.value == pytest.approx(np.log(2), rel=1e-6), loss.name
+
+
+def test_zero_times_infinity_is_what_is_true() -> None:
+    report = st.compare(
+        [[1.0, NOTHING]], [1], weights=[1.0, 0.0], dtypes=["float32"], ops=["ce"]
+    )
+    for c in report.cases:
+        if c.name.formulation != "clamped":
+            assert not c.kinds, c.name
+    assert all(np.isnan(x.value) for x in report.losses if x.name.formulation == "exact")
+
+
+def test_ranks_change_where_the_largest_are_no_longer_the_same() -> None:
+    # Naive in float16: the first two exponentials are one and the same subnormal, the third is 0;
+    # in the second row every value is NaN, and nothing is the largest.
+    rows = [[-17.328125, -17.3125, -17.34375], [20.0, 21.0, 0.0]]
+    naive = case(st.compare(rows, dtypes=["float16"], ops=["softmax"]), "softmax", "naive")
+    assert naive.rank_changes == 2
+    shifted = case(st.compare(rows, dtypes=["float16"], ops=["softmax"]), "softmax", "shifted")
+    assert shifted.rank_changes == 0
+
+
+def test_a_given_threshold_decides_what_is_a_silent_error() -> None:
+    rows = np.random.default_rng(3).normal(size=(50, 20)) * 4
+    strict = case(st.compare(rows, dtypes=["half"], max_ulp=0.5), "softmax", "shifted")
+    mild = case(st.compare(rows, dtypes=["half"], max_ulp=1e9), "softmax", "shifted")
+    errors = dict(strict.ulp_histogram)
+    above = sum(count for edge, count in errors.items() if edge > 0.5)
+    counted = strict.kinds["silent-error"].elements
+    # Those that are 0 or worse have a kind of their own.
+    assert 0 < counted <= above
+    assert "silent-error" not in mild.kinds
+
+
+def test_roots_are_counted_apart_from_what_they_spread_to() -> None:
+    row = [12.0, 0.0, 1.0, 13.0, 2.0]
+    naive = case(st.compare([row], dtypes=["half"], ops=["softmax"]), "softmax", "naive")
+    counts = naive.kinds["overflow"]
+    assert (counts.elements, counts.rows, counts.roots) == (5, 1, 2)
+    origins = {f.column: (f.origin.column, f.propagated) for f in naive.worst if f.origin}
+    assert origins[0] == (0, False)
+
+
+def test_rounding_the_input_is_a_finding_of_its_own() -> None:
+    report = st.compare([[1e5, 1.0], [1.0001, 1.0], [1e-9, 0.0]], dtypes=["float16"])
+    (rounding,) = report.input_rounding
+    assert (rounding.overflowed, rounding.underflowed) == (1, 1)
+    assert (rounding.changed, rounding.new_ties) == (3, 2)
