@@ -1,0 +1,133 @@
+"""Every number in a verdict is a number of the report, and the sentences say what happened."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import softmax_tool as st
+from softmax_tool import engine
+from softmax_tool.plan import Options
+from softmax_tool.renderers import render
+from softmax_tool.renderers.display import count, number, share, ulp
+
+RNG = np.random.default_rng(11)
+INPUTS: dict[str, dict[str, Any]] = {
+    "large": {"logits": RNG.normal(size=(40, 10)) * 15, "labels": RNG.integers(0, 10, 40)},
+    "calm": {"logits": RNG.normal(size=(40, 10)), "labels": RNG.integers(0, 10, 40)},
+    "sum overflows": {"logits": [[11.0859375] * 3]},
+    "all underflow": {"logits": [[-20.0, -20.0]]},
+    "beyond the format": {"logits": [[1e5, 0.0], [np.nan, 1.0], [1.0001, 1.0]]},
+    "confident": {"logits": [[50.0, 0.0], [20.0, 0.0]], "labels": [0, 1]},
+    "long": {"logits": np.zeros((2, 5000)), "labels": [0, 1], "arithmetics": ["strict", "fused"]},
+}
+
+# Digits that are part of a name or of a formula, not figures.
+NAMES = re.compile(r"float16|float32|float64|log1p|0/0|\b(?:is|to) 0\b")
+FIGURES = re.compile(r"-?\d[\d\u202f]*(?:\.\d+)?(?:e[-+]?\d+)?")
+
+
+def json_of(report: Any) -> dict[str, Any]:
+    stream = io.StringIO()
+    render("json", report, stream)
+    data: dict[str, Any] = json.loads(stream.getvalue())
+    return data
+
+
+def numbers_in(node: Any) -> set[float]:
+    if isinstance(node, dict):
+        return set().union(*(numbers_in(v) for k, v in node.items() if k != "verdict"), set())
+    if isinstance(node, list):
+        return set().union(*(numbers_in(v) for v in node), set())
+    if isinstance(node, bool) or node is None:
+        return set()
+    if isinstance(node, str):
+        try:
+            return {float(node)}
+        except ValueError:
+            return set()
+    return {float(node)}
+
+
+def printed(data: dict[str, Any]) -> set[str]:
+    """Return every way in which a number of the report may stand in a sentence."""
+    texts: set[str] = set()
+    for value in numbers_in(data):
+        texts |= {number(value), ulp(value)}
+        if value.is_integer():
+            texts.add(count(int(value)))
+    for case in data["cases"]:
+        texts.add(share(case["correctly_rounded"], case["judged"]).removesuffix(" %").lstrip("<> "))
+    return texts
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_every_figure_is_in_the_report(name: str) -> None:
+    data = json_of(st.compare(**INPUTS[name]))
+    known = printed(data)
+    assert data["verdict"]
+    for sentence in data["verdict"]:
+        for figure in FIGURES.findall(NAMES.sub("", sentence)):
+            if re.search(rf"{re.escape(figure)} other case", sentence):
+                continue  # a count of the report's own entries, checked below
+            assert figure in known, (figure, sentence)
+
+
+def test_the_demonstration_too() -> None:
+    data = json_of(engine.compare(engine.demonstration(), Options()))
+    known = printed(data)
+    for sentence in data["verdict"]:
+        for figure in FIGURES.findall(NAMES.sub("", sentence)):
+            if not re.search(rf"{re.escape(figure)} other case", sentence):
+                assert figure in known, (figure, sentence)
+
+
+def test_other_cases_are_counted() -> None:
+    data = json_of(st.compare(**INPUTS["large"], dtypes=["float16"]))
+    hit = [
+        c
+        for c in data["cases"]
+        if c["kinds"].get("silent-error", {"elements": 0})["elements"] > 0
+    ]
+    (sentence,) = (s for s in data["verdict"] if "finite but wrong" in s)
+    found = re.search(r"in (\d+) other case", sentence)
+    assert (int(found.group(1)) if found else 0) == len(hit) - 1
+
+
+def sentences(**arguments: Any) -> str:
+    return "\n".join(st.compare(**arguments).verdict)
+
+
+def test_naive_overflow_is_named_with_its_edge() -> None:
+    text = sentences(logits=[[12.5, 0.0], [1.0, 2.0]], dtypes=["half"])
+    assert "1 of 2 rows overflows in float16 (naive softmax)" in text
+    assert "exp(x) passes 65504 from 11.09375; the largest logit is 12.5." in text
+    assert "Subtract the row maximum, or use log-softmax." in text
+
+
+def test_a_sum_that_overflows_is_told_from_an_exponential() -> None:
+    text = sentences(logits=[[11.0859375] * 3], dtypes=["half"])
+    assert "every exp(x) fits, but their sum passes 65504" in text
+
+
+def test_stalled_sums_and_clamps_and_calm_data() -> None:
+    stalled = sentences(logits=np.zeros((1, 4096)), dtypes=["half"], arithmetics=["strict"])
+    assert "Running sums stall in 1 of 1 row" in stalled
+    assert "sticks at 2048" in stalled
+    assert "clamped formulation does nothing in float16" in sentences(
+        logits=[[1.0, 2.0]], labels=[0], dtypes=["half"]
+    )
+    assert "In float64 nothing goes wrong beyond rounding." in sentences(
+        logits=[[1.0, 2.0]], dtypes=["double"]
+    )
+
+
+def test_the_bit_question_is_answered() -> None:
+    rows = np.array([[0.6807700991630554, -0.7550623416900635]], np.float32)
+    text = sentences(logits=rows, dtypes=["float32"])
+    assert "log(softmax) and log-softmax are" in text
