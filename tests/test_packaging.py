@@ -23,7 +23,7 @@ def folder_of(package: str) -> Path:
     while name not in DECLARED["package-dir"]:
         name, _, last = name.rpartition(".")
         below = f"{last}/{below}"
-    return ROOT / DECLARED["package-dir"][name] / below
+    return ROOT / str(DECLARED["package-dir"][name]) / below
 
 
 def test_every_package_is_declared() -> None:
