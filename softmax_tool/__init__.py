@@ -2,8 +2,8 @@
 
 >>> import softmax_tool as st
 >>> report = st.compare([[12.0, 0.0]], dtypes=["float16"], formulations=["naive", "shifted"])
->>> [case.kinds.get("overflow") is not None for case in report.cases if case.name.quantity == "softmax"]
-[True, False]
+>>> {case.name.formulation: list(case.kinds) for case in report.cases[:2]}
+{'naive': ['overflow'], 'shifted': ['underflow']}
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from softmax_tool.errors import InputError, SoftmaxToolError, UsageError
-from softmax_tool.version import VERSION as __version__
+from softmax_tool.version import VERSION
 
 if TYPE_CHECKING:
     from softmax_tool.api import compare, compute, limits
+
+__version__ = VERSION
 
 # NumPy is imported with the first function that is used, so that `--version` stays fast.
 _FUNCTIONS = ("compare", "compute", "limits")

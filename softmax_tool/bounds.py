@@ -14,17 +14,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softmax_tool.exact import coefficients_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from softmax_tool.exact import Reference
     from softmax_tool.formats import FloatFormat
     from softmax_tool.targets import Targets
 
-    Array = NDArray[np.float64]
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Conditions:
         return self.sum_constant + 1
 
 
-Bound = Callable[[Conditions], NDArray[Any]] if TYPE_CHECKING else Callable
+Bound = Callable[[Conditions], NDArray[Any]]
 
 
 def compounded(first_order: Array) -> Array:

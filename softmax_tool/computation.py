@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from softmax_tool.arithmetic import Arithmetic, Model
     from softmax_tool.formats import FloatFormat
-    from softmax_tool.rows import Rows, Yardsticks
     from softmax_tool.formulations import Formulation
+    from softmax_tool.rows import Rows, Yardsticks
 
     Array = NDArray[Any]
 
@@ -91,9 +91,7 @@ def _wider(target: FloatFormat) -> Arithmetic:
     return cast("Arithmetic", wide)
 
 
-def _apply(
-    formulation: Formulation, xp: Arithmetic, xp_of_loss: Arithmetic, rows: Rows
-) -> Any:
+def _apply(formulation: Formulation, xp: Arithmetic, xp_of_loss: Arithmetic, rows: Rows) -> Any:
     values = formulation.compute(xp, rows.logits)
     if formulation.quantity not in LOSSES:
         return values

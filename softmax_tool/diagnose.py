@@ -14,7 +14,6 @@ import numpy as np
 from softmax_tool.arithmetic.tracing import EVENTS, NEVER, Traced, Tracing
 
 if TYPE_CHECKING:
-
     from numpy.typing import NDArray
 
     from softmax_tool.exact import Exact
@@ -154,7 +153,7 @@ def _judge_unavoidable(
     subnormal = small & (got != 0)
     kind[vanished] = _CODE["underflow"]
     kind[subnormal] = _CODE["subnormal"]
-    return vanished | subnormal
+    return np.asarray(vanished | subnormal)
 
 
 def _judge_wrong(
@@ -282,6 +281,8 @@ def _at(mask: Mask, columns: NDArray[np.int64], shape: tuple[int, ...]) -> Mask:
     """Return what a mask over columns says at each element's own column, False for none."""
     if mask.shape[1] == 1:
         return np.zeros(shape, bool)
+    if mask.shape == shape and columns.shape == (1, shape[1]):
+        return mask  # every element is at its own column
     own = np.broadcast_to(columns, shape) - 1
     return np.take_along_axis(mask, np.maximum(own, 0), axis=1) & (own >= 0)
 

@@ -266,7 +266,7 @@ def _pairs_of(cases: tuple[CaseName, ...]) -> tuple[tuple[int, int], ...]:
     """Return indices of the cases to compare: the usual pairs, and any two that are alone."""
     index = {(c.dtype, c.arithmetic, c.quantity, c.formulation): i for i, c in enumerate(cases)}
     variants = dict.fromkeys((c.dtype, c.arithmetic) for c in cases if c.arithmetic is not None)
-    found = {}
+    found: dict[tuple[int, int], None] = {}
     for variant in variants:
         wanted = [*_SIDE_BY_SIDE, *_lone_pairs(cases, variant)]
         for a, b in wanted:

@@ -1,4 +1,4 @@
-"""What can go wrong on the user's side: one exception a line, each saying what, where, what to do."""
+"""What can go wrong on the user's side; every message is one line: what, where, what to do."""
 
 from __future__ import annotations
 

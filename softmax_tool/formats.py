@@ -80,7 +80,7 @@ class FloatFormat:
 
     @property
     def is_native(self) -> bool:
-        """Whether NumPy's own type of that storage is this format, so that a cast rounds into it."""
+        """Whether the storage is this very format, so that a cast rounds into it."""
         info = np.finfo(self.storage)
         return bool(info.nmant + 1 == self.precision and info.minexp == self.emin)
 
@@ -135,7 +135,7 @@ class FloatFormat:
         beyond = np.abs(rounded, out=power) > self.max_finite
         if beyond.any():
             rounded[beyond] = np.copysign(np.inf, values[beyond]) if self.has_inf else np.nan
-        return rounded
+        return np.asarray(rounded)
 
     def round_exactly(self, value: Fraction) -> float:
         """Round one rational number once, whatever its size."""
@@ -220,7 +220,7 @@ def narrower_than(target: FloatFormat) -> tuple[FloatFormat, ...]:
 def ulp_exponent(y: NDArray[np.float64], target: FloatFormat) -> NDArray[np.int64]:
     """Return log2 of one ULP at each true value; at 0 that of the smallest subnormal."""
     exponent = ((y.view(np.int64) >> 52) & 0x7FF) - 1023
-    return np.clip(exponent, target.emin, target.emax) - (target.precision - 1)
+    return np.asarray(np.clip(exponent, target.emin, target.emax) - (target.precision - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +269,7 @@ _DIGITS = Context(prec=60)
 
 
 def _first_argument(target: FloatFormat, reached: Callable[[Fraction], bool]) -> int:
-    """Return the smallest ordinal whose exponential satisfies a condition that is monotone in it."""
+    """Return the smallest ordinal whose exponential satisfies a condition monotone in it."""
     low, high = -target.last_ordinal, target.last_ordinal
     # Beyond ±2000 the exponential is far outside every format, and costly in decimal.
     while high - low > 1:

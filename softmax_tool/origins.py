@@ -20,6 +20,8 @@ from softmax_tool.formulations.losses import CLAMP
 from softmax_tool.report import Origin
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from softmax_tool.arithmetic.tracing import Operation, Tracing
@@ -83,7 +85,7 @@ class _Place:
 
     @property
     def addends(self) -> Array:
-        return self.operation.operands[0][self.place]
+        return np.asarray(self.operation.operands[0][self.place])
 
     @property
     def at_the_store(self) -> bool:
@@ -126,7 +128,7 @@ class _Place:
 
 
 _FORTY = Context(prec=40, Emin=MIN_EMIN)
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Callable[[Decimal], Decimal]] = {
     "exp": _FORTY.exp,
     "log": _FORTY.ln,
     "log1p": lambda x: _FORTY.ln(Context(prec=1200).add(1, x)),

@@ -126,7 +126,9 @@ def check(options: Options, source: Source) -> None:
             f"unknown reduction {options.reduction!r}; known are {', '.join(REDUCTIONS)}"
         )
     if options.max_ulp is not None and not options.max_ulp >= 0:
-        raise UsageError(f"a threshold of {options.max_ulp} ULP cannot be compared with; give 0 or more")
+        raise UsageError(
+            f"a threshold of {options.max_ulp} ULP cannot be compared with; give 0 or more"
+        )
     if options.top < 0:
         raise UsageError(f"the number of worst cases cannot be {options.top}; give 0 or more")
     if options.ignore_index_given and source.label_kind == "probabilities":

@@ -64,7 +64,8 @@ class Yardsticks:
     def ruler(self, quantity: str) -> Ruler:
         """Return the true values of a quantity, ready to measure with."""
         key = ("ruler", "loss" if quantity in LOSSES else quantity)
-        return self._once(key, lambda: Ruler.of(self._true(quantity), self.target))
+        ruler: Ruler = self._once(key, lambda: Ruler.of(self._true(quantity), self.target))
+        return ruler
 
     def masked(self, quantity: str) -> Mask:
         """Return which elements stand for a logit of -inf."""
@@ -88,7 +89,8 @@ class Yardsticks:
         For losses: each log-probability's bound times its coefficient's magnitude, and one rounding
         of the product or of each partial sum. Not below 1. `max_ulp` overrides it.
         """
-        return self._once(("thresholds", quantity), lambda: self._thresholds(quantity))
+        made: Array = self._once(("thresholds", quantity), lambda: self._thresholds(quantity))
+        return made
 
     def _thresholds(self, quantity: str) -> Array:
         ruler = self.ruler(quantity)
@@ -103,7 +105,8 @@ class Yardsticks:
 
     def _bound(self, bound: Bound, quantity: str, constant: float) -> Array:
         key = ("bound", bound, quantity in LOSSES, constant)
-        return self._once(key, lambda: self._make_bound(bound, quantity, constant))
+        made: Array = self._once(key, lambda: self._make_bound(bound, quantity, constant))
+        return made
 
     def _make_bound(self, bound: Bound, quantity: str, constant: float) -> Array:
         conditions = Conditions(self.rows.reference, self.target, constant)

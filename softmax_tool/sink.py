@@ -1,4 +1,4 @@
-"""Whole results on their way out: every array of a command, block by block, to whoever takes them."""
+"""Whole results on their way out: every array of a command, block by block, to a sink."""
 
 from __future__ import annotations
 

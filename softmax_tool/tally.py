@@ -279,7 +279,7 @@ def _differs(a: Array, b: Array) -> Mask:
     differs = a.view(integers) != b.view(integers)
     if differs.any():
         differs &= ~(np.isnan(a) & np.isnan(b))
-    return differs
+    return np.asarray(differs)
 
 
 def summarise_rounding(stored: Array, rounded: Array, target: FloatFormat) -> RoundingSummary:

@@ -118,7 +118,7 @@ def _errors_at_the_top(
     errors[np.isnan(g) != np.isnan(y)] = np.inf
     same = (np.isnan(g) & np.isnan(y)) | (~np.isfinite(g) & (g == rounded))
     errors[same] = 0.0
-    return errors
+    return np.asarray(errors)
 
 
 HISTOGRAM_EDGES: tuple[float, ...] = (0.0, 0.5, *(2.0**k for k in range(33)), float("inf"))

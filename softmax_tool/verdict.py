@@ -6,6 +6,7 @@ Every number in a sentence is a number of the report, printed by `renderers.disp
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from softmax_tool.formats import find_format
@@ -13,7 +14,7 @@ from softmax_tool.formulations.losses import CLAMP
 from softmax_tool.renderers.display import count, number, plural, share, ulp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from softmax_tool.report import Case, FormatLimits, InputRounding, Loss, Pair
 
@@ -60,7 +61,7 @@ def _parts(
     for limits, rounded in zip(edges, rounding, strict=True):
         mine = [case for case in cases if case.name.dtype == limits.dtype]
         names = dict.fromkeys(case.name.arithmetic for case in mine)
-        for arithmetic in [name for name in names if name is not None] or [None]:
+        for arithmetic in _arithmetics(names):
             belongs = {None, arithmetic}
             yield Part(
                 limits,
@@ -78,6 +79,12 @@ def _parts(
                 tuple(p for p in pairs if (p.dtype, p.arithmetic) == (limits.dtype, arithmetic)),
                 f"{limits.dtype} {arithmetic}" if len(arithmetics) > 1 else limits.dtype,
             )
+
+
+def _arithmetics(names: Iterable[str | None]) -> list[str | None]:
+    """Return the arithmetics that name parts; None alone where only exact values are there."""
+    named: list[str | None] = [name for name in names if name is not None]
+    return named or [None]
 
 
 def _sentences(part: Part) -> Iterator[str]:
@@ -254,8 +261,8 @@ def _non_finite_losses(part: Part) -> Iterator[str]:
         for loss in part.losses
         if loss.value is not None
         and loss.exact is not None
-        and abs(loss.exact) < float("inf")
-        and not abs(loss.value) < float("inf")
+        and isfinite(loss.exact)
+        and not isfinite(loss.value)
     ]
     for quantity in ("ce", "nll"):
         mine = [loss for loss in broken if loss.name.quantity == quantity]

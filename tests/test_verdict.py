@@ -90,9 +90,7 @@ def test_the_demonstration_too() -> None:
 def test_other_cases_are_counted() -> None:
     data = json_of(st.compare(**INPUTS["large"], dtypes=["float16"]))
     hit = [
-        c
-        for c in data["cases"]
-        if c["kinds"].get("silent-error", {"elements": 0})["elements"] > 0
+        c for c in data["cases"] if c["kinds"].get("silent-error", {"elements": 0})["elements"] > 0
     ]
     (sentence,) = (s for s in data["verdict"] if "finite but wrong" in s)
     found = re.search(r"in (\d+) other case", sentence)

@@ -1,4 +1,4 @@
-"""`native`: NumPy's own functions and reductions in that dtype, whatever they do on this machine."""
+"""`native`: NumPy's own functions and reductions in that dtype, whatever they do here and now."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """An arithmetic that watches another one: which operation first went wrong, and what it spread to.
 
 `Tracing` carries out every operation with the arithmetic it wraps and keeps, beside each value, the
-first event of each class on the path to it. An event is numbered `operation · stride + column + 1`,
-with 0 for a column where it belongs to the whole row, so that the smaller number is the earlier one.
+first event of each class on the path to it. An event has the number `operation · stride + column +
+1`, with 0 for a column where it belongs to the whole row: the smaller number is the earlier one.
 """
 
 from __future__ import annotations
@@ -284,7 +284,7 @@ def _exact_is_nonzero(name: str, values: tuple[Array, ...]) -> Mask | bool:
     if name == "exp":
         return True
     if name == "divide":
-        return values[0] != 0
+        return np.asarray(values[0] != 0)
     if name == "multiply":
         return np.asarray((values[0] != 0) & (values[1] != 0))
     return False
@@ -310,4 +310,6 @@ def _is_stalled(e: Array, value: Array, target: FloatFormat) -> Mask:
         true = tree_sum(np.abs(e.astype(np.float64)))
         met = tree_sum(e.astype(np.float64))
         missed = np.abs(value.astype(np.float64) - met)
-        return np.asarray(np.isfinite(value) & (missed > stall_tolerance(e.shape[1], target) * true))
+        return np.asarray(
+            np.isfinite(value) & (missed > stall_tolerance(e.shape[1], target) * true)
+        )

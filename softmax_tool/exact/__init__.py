@@ -18,7 +18,9 @@ def reference(logits: Array, target: FloatFormat) -> Reference:
 
     Float64 arithmetic is enough for narrower formats; float64 itself takes double-double.
     """
-    return quad.reference(logits) if target.precision == 53 else escalation.reference(logits, target)
+    return (
+        quad.reference(logits) if target.precision == 53 else escalation.reference(logits, target)
+    )
 
 
 __all__ = ["Exact", "Reference", "coefficients_of", "losses", "mask_of", "reference"]

@@ -2,7 +2,8 @@
 
 Arrays throughout. Sources: Dekker 1971 (products by splitting, since NumPy has no fused
 multiply-add), Knuth (sums), Joldes, Muller and Popescu 2017 for the error bounds quoted, with
-u = 2**-53: addition 3 u² relative for terms of one sign or well apart, product 5 u², quotient 10 u².
+u = 2**-53: addition 3 u² relative for terms of one sign or well apart, product 5 u², quotient
+10 u².
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The reference for formats below float64: float64 arithmetic, and double-double where it cannot tell.
+"""The reference for formats below float64: float64, and double-double where that cannot tell.
 
 A float64 value too close to a rounding boundary of the format could round either way. The rows that
 hold one are computed again in double-double, and a value that lies on a boundary as far as float64
@@ -15,6 +15,8 @@ import numpy as np
 from softmax_tool.exact import double, quad
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from softmax_tool.exact.values import Array, Exact, Mask, Reference
     from softmax_tool.formats import FloatFormat
 
@@ -43,7 +45,7 @@ def _undecided(values: Exact, tolerance: Array, target: FloatFormat) -> Mask:
         return np.asarray(below != above)
 
 
-def _settled(values: Exact, wide: Exact, rows: Array) -> Exact:
+def _settled(values: Exact, wide: Exact, rows: NDArray[np.intp]) -> Exact:
     hi = values.hi.copy()
     hi[rows] = round_to_odd(wide)
     return replace(values, hi=hi)

@@ -83,7 +83,7 @@ def _constant(value: Fraction) -> DoubleDouble:
 
 
 def coefficients_of(reference: Reference, targets: Targets) -> Array:
-    """Return what each log-probability is multiplied by, (rows, 1) or (rows, classes), in float64."""
+    """Return what multiplies each log-probability, (rows, 1) or (rows, classes), in float64."""
     return _coefficients(reference, targets).hi
 
 

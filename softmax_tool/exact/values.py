@@ -41,7 +41,6 @@ class Exact:
         tail = None if self.tail is None else self.tail[key]
         return Exact(self.hi[key], tail, self.nonzero[key], self.infinite[key])
 
-
     @classmethod
     def concatenate(cls, parts: Sequence[Exact]) -> Exact:
         """Join the values of consecutive rows."""

@@ -1,4 +1,4 @@
-"""The operations of an arithmetic in double-double: hardly any rounding, for float64's own errors."""
+"""The operations of an arithmetic in double-double: hardly any rounding, to judge float64 by."""
 
 from __future__ import annotations
 

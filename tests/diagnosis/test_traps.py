@@ -1,4 +1,4 @@
-"""Every trap: kind, step, operand, limit and column of each element, from the independent oracle."""
+"""Every trap: kind, step, operand, limit, column of each element, from the independent oracle."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-import softmax_tool as st
-from softmax_tool.arithmetic import find_model
 from softmax_tool.blocks import judge_case
 from softmax_tool.diagnose import KINDS, NO_KIND
-from softmax_tool.formats import find_format
 from softmax_tool.plan import Options, all_formats, plan
 from softmax_tool.readers import from_arrays
 from softmax_tool.tally import finding
@@ -40,7 +37,9 @@ def judged(trap: dict[str, Any], result: dict[str, Any]) -> Results:
     )
     labels = np.array([result["label"]]) if "label" in result else None
     source = from_arrays(x, labels)
-    return judge_case(next(iter(source.blocks(1))), plan(source, options, all_formats, None), options)
+    return judge_case(
+        next(iter(source.blocks(1))), plan(source, options, all_formats, None), options
+    )
 
 
 def differences(results: Results, element: dict[str, Any]) -> list[str]:
@@ -85,7 +84,5 @@ def test_trap(trap: dict[str, Any]) -> None:
         results = judged(trap, result)
         case = "/".join(result[k] for k in ("quantity", "formulation", "dtype", "arithmetic"))
         for element in result["elements"]:
-            wrong += [
-                f"{case}[{element['column']}]: {d}" for d in differences(results, element)
-            ]
+            wrong += [f"{case}[{element['column']}]: {d}" for d in differences(results, element)]
     assert not wrong, "\n".join(wrong)

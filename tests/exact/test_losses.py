@@ -36,15 +36,13 @@ def arguments(entry: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 @pytest.mark.parametrize("entry", LOSSES, ids=lambda e: e["id"])
 def test_certified_losses(entry: dict[str, Any], reduction: str) -> None:
-    report = st.compare(
-        **arguments(entry), ops=["ce"], formulations=["exact"], reduction=reduction
-    )
+    report = st.compare(**arguments(entry), ops=["ce"], formulations=["exact"], reduction=reduction)
     for loss in report.losses:
         target = FORMATS[loss.name.dtype]
         expected = entry["results"][target.name][reduction]
         if reduction == "none":
             assert loss.per_row is not None
-            got = [words(value) for value in loss.per_row[:, None]]
+            got: Any = [words(value) for value in loss.per_row[:, None]]
             if "repeat" in entry:
                 assert set(got) == set(expected)
                 continue

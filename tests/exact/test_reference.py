@@ -44,7 +44,9 @@ def test_float64_values_carry_their_tails() -> None:
             for hi, tail, text in zip(true.hi[0], true.tail[0], texts, strict=True):
                 if text in {"nan", "-inf", "inf"} or not np.isfinite(hi):
                     continue
-                if int(text.lower().partition("e")[2] or 0) < -400:  # far below η: nothing but 0 can be known
+                if (
+                    int(text.lower().partition("e")[2] or 0) < -400
+                ):  # far below η: nothing but 0 can be known
                     assert hi == 0
                     continue
                 ulp = Fraction(FORMATS["float64"].ulp(float(hi)))

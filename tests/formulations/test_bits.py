@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,16 +11,12 @@ import pytest
 from softmax_tool import exact
 from softmax_tool.arithmetic import find_model
 from softmax_tool.computation import Computation
-from softmax_tool.formats import find_format
+from softmax_tool.formats import FloatFormat, find_format
 from softmax_tool.formulations import FORMULATIONS
 from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.targets import Targets
 from tests.golden import rows
 from tests.golden.words import load, words
-
-if TYPE_CHECKING:
-    from softmax_tool.computation import Computation
-from softmax_tool.formats import FloatFormat
 
 GOLDEN = load("bits")
 CASES = [

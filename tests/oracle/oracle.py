@@ -1113,7 +1113,7 @@ class Finding:
 class Case:
     """One row under one quantity, formulation, format and model."""
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         quantity: str,
         formulation: str,
