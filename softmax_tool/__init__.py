@@ -3,7 +3,7 @@
 >>> import softmax_tool as st
 >>> report = st.compare([[12.0, 0.0]], dtypes=["float16"], formulations=["naive", "shifted"])
 >>> {case.name.formulation: list(case.kinds) for case in report.cases[:2]}
-{'naive': ['overflow'], 'shifted': ['underflow']}
+{'naive': ['overflow'], 'shifted': ['subnormal']}
 """
 
 from __future__ import annotations

@@ -1,0 +1,108 @@
+"""Every report of the real engine is valid against its schema, and its numbers add up."""
+
+from __future__ import annotations
+
+import io
+import json
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+import softmax_tool as st
+from softmax_tool import engine
+from softmax_tool.plan import Options
+from softmax_tool.renderers import render
+
+RNG = np.random.default_rng(5)
+LOGITS = RNG.normal(size=(30, 7)) * 20
+LABELS = RNG.integers(0, 7, 30)
+MASKED = np.where(RNG.random((30, 7)) < 0.2, -np.inf, LOGITS)
+PROBABILITIES = RNG.dirichlet(np.ones(7), 30)
+
+COMPARED: dict[str, dict[str, Any]] = {
+    "plain": {"logits": LOGITS},
+    "labelled": {"logits": LOGITS, "labels": LABELS},
+    "row by row": {"logits": LOGITS, "labels": LABELS, "reduction": "none"},
+    "masked, all arithmetics": {
+        "logits": MASKED,
+        "labels": LABELS,
+        "arithmetics": ["strict", "wide-sum", "fused", "native"],
+    },
+    "weights and smoothing": {
+        "logits": LOGITS,
+        "labels": LABELS,
+        "weights": np.arange(7) - 1.0,
+        "label_smoothing": 0.25,
+        "reduction": "sum",
+    },
+    "probabilities": {"logits": LOGITS, "labels": PROBABILITIES},
+    "far beyond": {"logits": [[1e308, -1e308], [-999, 6], [60000, -60000]], "labels": [1, 0, 1]},
+    "rank 3, class axis 1": {
+        "logits": RNG.normal(size=(3, 5, 4)),
+        "labels": RNG.integers(0, 5, (3, 4)),
+        "axis": 1,
+        "reduction": "none",
+    },
+    "all ignored": {"logits": LOGITS, "labels": np.full(30, -100)},
+    "one class": {"logits": [[1.0], [2.0]], "labels": [0, 0]},
+}
+
+
+def validated(report: Any) -> dict[str, Any]:
+    stream = io.StringIO()
+    render("json", report, stream)
+    data: dict[str, Any] = json.loads(stream.getvalue())
+    schema = json.loads((files("softmax_tool.schemas") / f"{data['command']}.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(data)
+    return data
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_compare(name: str) -> None:
+    data = validated(st.compare(**COMPARED[name]))
+    for case in data["cases"]:
+        assert sum(count for _, count in case["ulp_histogram"]) == case["judged"]
+        assert case["judged"] <= case["elements"]
+        assert case["correctly_rounded"] <= case["judged"]
+        for counts in case["kinds"].values():
+            assert counts["unavoidable"] <= counts["elements"]
+            assert counts["rows"] <= min(counts["elements"], case["rows"])
+            assert counts["roots"] <= counts["elements"]
+        if case["arithmetic"] is None:
+            assert case["correctly_rounded"] == case["judged"]
+        for finding in case["worst"]:
+            assert finding["got"] != finding["exact"] or finding["ulp"] == 0
+
+
+@pytest.mark.parametrize("name", [name for name in COMPARED if "arithmetics" not in COMPARED[name]])
+def test_compute(name: str) -> None:
+    report = st.compute(**COMPARED[name], dtypes=["float16", "float64"])
+    data = validated(report)
+    shape = data["input"]["shape"]
+    for result in data["results"]:
+        assert list(np.shape(result["values"])) == shape
+
+
+def test_limits_and_the_demonstration() -> None:
+    validated(st.limits())
+    data = validated(engine.compare(engine.demonstration(), Options()))
+    assert data["input"]["paths"] == ["<demonstration>"]
+
+
+def test_values_too_small_for_float64_are_decimals() -> None:
+    data = validated(st.compare([[60000.0, -60000.0]], dtypes=["half"], ops=["log-softmax"]))
+    (naive,) = (c for c in data["cases"] if c["formulation"] == "log-of-naive")
+    (finding,) = (f for f in naive["worst"] if f["column"] == 0)
+    # log-softmax is −log1p(e**-120000); log10 e · 120000 = 52115.3377857…, e**-120000 = 4.594E-52116
+    assert finding["exact"].startswith("-4.59")
+    assert finding["exact"].upper().endswith("E-52116")
+
+
+def test_nll_of_log_softmax_is_cross_entropy() -> None:
+    report = st.compare(LOGITS, LABELS)
+    for pair in report.pairs:
+        if (pair.a[0], pair.b[0]) == ("nll", "ce"):
+            assert pair.identical
