@@ -10,6 +10,7 @@ import numpy as np
 
 from softmax_tool import exact
 from softmax_tool.arithmetic.sharing import Sharing
+from softmax_tool.bounds import half_an_ulp
 from softmax_tool.computation import Computation
 from softmax_tool.diagnose import judge
 from softmax_tool.formats import FLOAT64, ulp_exponent
@@ -238,12 +239,10 @@ class _Case:
         return Computation(formulation, self.variant.model, self.yardsticks)
 
     def _bound(self) -> Array | None:
-        constant = self.variant.model.sum_constant
-        if self.name.formulation == EXACT or constant is None:
-            return None
+        if self.name.formulation == EXACT:
+            return half_an_ulp(self._ruler)
         formulation = FORMULATIONS[self.name.quantity, self.name.formulation]
-        classes = self.rows.logits.shape[1]
-        return self.yardsticks.bound(formulation, constant(classes, self.variant.target))
+        return self.yardsticks.bound(formulation, self.variant.model)
 
     def _labels(self) -> NDArray[np.int64] | None:
         targets = self.rows.targets

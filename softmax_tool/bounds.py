@@ -1,38 +1,52 @@
 """A-priori bounds on the absolute error of each element, evaluated from the data of its row.
 
-u is the unit roundoff and η the smallest subnormal of the format, n = a + 1 with the summation
-constant a of the arithmetic. A first-order bound t·u stands for t·u / (1 − t·u); there is none
-where t·u ≥ 1 (infinity is returned). Every bound holds for paths that do not overflow.
-Source: Blanchard, Higham and Higham 2021, sections 3 and 4, with gradual underflow added (an
-exponential and every output miss by up to η/2 more).
+u is the unit roundoff and η the smallest subnormal of the format; n = a + 1 with a the summation
+constant of the arithmetic, |Ŝ − S| ≤ a u S for positive addends; x are the logits, z = x − max x,
+S = Σ exp z, p the softmax, y the log-softmax. Every operation is taken to be off by at most u
+relatively, and by η/2 more where exp, log1p, a product or a quotient underflows gradually. A
+first-order bound t stands for t / (1 − t), and there is none (infinity is returned) where t ≥ 1.
+
+Bounds hold for paths on which nothing overflows. Source of the published ones: Blanchard, Higham
+and Higham 2021, sections 3 and 4; docs/numerics.md derives the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from softmax_tool.arithmetic.tree import LEAF
 from softmax_tool.exact import coefficients_of
+from softmax_tool.formats import accumulator_of
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from softmax_tool.exact import Reference
     from softmax_tool.formats import FloatFormat
     from softmax_tool.targets import Targets
+    from softmax_tool.ulp import Ruler
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What a bound depends on: the exact values of a block, the format, the summation constant."""
+    """What a bound depends on: a block of rows with its exact values, the format, the sum.
+
+    `sums_are_wide` tells how the one-pass sum of `online` goes: leaf by leaf in the accumulator, or
+    class by class in the format.
+    """
 
     reference: Reference
+    logits: NDArray[np.floating]
     format: FloatFormat
     sum_constant: float
+    sums_are_wide: bool
 
     @property
     def u(self) -> float:
@@ -49,76 +63,229 @@ class Conditions:
         """The summation constant and one more rounding."""
         return self.sum_constant + 1
 
+    @property
+    def y(self) -> Array:
+        """The magnitude of each exact log-softmax."""
+        return np.abs(self.reference.log_softmax.hi)
 
-Bound = Callable[[Conditions], NDArray[Any]]
+    def at(self, columns: NDArray[np.int64]) -> Conditions:
+        """Return the same for one class of each row; what belongs to the row stays as it is."""
+        r = self.reference
+        rows = np.arange(len(columns))[:, None]
+        picked = replace(
+            r,
+            softmax=r.softmax[rows, columns],
+            log_softmax=r.log_softmax[rows, columns],
+            shifted=r.shifted[rows, columns],
+            masked=r.masked[rows, columns],
+        )
+        return replace(self, reference=picked)
 
 
-def compounded(first_order: Array) -> Array:
+Bound = Callable[[Conditions], Array]
+
+
+def compounded(first_order: Array | float) -> Array:
     """Return t / (1 − t), and infinity where t ≥ 1."""
+    t = np.asarray(first_order, np.float64)
     with np.errstate(all="ignore"):
-        return np.where(first_order < 1, first_order / (1 - first_order), np.inf)
+        return np.where(t < 1, t / (1 - t), np.inf)
+
+
+def half_an_ulp(ruler: Ruler) -> Array:
+    """Half an ULP of the exact value: what `exact`, rounded once, promises."""
+    return np.ldexp(0.5, ruler.exponent)
+
+
+# Softmax.
 
 
 def softmax_naive(c: Conditions) -> Array:
-    """(n + 2)u relative."""
+    """(n + 2)u + C η/2 / Σ exp x relative, C classes; and η/2 for its exponential and quotient."""
     r = c.reference
     with np.errstate(all="ignore"):
-        total = np.exp(np.minimum(r.lse, 700.0))
-        relative = compounded(np.asarray((c.n + 2) * c.u) + r.classes * c.half_eta / total)
-        return r.softmax.hi * relative + c.half_eta / total + c.half_eta
+        lost = c.half_eta / np.exp(np.minimum(r.lse, 700.0))
+        relative = compounded((c.n + 2) * c.u + r.classes * lost)
+        bound = r.softmax.hi * relative + lost * (1 + relative) + c.half_eta
+    return np.where(np.isneginf(r.shifted), 0.0, bound)
 
 
 def softmax_shifted(c: Conditions) -> Array:
-    """(|z| + Σ p|z| + n + 2)u relative, z = x − max x."""
+    """(|z| + Σ p|z| + n + 2)u relative, and η/2 (1 + (C + 1)/S) for C + 2 gradual underflows."""
     r = c.reference
-    return _softmax(c, (np.abs(r.shifted) + r.mean_shift + c.n + 2) * c.u)
+    return _softmax(c, (np.abs(r.shifted) + r.mean_shift + (c.n + 2)) * c.u)
+
+
+def softmax_online(c: Conditions) -> Array:
+    """As shifted, with (n + 2 + k)u for n + 2, k from the rises of the running maximum.
+
+    Class by class, a rise costs an exponential and a product: k = 2 · rises. Leaf by leaf, with
+    ρ = u of the accumulator / u, the product costs ρ, and l leaves are added one after the other
+    instead of by halves: k = rises (1 + ρ) + (l − 1 − ⌈log2 l⌉)ρ.
+    """
+    r = c.reference
+    constant = c.n + 2 + _rescaling(c)
+    # A product that underflows, and a factor that does, each add as much as an exponential.
+    return _softmax(c, (np.abs(r.shifted) + r.mean_shift + constant) * c.u, per_class=3)
 
 
 def softmax_via_lse(c: Conditions) -> Array:
     """(|x − lse| + |lse| + |log S| + Σ p|z| + n + 2)u relative."""
     r = c.reference
-    distance = np.abs(r.log_softmax.hi) + np.abs(r.lse) + r.log_sum + r.mean_shift
-    return _softmax(c, (distance + c.n + 2) * c.u)
+    of_row = np.abs(r.lse) + r.log_sum + r.mean_shift + (c.n + 2)
+    return _softmax(c, (c.y + of_row) * c.u)
 
 
-def _softmax(c: Conditions, first_order: Array) -> Array:
+def _softmax(c: Conditions, first_order: Array, per_class: int = 1) -> Array:
     """Bound a softmax whose sum is at least 1: each exponential misses by up to η/2 more."""
     r = c.reference
     with np.errstate(all="ignore"):
-        underflow = c.half_eta * (1 + (r.classes + 1) * np.exp(-r.log_sum))
+        underflow = c.half_eta * (1 + (per_class * r.classes + 1) * np.exp(-r.log_sum))
         bound = r.softmax.hi * compounded(first_order) + underflow
     return np.where(np.isneginf(r.shifted), 0.0, bound)
 
 
+def _rescaling(c: Conditions) -> Array:
+    """Return what rescaling a one-pass sum adds to its constant, (rows, 1)."""
+    if not c.sums_are_wide:
+        return 2.0 * _rises(c.logits)
+    starts = np.arange(0, c.reference.classes, LEAF)
+    ratio = accumulator_of(c.format).unit_roundoff / c.u
+    later = len(starts) - 1 - (len(starts) - 1).bit_length()
+    return _rises(np.maximum.reduceat(c.logits, starts, axis=1)) * (1 + ratio) + later * ratio
+
+
+def _rises(values: NDArray[np.floating]) -> Array:
+    """Count how often the running maximum of each row rises, (rows, 1)."""
+    with np.errstate(invalid="ignore"):
+        above = values[:, 1:] > np.maximum.accumulate(values, axis=1)[:, :-1]
+    return np.count_nonzero(above, axis=1, keepdims=True).astype(np.float64)
+
+
+# Log-softmax.
+
+
 def log_softmax_shifted(c: Conditions) -> Array:
-    """(2|y| + Σ p|z| + n)u absolute."""
-    r = c.reference
-    return _log_softmax(c, (2 * np.abs(r.log_softmax.hi) + r.mean_shift + c.n) * c.u)
-
-
-def log_softmax_minus_lse(c: Conditions) -> Array:
-    """(2|y| + Σ p|z| + n + |lse|)u absolute."""
-    r = c.reference
-    distance = 2 * np.abs(r.log_softmax.hi) + r.mean_shift + np.abs(r.lse)
-    return _log_softmax(c, (distance + c.n) * c.u)
-
-
-def _log_softmax(c: Conditions, first_order: Array) -> Array:
+    """(2|y| + Σ p|z| + n)u absolute, and η/2 (C + 2)."""
+    first_order = (2 * c.y + (c.reference.mean_shift + c.n)) * c.u
     return compounded(first_order) + c.half_eta * (c.reference.classes + 2)
 
 
-def loss_bound(c: Conditions, targets: Targets, bound: Array) -> Array:
+def log_softmax_minus_lse(c: Conditions) -> Array:
+    """s/(1 − s) + (|log S| + |lse| + |y|)u, s = (Σ p|z| + n)u + C η/2 / S."""
+    r = c.reference
+    with np.errstate(all="ignore"):
+        s = (r.mean_shift + c.n) * c.u + r.classes * c.half_eta * np.exp(-r.log_sum)
+        return _of_log(c, compounded(s) + (r.log_sum + np.abs(r.lse)) * c.u, c.y)
+
+
+def log_softmax_log1p(c: Conditions) -> Array:
+    """d/(1 − d) + (|log S| + |z|)u, and |y|u where z is not 0; d = qτ/(1 − τ) + (C − 1) η/2 / S.
+
+    q = 1 − 1/S is the share of all but the first maximum, and qτ = (Σ p|z| + q n)u: relatively
+    small at the maximum however near 0 the log-softmax is.
+    """
+    r = c.reference
+    with np.errstate(all="ignore"):
+        q = -np.expm1(-r.log_sum)
+        share = (r.mean_shift + q * c.n) * c.u
+        tau = np.where(q > 0, share / q, 0.0)
+        d = np.where(tau < 1, share / (1 - tau), np.inf)
+        d += (r.classes - 1) * c.half_eta * np.exp(-r.log_sum)
+        of_row = compounded(d) + r.log_sum * c.u
+    last = np.where(r.shifted == 0, 0.0, c.y)
+    return _of_log(c, of_row + np.abs(r.shifted) * c.u, last) + c.half_eta
+
+
+def log_softmax_naive_lse(c: Conditions) -> Array:
+    """s/(1 − s) + (|lse| + |y|)u, s = n u + C η/2 / Σ exp x."""
+    r = c.reference
+    with np.errstate(all="ignore"):
+        total = np.exp(np.minimum(r.lse, 700.0))
+        of_row = compounded(c.n * c.u + r.classes * c.half_eta / total) + np.abs(r.lse) * c.u
+    return _of_log(c, of_row, c.y)
+
+
+def log_of_naive(c: Conditions) -> Array:
+    """−log(1 − R) + |y|u, R the relative bound of the naive softmax; none where R ≥ 1."""
+    return _logarithm(c, -_log1p_of_minus(_relative(c, softmax_naive)))
+
+
+def log_of_shifted(c: Conditions) -> Array:
+    """−log(1 − R) + |y|u, R the relative bound of the shifted softmax; none where R ≥ 1."""
+    return _logarithm(c, -_log1p_of_minus(_relative(c, softmax_shifted)))
+
+
+def clamped_at(limit: Fraction) -> Bound:
+    """Bound log max(p, ℓ), ℓ the limit rounded to the format.
+
+    max(log(1 + R), log ℓ − y, min(−log(1 − R), y − log ℓ)) + |y|u: the truth is not clamped, so
+    that below ℓ the bound is how far the clamped result is off.
+    """
+
+    def bound(c: Conditions) -> Array:
+        y = c.reference.log_softmax.hi
+        with np.errstate(all="ignore"):
+            log_limit = np.log(c.format.round_exactly(limit))
+            relative = _relative(c, softmax_shifted)
+            below = np.minimum(-_log1p_of_minus(relative), y - log_limit)
+            return _logarithm(c, np.maximum(np.maximum(np.log1p(relative), below), log_limit - y))
+
+    return bound
+
+
+def _of_log(c: Conditions, error: Array, rounded: Array) -> Array:
+    """Add the last rounding, of a number that large, and what three roundings add to each other."""
+    return (error + rounded * c.u) / (1 - 4 * c.u) + c.half_eta
+
+
+def _logarithm(c: Conditions, error: Array) -> Array:
+    """Bound a rounded logarithm whose argument is off by a factor of exp(±error)."""
+    return error * (1 + c.u) + c.y * c.u
+
+
+def _relative(c: Conditions, bound: Bound) -> Array:
+    with np.errstate(all="ignore"):
+        return bound(c) / c.reference.softmax.hi
+
+
+def _log1p_of_minus(relative: Array) -> Array:
+    with np.errstate(all="ignore"):
+        return np.log1p(-np.minimum(relative, 1.0))
+
+
+# Losses.
+
+
+def loss_bound(c: Conditions, targets: Targets, bound: Bound) -> Array:
     """Bound the error of a loss, (rows, 1), by that of the log-probabilities it is made of.
 
-    Each product and each partial sum adds a rounding of what it has reached by then.
+    b is the bound of a log-probability. Class labels: w(b + |y|u) + η/2. Otherwise
+    Σ |coefficient| (b + (b + |y|)f/(1 − f)), f = (n + 4)u: smoothing makes 3 roundings of a
+    coefficient, its weight and the product with y one each, the sum a and the last one 1; and
+    what underflows.
     """
     coefficients = np.abs(coefficients_of(c.reference, targets))
-    y = np.abs(c.reference.log_softmax.hi)
     if targets.labels is not None and not targets.smoothing:
-        rows = np.arange(len(y))[:, None]
-        bound, y = bound[rows, targets.labels], y[rows, targets.labels]
-        return coefficients * bound + c.u * coefficients * y + c.half_eta
+        c = c.at(targets.labels)
+        return coefficients * bound(c) + c.u * coefficients * c.y + c.half_eta
+    b, y = bound(c), c.y
     with np.errstate(all="ignore"):
-        terms = coefficients * (bound + y * (c.n + 4) * c.u)
+        terms = coefficients * (b + (b + y) * compounded((c.n + 4) * c.u))
+        terms += c.half_eta * (1 + (y + b) * _underflow_of_coefficients(targets))
         total = np.where(coefficients == 0, 0.0, terms).sum(axis=1, keepdims=True)
-    return np.asarray(total + c.half_eta * (4 * c.reference.classes + 4))
+    return np.asarray(total + 4 * c.half_eta)
+
+
+def _underflow_of_coefficients(targets: Targets) -> Array:
+    """Return how far each coefficient is off by gradual underflow, in η/2.
+
+    1 − s and s/C may be subnormal themselves, and so may be their products with a probability and
+    with a weight.
+    """
+    weights = np.ones((1, 1)) if targets.weights is None else np.abs(targets.weights)
+    lost = np.zeros((1, 1))
+    if targets.smoothing:
+        t = 1.0 if targets.probabilities is None else np.abs(targets.probabilities)
+        lost = np.asarray((2 + t) * weights)
+    return np.asarray(lost + (targets.weights is not None), np.float64)

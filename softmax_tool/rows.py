@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool import exact
-from softmax_tool.arithmetic.wide_sum import sum_constant
+from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.bounds import Conditions, loss_bound
 from softmax_tool.formulations import FORMULATIONS, LOSSES
 from softmax_tool.ulp import Ruler
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from softmax_tool.arithmetic import Model
     from softmax_tool.bounds import Bound
     from softmax_tool.exact import Exact, Reference
     from softmax_tool.formats import FloatFormat
@@ -74,14 +75,11 @@ class Yardsticks:
             return reference.masked
         return exact.mask_of(reference, targets)
 
-    def bound(self, formulation: Formulation, constant: float) -> Array | None:
-        """Return the a-priori bound of each element, None where none is derived.
-
-        `constant` is the summation constant of the arithmetic.
-        """
-        if formulation.error_bound is None:
+    def bound(self, formulation: Formulation, model: Model) -> Array | None:
+        """Return the a-priori bound of each element in an arithmetic, None where there is none."""
+        if formulation.error_bound is None or model.sum_constant is None:
             return None
-        return self._bound(formulation.error_bound, formulation.quantity, constant)
+        return self._bound(formulation.error_bound, formulation.quantity, model)
 
     def thresholds(self, quantity: str) -> Array:
         """Return the a-priori bound of the `shifted` formulation under `wide-sum`, in ULP.
@@ -98,21 +96,25 @@ class Yardsticks:
             return np.full(ruler.exact.hi.shape, self.max_ulp)
         shifted = FORMULATIONS[quantity, "shifted"]
         assert shifted.error_bound is not None  # noqa: S101  (the register's own invariant)
-        constant = sum_constant(self.rows.logits.shape[1], self.target)
-        bound = self._bound(shifted.error_bound, quantity, constant)
+        bound = self._bound(shifted.error_bound, quantity, WIDE_SUM)
         # No finite result is near a true infinity.
         return np.where(ruler.exact.infinite, 1.0, np.maximum(ruler.in_ulp(bound), 1.0))
 
-    def _bound(self, bound: Bound, quantity: str, constant: float) -> Array:
-        key = ("bound", bound, quantity in LOSSES, constant)
-        made: Array = self._once(key, lambda: self._make_bound(bound, quantity, constant))
+    def _bound(self, bound: Bound, quantity: str, model: Model) -> Array:
+        key = ("bound", bound, quantity in LOSSES, model.sum_constant, model.sums_are_wide)
+        made: Array = self._once(key, lambda: self._make_bound(bound, quantity, model))
         return made
 
-    def _make_bound(self, bound: Bound, quantity: str, constant: float) -> Array:
-        conditions = Conditions(self.rows.reference, self.target, constant)
-        if quantity not in LOSSES or self.rows.targets is None:
+    def _make_bound(self, bound: Bound, quantity: str, model: Model) -> Array:
+        rows = self.rows
+        assert model.sum_constant is not None  # noqa: S101  (asked for where there is a bound)
+        constant = model.sum_constant(rows.logits.shape[1], self.target)
+        conditions = Conditions(
+            rows.reference, rows.logits, self.target, constant, model.sums_are_wide
+        )
+        if quantity not in LOSSES or rows.targets is None:
             return bound(conditions)
-        return loss_bound(conditions, self.rows.targets, bound(conditions))
+        return loss_bound(conditions, rows.targets, bound)
 
     def _true(self, quantity: str) -> Exact:
         reference = self.rows.reference

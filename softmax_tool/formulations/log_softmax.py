@@ -51,6 +51,7 @@ FORMULATIONS = (
         log_of_naive,
         "log(exp(x) / Σ exp(x))",
         "the definition, composed",
+        bounds.log_of_naive,
     ),
     Formulation(
         "log-of-shifted",
@@ -58,6 +59,7 @@ FORMULATIONS = (
         log_of_shifted,
         "log(exp(x − m) / Σ exp(x − m))",
         "the definition, composed after the shift",
+        bounds.log_of_shifted,
     ),
     Formulation(
         "shifted",
@@ -81,6 +83,6 @@ FORMULATIONS = (
         log1p,
         "(x − m) − log1p(Σ exp(x − m) over all but the first maximum)",
         f"{softmax.BLANCHARD}, Algorithm 4.1",
-        bounds.log_softmax_shifted,
+        bounds.log_softmax_log1p,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from softmax_tool import bounds
 from softmax_tool.formulations import log_softmax, softmax
 from softmax_tool.formulations.protocol import Formulation
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 CLAMP = Fraction(1, 10**12)
+_CLAMPED_BOUND = bounds.clamped_at(CLAMP)
 
 
 def naive_lse(xp: Arithmetic, x: Array) -> Array:
@@ -81,6 +83,7 @@ def _of(quantity: str) -> tuple[Formulation, ...]:
             naive_lse,
             "−w_y·(x_y − log Σ exp(x))",
             "the definition, without the shift",
+            bounds.log_softmax_naive_lse,
         ),
         Formulation(
             "clamped",
@@ -88,6 +91,7 @@ def _of(quantity: str) -> tuple[Formulation, ...]:
             clamped,
             "−w_y·log max(softmax_y, 1e-12)",
             "a popular patch: log(p.clamp(min=1e-12))",
+            _CLAMPED_BOUND,
         ),
     )
 

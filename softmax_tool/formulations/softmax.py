@@ -68,6 +68,7 @@ FORMULATIONS = (
         online,
         "exp(x − m) / d, (m, d) in one pass: d ← d·exp(m − m') + exp(x − m')",
         MILAKOV,
+        bounds.softmax_online,
     ),
     Formulation(
         "via-lse",
