@@ -51,7 +51,7 @@ def _wide_sum(coefficients: DoubleDouble, y: Array, tail: Array) -> tuple[Array,
     if coefficients.hi.shape[1] == 1 and (coefficients.hi == 1).all():
         return terms.hi, -tail
     total = dd.row_sum(dd.multiply(coefficients, terms))
-    return rounded_with_tail(total, np.zeros(total.hi.shape, np.int64))
+    return rounded_with_tail(total, None)
 
 
 def _coefficients(reference: Reference, targets: Targets) -> DoubleDouble:
