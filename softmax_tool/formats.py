@@ -105,7 +105,7 @@ class FloatFormat:
         NaN stays NaN; a magnitude of `overflow_threshold` or more becomes infinite, or NaN where
         the format has no infinity. The sign of zero is kept.
         """
-        if values.dtype == self.storage or (self.is_native and self.carrier == self.storage):
+        if self.is_native and self.storage in (values.dtype, self.carrier):
             with np.errstate(over="ignore"):
                 return values.astype(self.carrier, copy=False)
         # Whatever float64 cannot hold of an integer is far beyond a format that comes this way.
