@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from softmax_tool.exact import double
+from softmax_tool.exact import double, ties
 from softmax_tool.exact.double_double import (
     DoubleDouble,
     Scaled,
@@ -93,6 +93,8 @@ def _reference(logits: Array) -> Reference:
     if work.gone.any():
         softmax[0][work.gone], softmax[1][work.gone] = 0.0, 0.0
         softmax[0][plain.invalid[:, 0]] = np.nan
+    ties.settle(softmax, logits, logarithm=False)
+    ties.settle(log_softmax, logits, logarithm=True)
     return Reference(
         softmax=Exact(*softmax, plain.softmax.nonzero, plain.softmax.infinite),
         log_softmax=Exact(*log_softmax, plain.log_softmax.nonzero, plain.log_softmax.infinite),
