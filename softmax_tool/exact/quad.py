@@ -187,7 +187,11 @@ def _settle_near_zero(values: tuple[Array, Array], work: _Work, others: DoubleDo
     """Write log-softmax values so near 0 that they need their own exponent."""
     near = np.flatnonzero(work.scale < _LINEAR)
     if near.size:
-        hi, tail = rounded_with_tail(-others[near], work.scale[near])
+        # Brought to [1/2, 1), so that its exponent alone tells whether it is a normal number.
+        excess = np.frexp(others.hi[near])[1]
+        power = -power_of_two(-excess)
+        value = DoubleDouble(others.hi[near] * power, others.lo[near] * power)
+        hi, tail = rounded_with_tail(value, work.scale[near] + excess)
         columns = work.first[near, 0]
         values[0][near, columns], values[1][near, columns] = hi[:, 0] + 0.0, tail[:, 0]
 
