@@ -25,7 +25,11 @@ def why(
         return "rounding, within the bound"
     if origin is None:
         return ""
-    what = _EXPRESSION.get((operation, origin.step)) or _EXPRESSION[operation, ""]
+    what = (
+        _EXPRESSION.get((operation, event))
+        or _EXPRESSION.get((operation, origin.step))
+        or _EXPRESSION[operation, ""]
+    )
     named = what.format(number(origin.operand))
     where = "" if origin.column is None else f" in column {origin.column}"
     takes_argument = operation == "exp" and event in _EXP
@@ -35,17 +39,19 @@ def why(
     if operation == "divide" and event == "absorbed":
         template = "rounds to 1, as all do from {limit} on"
     if event == "stalled" and origin.column is None:
-        template = "is what the running sum misses, more than {limit}"
+        named, template = number(origin.operand), "is missing in the running sum, more than {limit}"
     reason = template.format(limit=_edge(origin.limit), name=target.name)
     return f"{named}{where} {reason}{_CONSEQUENCE.get(kind, '')}"
 
 
-# What the operand of an origin is, by operation and step.
+# What the operand of an origin is, by operation and event, or by operation and step.
 _EXPRESSION = {
     ("exp", ""): "exp({})",
     ("log", ""): "log({})",
     ("log1p", ""): "log1p({})",
-    ("sum", ""): "a sum or part of one, {},",
+    ("sum", ""): "the sum {}",
+    ("sum", "absorbed"): "the rest of the sum, {},",
+    ("sum", "stalled"): "the addend {}",
     ("divide", ""): "the quotient {}",
     ("add", ""): "the sum {}",
     ("add", "lse"): "the log-sum-exp {}",
@@ -53,7 +59,6 @@ _EXPRESSION = {
     ("subtract", "shift"): "the shifted logit {}",
     ("multiply", ""): "the product {}",
     ("maximum", ""): "the probability {}",
-    ("online_sum", ""): "a sum or part of one, {},",
 }
 
 _EXP = {

@@ -28,6 +28,7 @@ def test_decimals_and_double_double_agree_where_both_can_tell(
     for a, b in ((plain.softmax, decided.softmax), (plain.log_softmax, decided.log_softmax)):
         assert np.array_equal(a.hi, b.hi)
         assert a.tail is not None
+        assert b.tail is not None
         assert np.array_equal(a.tail, b.tail)
         assert (np.abs(np.abs(a.tail) - 0.5) < margin).any()
 
