@@ -107,7 +107,8 @@ def softmax_naive(c: Conditions) -> Array:
         lost = c.half_eta / np.exp(np.minimum(r.lse, 700.0))
         relative = compounded((c.n + 2) * c.u + r.classes * lost)
         bound = r.softmax.hi * relative + lost * (1 + relative) + c.half_eta
-    return np.where(np.isneginf(r.shifted), 0.0, bound)
+    # A masked class is met unless every other exponential has become 0 as well: 0/0.
+    return np.where(np.isneginf(r.shifted) & np.isfinite(relative), 0.0, bound)
 
 
 def softmax_shifted(c: Conditions) -> Array:
@@ -256,6 +257,8 @@ def _log1p_of_minus(relative: Array) -> Array:
 
 # Losses.
 
+_ALWAYS_FINITE = (log_softmax_shifted, log_softmax_minus_lse, log_softmax_log1p)
+
 
 def loss_bound(c: Conditions, targets: Targets, bound: Bound) -> Array:
     """Bound the error of a loss, (rows, 1), by that of the log-probabilities it is made of.
@@ -263,18 +266,19 @@ def loss_bound(c: Conditions, targets: Targets, bound: Bound) -> Array:
     b is the bound of a log-probability. Class labels: w(b + |y|u) + η/2. Otherwise
     Σ |coefficient| (b + (b + |y|)f/(1 − f)), f = (n + 4)u: smoothing makes 3 roundings of a
     coefficient, its weight and the product with y one each, the sum a and the last one 1; and
-    what underflows.
+    what underflows. A coefficient of 0 does not save a log-probability that may be infinite.
     """
     coefficients = np.abs(coefficients_of(c.reference, targets))
-    if targets.labels is not None and not targets.smoothing:
-        c = c.at(targets.labels)
-        return coefficients * bound(c) + c.u * coefficients * c.y + c.half_eta
-    b, y = bound(c), c.y
     with np.errstate(all="ignore"):
+        if targets.labels is not None and not targets.smoothing:
+            c = c.at(targets.labels)
+            return coefficients * bound(c) + c.u * coefficients * c.y + c.half_eta
+        b, y = bound(c), c.y
         terms = coefficients * (b + (b + y) * compounded((c.n + 4) * c.u))
         terms += c.half_eta * (1 + (y + b) * _underflow_of_coefficients(targets))
-        total = np.where(coefficients == 0, 0.0, terms).sum(axis=1, keepdims=True)
-    return np.asarray(total + 4 * c.half_eta)
+        if bound in _ALWAYS_FINITE:
+            terms = np.where(coefficients == 0, 0.0, terms)
+        return np.asarray(terms.sum(axis=1, keepdims=True) + 4 * c.half_eta)
 
 
 def _underflow_of_coefficients(targets: Targets) -> Array:
