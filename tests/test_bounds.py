@@ -1,0 +1,406 @@
+"""No measured error exceeds its a-priori bound, and no bound is far from being attained.
+
+`python -m tests.test_bounds 12` searches twelve times as long and prints the largest ratios of
+error to bound that it met; `ATTAINED` records what one round must meet again.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from fractions import Fraction
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import softmax_tool
+from softmax_tool import exact
+from softmax_tool.arithmetic import MODELS
+from softmax_tool.bounds import half_an_ulp
+from softmax_tool.computation import Computation
+from softmax_tool.formats import FORMATS, ulp_exponent
+from softmax_tool.formulations import FORMULATIONS, LOSSES
+from softmax_tool.rows import Rows, Yardsticks
+from softmax_tool.targets import Targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.formats import FloatFormat
+    from softmax_tool.formulations import Formulation
+
+    Array = NDArray[Any]
+
+BOUNDED = {name: model for name, model in MODELS.items() if model.sum_constant is not None}
+PAIRS = [
+    (dtype, model)
+    for dtype, target in FORMATS.items()
+    for model in BOUNDED
+    if not (model == "fused" and MODELS[model].same_as_wide_sum(target))
+]
+UNSHIFTED = {"naive", "log-of-naive", "naive-lse"}
+# nll is ce with plain labels; one of them is enough here.
+QUANTITIES = ("softmax", "log-softmax", "ce")
+
+# The largest ratios that twelve rounds met; columns as in PAIRS. One row for each bound and target.
+ATTAINED = """
+softmax/naive                                     0.996 0.997 0.994 1.000 1.000 1.000 1.000
+softmax/shifted                                   0.881 0.768 0.347 0.949 0.909 0.939 0.940
+softmax/online                                    0.852 0.766 0.249 0.948 0.909 0.931 0.937
+softmax/via-lse                                   0.865 0.874 0.343 0.939 0.929 0.947 0.942
+log-softmax/log-of-naive                          0.954 0.982 0.983 0.999 0.999 0.938 0.915
+log-softmax/log-of-shifted                        0.854 0.751 0.676 0.853 0.816 0.909 0.894
+log-softmax/shifted                               0.898 0.863 0.469 0.863 0.898 0.935 0.956
+log-softmax/minus-lse                             0.913 0.923 0.899 0.955 0.934 0.951 0.944
+log-softmax/log1p                                 0.961 0.966 0.741 0.985 0.986 0.973 0.993
+ce/log-of-naive/labels                            0.936 0.938 0.965 0.997 0.997 0.617 0.617
+ce/log-of-naive/weights                           0.930 0.930 0.965 0.998 0.998 0.838 0.837
+ce/log-of-naive/smoothing                         0.851 0.851 0.864 0.981 0.980 0.637 0.637
+ce/log-of-naive/weights-smoothing                 0.840 0.856 0.856 0.996 0.995 0.561 0.561
+ce/log-of-naive/probabilities                     0.852 0.852 0.870 0.982 0.982 0.561 0.561
+ce/log-of-naive/weights-smoothing-probabilities   0.829 0.829 0.784 0.990 0.987 0.561 0.561
+ce/log-of-shifted/labels                          0.628 0.518 0.382 0.833 0.507 0.620 0.603
+ce/log-of-shifted/weights                         0.682 0.682 0.496 0.818 0.689 0.772 0.767
+ce/log-of-shifted/smoothing                       0.420 0.343 0.236 0.399 0.323 0.394 0.283
+ce/log-of-shifted/weights-smoothing               0.404 0.460 0.228 0.402 0.371 0.432 0.276
+ce/log-of-shifted/probabilities                   0.311 0.314 0.221 0.369 0.366 0.354 0.264
+ce/log-of-shifted/weights-smoothing-probabilities 0.426 0.450 0.229 0.417 0.369 0.448 0.280
+ce/shifted/labels                                 0.739 0.557 0.319 0.863 0.570 0.665 0.614
+ce/shifted/weights                                0.839 0.712 0.535 0.820 0.720 0.784 0.783
+ce/shifted/smoothing                              0.643 0.487 0.232 0.642 0.325 0.616 0.315
+ce/shifted/weights-smoothing                      0.654 0.496 0.228 0.665 0.333 0.665 0.333
+ce/shifted/probabilities                          0.466 0.466 0.225 0.452 0.256 0.408 0.266
+ce/shifted/weights-smoothing-probabilities        0.654 0.496 0.222 0.666 0.333 0.666 0.333
+ce/minus-lse/labels                               0.909 0.916 0.456 0.940 0.930 0.948 0.942
+ce/minus-lse/weights                              0.903 0.913 0.761 0.940 0.929 0.939 0.934
+ce/minus-lse/smoothing                            0.860 0.880 0.264 0.928 0.919 0.943 0.934
+ce/minus-lse/weights-smoothing                    0.878 0.893 0.249 0.936 0.920 0.941 0.932
+ce/minus-lse/probabilities                        0.865 0.884 0.255 0.929 0.920 0.940 0.931
+ce/minus-lse/weights-smoothing-probabilities      0.884 0.898 0.228 0.936 0.918 0.940 0.931
+ce/log1p/labels                                   0.679 0.744 0.334 0.949 0.909 0.931 0.892
+ce/log1p/weights                                  0.861 0.861 0.784 0.952 0.912 1.000 1.000
+ce/log1p/smoothing                                0.375 0.418 0.237 0.408 0.297 0.382 0.286
+ce/log1p/weights-smoothing                        0.496 0.516 0.244 0.892 0.825 0.809 0.775
+ce/log1p/probabilities                            0.325 0.355 0.230 0.371 0.270 0.359 0.268
+ce/log1p/weights-smoothing-probabilities          0.475 0.475 0.260 0.880 0.813 0.809 0.775
+ce/naive-lse/labels                               0.887 0.887 0.459 0.899 0.882 0.949 0.944
+ce/naive-lse/weights                              0.851 0.851 0.766 0.936 0.896 0.941 0.935
+ce/naive-lse/smoothing                            0.795 0.805 0.264 0.882 0.882 0.944 0.935
+ce/naive-lse/weights-smoothing                    0.881 0.881 0.249 0.936 0.896 0.942 0.933
+ce/naive-lse/probabilities                        0.793 0.802 0.255 0.882 0.882 0.941 0.932
+ce/naive-lse/weights-smoothing-probabilities      0.800 0.807 0.228 0.936 0.896 0.941 0.932
+ce/clamped/labels                                 0.628 0.518 0.382 1.000 1.000 1.000 1.000
+ce/clamped/weights                                0.682 0.682 0.496 1.000 1.000 1.000 1.000
+ce/clamped/smoothing                              0.420 0.343 0.236 1.000 1.000 1.000 1.000
+ce/clamped/weights-smoothing                      0.404 0.460 0.228 1.000 1.000 1.000 1.000
+ce/clamped/probabilities                          0.311 0.314 0.221 1.000 1.000 1.000 1.000
+ce/clamped/weights-smoothing-probabilities        0.426 0.450 0.229 1.000 1.000 1.000 1.000
+"""
+
+
+# Rows of logits, (rows, classes), to be rounded to the format.
+
+
+def spreads(rng: np.random.Generator, rows: int, classes: int, target: FloatFormat) -> Array:
+    """Normal logits of every scale, about every offset."""
+    scale = 2.0 ** rng.uniform(-target.precision, 6, (rows, 1))
+    offset = 2.0 ** rng.uniform(-6, 10, (rows, 1)) * rng.choice([-1, 0, 1], (rows, 1))
+    return np.asarray(rng.normal(size=(rows, classes)) * scale + offset)
+
+
+def any_bits(rng: np.random.Generator, rows: int, classes: int, _: FloatFormat) -> Array:
+    """Numbers of every exponent between 2**-12 and 2**7, all significands alike."""
+    return np.asarray(
+        rng.choice([-1, 1], (rows, classes)) * 2.0 ** rng.uniform(-12, 7, (rows, classes))
+    )
+
+
+def edges(rng: np.random.Generator, rows: int, classes: int, target: FloatFormat) -> Array:
+    """Logits about where exp overflows, becomes subnormal, or 0."""
+    limits = softmax_tool.limits([target.name]).formats[0]
+    last = limits.exp_last_finite - np.log(classes) - 0.1
+    places = np.array([last, limits.exp_last_zero, limits.exp_last_subnormal, 0.0, -1.0])
+    noise = rng.normal(size=(rows, classes)) * 2.0 ** rng.uniform(-12, 1, (rows, 1))
+    return np.asarray(np.minimum(rng.choice(places, (rows, classes)) + noise, last))
+
+
+def ramps(rng: np.random.Generator, rows: int, classes: int, _: FloatFormat) -> Array:
+    """Constants, and rows that rise or fall evenly."""
+    step = 2.0 ** rng.uniform(-12, 3, (rows, 1)) * rng.choice([-1, 0, 1], (rows, 1))
+    return np.asarray(np.arange(classes) * step + rng.normal(size=(rows, 1)) * 3)
+
+
+def spikes(rng: np.random.Generator, rows: int, classes: int, target: FloatFormat) -> Array:
+    """One class far above all others, which are alike or nearly so."""
+    deepest = -softmax_tool.limits([target.name]).formats[0].exp_last_zero
+    depth = rng.uniform(0, 1.1 * deepest, (rows, 1))
+    x = -depth + rng.normal(size=(rows, classes)) * 2.0 ** rng.uniform(-20, 1, (rows, 1))
+    x[np.arange(rows), rng.integers(classes, size=rows)] = 0
+    return np.asarray(x + rng.choice([0.0, 1.0, 7.3], (rows, 1)))
+
+
+def masks(rng: np.random.Generator, rows: int, classes: int, target: FloatFormat) -> Array:
+    """Spread logits of which many are −inf."""
+    x = spreads(rng, rows, classes, target)
+    x[rng.random(x.shape) < 0.4] = -np.inf
+    x[:, 0] = np.where(np.isneginf(x).all(axis=1), 1.0, x[:, 0])
+    return x
+
+
+GENERATORS = (spreads, any_bits, edges, ramps, spikes, masks)
+SIZES = ((300, 2), (300, 3), (100, 8), (40, 60), (6, 1030), (1, 5000))
+
+
+def blocks(seed: int, target: FloatFormat) -> Iterator[Array]:
+    rng = np.random.default_rng(seed)
+    for rows, classes in SIZES:
+        for generator in GENERATORS:
+            yield target.round(generator(rng, rows, classes, target))
+
+
+def targets_of(kind: str, x: Array, rng: np.random.Generator, target: FloatFormat) -> Targets:
+    rows, classes = x.shape
+    smoothing = Fraction(float(rng.choice([0.1, 1e-3, 0.5, 1.0])) if "smoothing" in kind else 0)
+    weights = target.round(rng.choice([0, 0.1, 1, 3], (1, classes))) if "weights" in kind else None
+    soft = "probabilities" in kind
+    return Targets(
+        labels=None if soft else rng.integers(classes, size=(rows, 1)),
+        probabilities=target.round(rng.dirichlet(np.ones(classes), rows)) if soft else None,
+        weights=weights,
+        smoothing=smoothing,
+        kept=1 - smoothing,
+        spread=smoothing / classes,
+    )
+
+
+KINDS = (
+    "labels",
+    "weights",
+    "smoothing",
+    "weights-smoothing",
+    "probabilities",
+    "weights-smoothing-probabilities",
+)
+
+
+def overflows(formulation: str, rows: Rows, target: FloatFormat) -> Array:
+    """Rows in which an exponential, a sum, a shift or a loss may overflow, (rows, 1)."""
+    r, classes = rows.reference, rows.reference.classes
+    with np.errstate(all="ignore"):
+        spread = np.where(r.masked, 0.0, np.abs(r.shifted)).max(axis=1, keepdims=True)
+        # Weights are up to 3; a smoothed loss sums over all classes.
+        largest = np.maximum(3 * classes * spread, np.abs(r.lse)) > target.max_finite / 8
+        if formulation in UNSHIFTED:
+            largest |= r.lse > np.log(target.max_finite) - 2.0**-3
+    return np.asarray(largest | r.invalid)
+
+
+def distance(got: Array, true: exact.Exact) -> Array:
+    difference = got.astype(np.float64) - true.hi
+    if true.tail is not None:
+        difference -= np.ldexp(true.tail, ulp_exponent(true.hi, FORMATS["float64"]))
+    return np.abs(difference)
+
+
+def ratios(formulation: Formulation, model: str, yardsticks: Yardsticks) -> Array:
+    """Errors over their bounds: nothing may be above 1. 0 where there is no bound, or none needed.
+
+    What overflows is left out, and what is exactly met: an infinite or masked result.
+    """
+    target, rows = yardsticks.target, yardsticks.rows
+    computation = Computation(formulation, MODELS[model], yardsticks)
+    got = computation.compute(MODELS[model].build(target))
+    bound = yardsticks.bound(formulation, MODELS[model])
+    assert bound is not None
+    ruler = yardsticks.ruler(formulation.quantity)
+    with np.errstate(all="ignore"):
+        error = distance(got, ruler.exact)
+        same = (got == ruler.rounded) & ~np.isfinite(got)
+        error = np.where(np.isnan(error), np.inf, error)
+        found = np.where(error == 0, 0.0, error / bound)
+    unbounded = ~np.isfinite(bound) | same | ~np.isfinite(ruler.exact.hi)
+    found[unbounded | overflows(formulation.name, rows, target)] = 0.0
+    assert not np.isnan(found).any()
+    return found
+
+
+@cache
+def search(seed: int, dtype: str, model: str) -> dict[tuple[str, str, str], tuple[float, Array]]:
+    """Return the largest ratio for each quantity, formulation and kind of target, and its row."""
+    target = FORMATS[dtype]
+    rng = np.random.default_rng([seed, 1])
+    found: dict[tuple[str, str, str], tuple[float, Array]] = defaultdict(lambda: (0.0, np.empty(0)))
+    for x in blocks(seed, target):
+        reference = exact.reference(x.astype(np.float64), target)
+        plain = Yardsticks(Rows(x, None, reference), target, None)
+        against = {"": plain}
+        for kind in KINDS:
+            rows = Rows(x, targets_of(kind, x, rng, target), reference)
+            against[kind] = Yardsticks(rows, target, None)
+        for formulation in FORMULATIONS.values():
+            if formulation.quantity not in QUANTITIES:
+                continue
+            for kind, yardsticks in against.items():
+                if bool(kind) != (formulation.quantity in LOSSES):
+                    continue
+                here = ratios(formulation, model, yardsticks)
+                row = int(here.max(axis=1).argmax())
+                key = (formulation.quantity, formulation.name, kind)
+                if here[row].max() > found[key][0]:
+                    found[key] = (float(here[row].max()), x[row])
+    return found
+
+
+def recorded() -> dict[str, list[float]]:
+    lines = (line.split() for line in ATTAINED.strip().splitlines())
+    return {key: [float(cell) for cell in cells] for key, *cells in lines}
+
+
+@pytest.mark.parametrize(("dtype", "model"), PAIRS)
+def test_no_error_exceeds_its_bound(dtype: str, model: str) -> None:
+    found = {
+        "/".join(filter(None, key)): ratio for key, (ratio, _) in search(0, dtype, model).items()
+    }
+    assert {key: ratio for key, ratio in found.items() if ratio > 1} == {}
+    column = PAIRS.index((dtype, model))
+    expected = {key: cells[column] for key, cells in recorded().items()}
+    assert found.keys() == expected.keys()
+    # One round meets at least half of what twelve have met.
+    assert {key: r for key, r in found.items() if r < expected[key] / 2} == {}
+
+
+def test_no_bound_is_far_from_attained() -> None:
+    """A bound that were half as large would be wrong for most, a fifth for all, in some model."""
+    table = recorded()
+    assert {f"{q}/{name}" for q, name in FORMULATIONS if q != "nll"} == {
+        "/".join(key.split("/")[:2]) for key in table
+    }
+    largest = {key: max(cells) for key, cells in table.items()}
+    assert min(largest.values()) > 0.35
+    assert sum(ratio > 0.5 for ratio in largest.values()) > 0.8 * len(largest)
+    assert all(cell > 0.2 for cells in table.values() for cell in cells)
+
+
+def test_a_wrong_bound_is_caught() -> None:
+    """Half of a bound is exceeded, and so is a bound without its part for gradual underflow."""
+    found = search(0, "float16", "wide-sum")
+    for name in ("naive", "shifted", "online", "via-lse"):
+        assert found["softmax", name, ""][0] > 0.5
+    for name in ("log-of-naive", "log-of-shifted", "shifted", "minus-lse", "log1p"):
+        assert found["log-softmax", name, ""][0] > 0.5
+    # exp(-17.328125) = 0.501 η becomes η in two classes, and the third's 0: no digit is left.
+    target = FORMATS["float16"]
+    x = np.array([[-17.328125, -17.328125, -17.34375]], np.float32)
+    rows = Rows(x, None, exact.reference(x.astype(np.float64), target))
+    yardsticks = Yardsticks(rows, target, None)
+    bound = yardsticks.bound(FORMULATIONS["softmax", "naive"], MODELS["wide-sum"])
+    assert bound is not None
+    assert np.isinf(bound).all()  # n η/2 is as large as the sum
+
+
+def test_log1p_is_bounded_relatively_at_the_maximum() -> None:
+    for name, target in FORMATS.items():
+        depths = {"float16": 9, "float32": 80, "float64": 700}
+        x = target.round(np.array([[0.0, -depths[name], -depths[name]]]))
+        rows = Rows(x, None, exact.reference(x.astype(np.float64), target))
+        yardsticks = Yardsticks(rows, target, None)
+        bound = yardsticks.bound(FORMULATIONS["log-softmax", "log1p"], MODELS["wide-sum"])
+        assert bound is not None
+        true = abs(rows.reference.log_softmax.hi[0, 0])
+        assert bound[0, 0] / true < (depths[name] + 12) * target.unit_roundoff * 1.1
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_every_case_but_native_is_held_to_a_bound(reduction: str) -> None:
+    rng = np.random.default_rng(0)
+    report = softmax_tool.compare(
+        rng.normal(size=(50, 20)),
+        rng.integers(20, size=50),
+        arithmetics=tuple(MODELS),
+        reduction=reduction,
+    )
+    assert {(c.name.quantity, c.name.formulation) for c in report.cases} >= set(FORMULATIONS)
+    for case in report.cases:
+        if case.name.arithmetic == "native":
+            assert (case.bound_ratio, case.bound_elements) == (None, 0)
+        else:
+            assert case.bound_ratio is not None, case.name
+            assert 0 < case.bound_ratio <= 1, case.name
+            assert case.bound_elements == case.judged, case.name
+
+
+def test_exact_promises_half_an_ulp() -> None:
+    for target in FORMATS.values():
+        for x in blocks(1, target):
+            reference = exact.reference(x.astype(np.float64), target)
+            yardsticks = Yardsticks(Rows(x, None, reference), target, None)
+            for quantity in ("softmax", "log-softmax"):
+                ruler = yardsticks.ruler(quantity)
+                with np.errstate(all="ignore"):
+                    ratio = distance(ruler.rounded, ruler.exact) / half_an_ulp(ruler)
+                usable = np.isfinite(ruler.rounded) & ~np.isnan(ratio)
+                assert ratio[usable].max() <= 1, target.name
+
+
+def test_the_bound_of_a_labelled_loss_looks_at_the_label_alone() -> None:
+    target = FORMATS["float32"]
+    x = np.random.default_rng(2).normal(size=(40, 7)).astype(np.float32) * 5
+    rng = np.random.default_rng(3)
+    reference = exact.reference(x.astype(np.float64), target)
+    targets = targets_of("labels", x, rng, target)
+    losses = Yardsticks(Rows(x, targets, reference), target, None)
+    every = Yardsticks(Rows(x, None, reference), target, None)
+    for name in ("shifted", "log1p", "log-of-shifted", "minus-lse"):
+        got = losses.bound(FORMULATIONS["ce", name], MODELS["strict"])
+        whole = every.bound(FORMULATIONS["log-softmax", name], MODELS["strict"])
+        assert got is not None
+        assert whole is not None
+        assert targets.labels is not None
+        own = np.take_along_axis(whole, targets.labels, axis=1)
+        y = np.take_along_axis(np.abs(reference.log_softmax.hi), targets.labels, axis=1)
+        assert (own <= got).all()
+        assert (got <= own + 1.01 * target.unit_roundoff * y + 1e-40).all()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    dtype=st.sampled_from(list(FORMATS)),
+    model=st.sampled_from(list(BOUNDED)),
+    row=st.lists(
+        st.one_of(st.floats(-20, 12), st.floats(-800, 800), st.just(-np.inf), st.integers(-4, 4)),
+        min_size=1,
+        max_size=12,
+    ),
+    kind=st.sampled_from(KINDS),
+)
+def test_any_row(dtype: str, model: str, row: list[float], kind: str) -> None:
+    target = FORMATS[dtype]
+    x = target.round(np.array([row], np.float64))
+    reference = exact.reference(x.astype(np.float64), target)
+    targets = targets_of(kind, x, np.random.default_rng(len(row)), target)
+    yardsticks = Yardsticks(Rows(x, targets, reference), target, None)
+    for formulation in FORMULATIONS.values():
+        assert ratios(formulation, model, yardsticks).max() <= 1, formulation
+
+
+def main(rounds: int) -> None:
+    table: dict[tuple[str, str, str], dict[tuple[str, str], float]] = defaultdict(dict)
+    for dtype, model in PAIRS:
+        for seed in range(rounds):
+            for key, (ratio, row) in search(seed, dtype, model).items():
+                table[key][dtype, model] = max(table[key].get((dtype, model), 0.0), ratio)
+                if ratio > 1:
+                    sys.stdout.write(f"VIOLATED {key} {dtype} {model} {ratio} {row[:8]}\n")
+    for key, values in table.items():
+        cells = " ".join(f"{values.get(pair, 0.0):5.3f}" for pair in PAIRS)
+        sys.stdout.write(f"{'/'.join(filter(None, key)):47} {cells}\n")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
