@@ -36,7 +36,7 @@ def log_softmax_error(r: Reference) -> Array:
     with np.errstate(all="ignore"):
         others = np.expm1(r.log_sum)
         spread = np.where(others > 0, r.mean_shift * (1 + others) / others, 0.0)
-    return np.asarray((np.minimum(spread, 2000.0) + _constant(r)) * 2.0**-53)
+    return np.asarray((np.minimum(spread, 1000.0) + _constant(r)) * 2.0**-53)
 
 
 def _constant(r: Reference) -> float:

@@ -39,10 +39,33 @@ def reference(logits: Array, target: FloatFormat) -> Reference:
 
 
 def _undecided(values: Exact, tolerance: Array, target: FloatFormat) -> Mask:
+    """Return which values round differently at the two ends of their interval."""
+    undecided = np.zeros(values.hi.shape, bool)
     with np.errstate(all="ignore"):
-        below = target.round(values.hi * (1 - tolerance))
-        above = target.round(values.hi * (1 + tolerance))
-        return np.asarray(below != above)
+        suspects = np.nonzero(_near_boundary(values.hi, target))
+        hi = values.hi[suspects]
+        error = hi * np.broadcast_to(tolerance, values.hi.shape)[suspects]
+        undecided[suspects] = target.round(hi - error) != target.round(hi + error)
+    return undecided
+
+
+# No tolerance exceeds 2**-41: logits further apart than 1000 have a softmax of 0 in every format
+# here, and a log-softmax is bounded by less.
+_COARSE = 2.0**-41
+
+
+def _near_boundary(hi: Array, target: FloatFormat) -> Mask:
+    """Return all values within 2**-41 of a rounding boundary, and few others, quickly."""
+    if target.precision <= 11:
+        narrow = hi.astype(np.float32)  # whose own rounding is covered by the wider interval
+        below, above = narrow * np.float32(1 - 2.0**-21), narrow * np.float32(1 + 2.0**-21)
+        return np.asarray(target.round(below) != target.round(above))
+    if target.precision != 24:
+        return np.asarray(target.round(hi * (1 - _COARSE)) != target.round(hi * (1 + _COARSE)))
+    # Of the 29 bits that float64 has more, a boundary has 100…0.
+    margin = np.int64(1 << 13)
+    distance = (hi.view(np.int64) + ((1 << 28) + margin)) & ((1 << 29) - 1)
+    return (distance < 2 * margin) | ((np.abs(hi) < target.smallest_normal) & (hi != 0))
 
 
 def _settled(values: Exact, wide: Exact, rows: NDArray[np.intp]) -> Exact:

@@ -1,0 +1,50 @@
+"""Time the exact reference, in nanoseconds an element on one thread, beside NumPy's exp.
+
+Medians of runs taken in turn: `python benchmarks/reference.py [ROUNDS]`.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from softmax_tool import exact
+from softmax_tool.formats import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ELEMENTS = 1 << 20
+SHAPES = ((8, ELEMENTS // 8), (ELEMENTS // 1000, 1000), (ELEMENTS // 10, 10))
+
+
+def nanoseconds(work: Callable[[], object], elements: int) -> float:
+    start = time.process_time_ns()
+    work()
+    return (time.process_time_ns() - start) / elements
+
+
+def main(rounds: int) -> None:
+    random = np.random.default_rng(1)
+    jobs: dict[str, tuple[Callable[[], object], int]] = {}
+    for shape in SHAPES:
+        x = random.normal(size=shape) * 5
+        jobs[f"np.exp, float64, {shape[0]} x {shape[1]}"] = (lambda x=x: np.exp(x)), x.size
+        for target in FORMATS.values():
+            logits = target.round(x).astype(np.float64)
+            name = f"reference for {target.name}, {shape[0]} x {shape[1]}"
+            jobs[name] = (lambda a=logits, t=target: exact.reference(a, t)), x.size
+    times: dict[str, list[float]] = {name: [] for name in jobs}
+    for _ in range(rounds):
+        for name, (work, elements) in jobs.items():
+            times[name].append(nanoseconds(work, elements))
+    for name, measured in times.items():
+        print(f"{name:45} {statistics.median(measured):7.1f} ns an element")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
