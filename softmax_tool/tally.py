@@ -30,13 +30,8 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Mask = NDArray[np.bool_]
 
-_NOT_BOUNDED = np.array(
-    [
-        kind in {"overflow", "zero-denominator", "log-of-zero", "nan", "inf", "stalled-sum"}
-        for kind in KINDS
-    ]
-    + [False]  # NO_KIND is -1, and so the last
-)
+# Its errors have no bound; those of a sum that stalls do.
+_OVERFLOW = KINDS.index("overflow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +104,7 @@ def _bound_ratio(
 ) -> tuple[float | None, int]:
     if bound is None:
         return None, 0
-    bounded = usable & np.isfinite(bound) & ~_NOT_BOUNDED[judged.kind]
+    bounded = usable & np.isfinite(bound) & (judged.kind != _OVERFLOW)
     with np.errstate(all="ignore"):
         ratios = distance[bounded] / bound[bounded]
     # 0 / 0: an exact value of 0 that was met.
