@@ -125,7 +125,7 @@ class Messages:
         told = list(found)
         for overflow in told[:OVERFLOWS_SAID]:
             self.warning(
-                f"{overflow.path}:{overflow.line}: field {overflow.field}: "
+                f"{overflow.path}:{overflow.line}: column {overflow.column}: "
                 f"{overflow.text} is beyond float64 and read as infinite"
             )
         if len(told) > OVERFLOWS_SAID:

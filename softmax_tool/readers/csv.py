@@ -357,7 +357,7 @@ def _careful(batch: Batch, dialect: Dialect, name: str) -> NDArray[np.float64]:
     """Read a batch cell by cell: the values, or an error that names the cell."""
     values = []
     for row in rows_of_text(batch, dialect.delimiter):
-        for place, cell in enumerate(row.cells, 1):
+        for place, cell in enumerate(row.cells):
             if not is_number(cell):
                 raise InputError(_not_a_number(name, row.line, place, cell))
         if len(row.cells) != dialect.columns:
@@ -371,7 +371,7 @@ def _careful(batch: Batch, dialect: Dialect, name: str) -> NDArray[np.float64]:
 
 
 def _not_a_number(name: str, line: int, place: int, cell: str) -> str:
-    where = f"{name}:{line}:{place}"
+    where = f"{name}:{line}"
     if not cell:
         return f"{where}: column {place} is empty; write nan where a value is missing"
     advice = (
@@ -402,7 +402,7 @@ def _note_overflows(
         for place in np.flatnonzero(infinite[number]):
             cell = row.cells[place]
             if cell.lstrip("+-")[:1] not in "iI":
-                log.add(InputOverflow(origin.path, row.line, int(place) + 1, cell))
+                log.add(InputOverflow(origin.path, row.line, int(place), cell))
 
 
 def _cells(line: str, delimiter: str | None) -> tuple[str, ...]:

@@ -272,7 +272,7 @@ def _cell_place(name: str, start: int, row: int, column: int) -> str:
 
 
 def _field_place(name: str, parsed: Parsed, row: int, column: int) -> str:
-    return f"{name}:{parsed.line_of(row)}:{column + 1}"
+    return f"{name}:{parsed.line_of(row)}: column {column}"
 
 
 def _array_labels(origin: Origin, expected: Expected, ignore_index: int) -> Labels:

@@ -35,12 +35,12 @@ class Block:
 class InputOverflow:
     """A number in a text file that is finite as written but beyond float64.
 
-    `line` and `field` count from 1, as editors do; `text` is the cell as written.
+    `line` counts from 1, as editors do, `column` from 0; `text` is the cell as written.
     """
 
     path: str
     line: int
-    field: int
+    column: int
     text: str
 
 

@@ -168,7 +168,7 @@ def test_a_number_beyond_float64_is_told(run: Callable[..., Any], tmp_path: Path
     path.write_text("1e400,1\n0,1\n")
     done = run("compute", path)
     assert done.code == 0
-    assert f"warning: {path}:1: field 1: 1e400 is beyond float64" in done.err
+    assert f"warning: {path}:1: column 0: 1e400 is beyond float64" in done.err
     assert run("compute", path, "-q").err == ""
 
 

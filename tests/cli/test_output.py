@@ -103,11 +103,11 @@ def test_choices_are_checked_before_anything_is_read() -> None:
 
 
 def test_many_overflows_are_summed_up(capsys: pytest.CaptureFixture[str]) -> None:
-    found = [InputOverflow("a\nb.csv", line, 1, "1e400") for line in range(1, 1234)]
+    found = [InputOverflow("a\nb.csv", line, 0, "1e400") for line in range(1, 1234)]
     output.Messages(quiet=False).overflows(found)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 4
-    assert lines[0].startswith("softmax-tool: warning: a\\nb.csv:1: field 1: 1e400 is beyond")
+    assert lines[0].startswith("softmax-tool: warning: a\\nb.csv:1: column 0: 1e400 is beyond")
     assert lines[3].startswith("softmax-tool: warning: 1230 more numbers")
 
 

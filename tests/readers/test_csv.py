@@ -104,7 +104,7 @@ def test_the_size_of_a_batch_changes_nothing(
         np.testing.assert_array_equal(rows(source_of(text, header="no")), np.array(values))
         bad = source_of(f"{text}{end}{end}word", header="no")
         line = len(values) + 3
-        with pytest.raises(InputError, match=rf"^<stdin>:{line}:1: column 1 is 'word'"):
+        with pytest.raises(InputError, match=rf"^<stdin>:{line}: column 0 is 'word'"):
             rows(bad)
 
 
@@ -179,7 +179,7 @@ def test_headers() -> None:
     assert table("5,6\n1,2\n", header="yes") == [[1, 2]]
     assert source_of("5,6\n1,2\n", header="yes").column_names == ("5", "6")
     assert table("# a\n\na,b\n\n# c\n1,2\n") == [[1, 2]]
-    with pytest.raises(InputError, match=r"^<stdin>:1:1: column 1 is 'a', which is not a number$"):
+    with pytest.raises(InputError, match=r"^<stdin>:1: column 0 is 'a', which is not a number$"):
         table("a,b\n1,2\n", header="no")
 
 
@@ -204,9 +204,9 @@ def test_overflows_are_noted_where_they_stand() -> None:
     assert source.overflow_count == 0
     got = rows(source)
     assert got.tolist() == [[np.inf, 2], [np.inf, -np.inf], [-np.inf, 1e308]]
-    assert [(each.path, each.line, each.field, each.text) for each in source.overflows] == [
-        ("-", 3, 1, "1e400"),
-        ("-", 4, 2, "-1e999"),
+    assert [(each.path, each.line, each.column, each.text) for each in source.overflows] == [
+        ("-", 3, 0, "1e400"),
+        ("-", 4, 1, "-1e999"),
     ]
     assert source.overflow_count == 2
 

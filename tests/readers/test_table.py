@@ -93,9 +93,9 @@ def test_overflows_of_all_shards_are_noted(tmp_path: Path) -> None:
     (tmp_path / "b").write_text("1,2\n3,-1e400\n")
     source = open_logits([str(tmp_path / name) for name in "ab"])
     everything(source, 2)
-    assert [(each.path[-1], each.line, each.field) for each in source.overflows] == [
-        ("a", 1, 1),
-        ("b", 2, 2),
+    assert [(each.path[-1], each.line, each.column) for each in source.overflows] == [
+        ("a", 1, 0),
+        ("b", 2, 1),
     ]
 
 

@@ -62,7 +62,7 @@ def test_gzipped_text(tmp_path: Path) -> None:
         ("1,2,-inf\n", "weights:1:3: weights must be finite, not -inf"),
         ("1\n1e400\n3\n", "weights:2: weights must be finite, not inf"),
         ("1,2\n3,4\n", "weights: weights are one a line, or all on one line, not 2 columns"),
-        ("1\ntwo\n", "weights:2:1: column 1 is 'two', which is not a number"),
+        ("1\ntwo\n", "weights:2: column 0 is 'two', which is not a number"),
         (np.array([1.0, 2.0]), "weights: holds 2 weights, but 3 are needed"),
         (np.array([1, np.nan, 3]), "weights: element 1: weights must be finite, not nan"),
         (np.zeros((1, 3)), "weights: weights of shape (1, 3); one axis of 3 is needed"),
