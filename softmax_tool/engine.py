@@ -18,7 +18,7 @@ from softmax_tool.errors import InputError, UsageError
 from softmax_tool.exact import Exact
 from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format, narrower_than
 from softmax_tool.formulations import EXACT, LOSSES
-from softmax_tool.plan import Options, Plan, all_formats, plan, stored_format
+from softmax_tool.plan import Options, Plan, ieee_formats, plan, stored_format
 from softmax_tool.readers import from_arrays
 from softmax_tool.report import (
     Case,
@@ -66,7 +66,7 @@ def compare(
     progress: Progress | None = None,
 ) -> CompareReport:
     """Compare formulations with each other and with the exact values."""
-    plan_ = plan(source, options, all_formats, None)
+    plan_ = plan(source, options, ieee_formats, None)
     totals = _Totals(plan_, options)
     for outcome in _outcomes(source, plan_, options, totals.pairs, threads):
         totals.add(outcome)
@@ -282,6 +282,8 @@ def _lone_pairs(
     for case in cases:
         if (case.dtype, case.arithmetic) == variant and case.formulation != EXACT:
             by_quantity.setdefault(case.quantity, []).append((case.quantity, case.formulation))
+    if "ce" in by_quantity:
+        by_quantity.pop("nll", None)  # it would say the same
     return [(pair[0], pair[1]) for pair in by_quantity.values() if len(pair) == 2]
 
 

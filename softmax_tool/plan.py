@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from softmax_tool.arithmetic import find_model
 from softmax_tool.errors import InputError, UsageError
-from softmax_tool.formats import FLOAT32, FORMATS, find_format
+from softmax_tool.formats import FLOAT16, FLOAT32, FLOAT64, FORMATS, find_format
 from softmax_tool.formulations import EXACT, LOSSES, OPS, expand
 from softmax_tool.report import CaseName
 
@@ -103,9 +103,9 @@ def stored_format(source: Source) -> tuple[str, ...]:
     return (source.stored_dtype if source.stored_dtype in FORMATS else FLOAT32.name,)
 
 
-def all_formats(_: Source) -> tuple[str, ...]:
-    """Return every known format, narrowest first."""
-    return tuple(FORMATS)
+def ieee_formats(_: Source) -> tuple[str, ...]:
+    """Return the formats to compare where none is named, narrowest first."""
+    return FLOAT16.name, FLOAT32.name, FLOAT64.name
 
 
 def default_ops(source: Source, options: Options) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ def test_compare(name: str) -> None:
             assert finding["got"] != finding["exact"] or finding["ulp"] == 0
 
 
-@pytest.mark.parametrize("name", [name for name in COMPARED if "arithmetics" not in COMPARED[name]])
+@pytest.mark.parametrize("name", [n for n in COMPARED if "arithmetics" not in COMPARED[n]])
 def test_compute(name: str) -> None:
     report = st.compute(**COMPARED[name], dtypes=["float16", "float64"])
     data = validated(report)

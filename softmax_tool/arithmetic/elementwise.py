@@ -75,8 +75,7 @@ def _decide(function: str, argument: float, target: FloatFormat) -> float:
     """Round one value that float64 could not, by comparing it with the boundary next to it."""
     wide = float(_FUNCTIONS[function](argument))
     low, high = sorted(
-        float(target.round(np.array([wide * factor]))[0])
-        for factor in (1 - _TRUSTED, 1 + _TRUSTED)
+        float(target.round(np.array([wide * factor]))[0]) for factor in (1 - _TRUSTED, 1 + _TRUSTED)
     )
     if low == high:
         return low

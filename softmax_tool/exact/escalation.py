@@ -65,7 +65,8 @@ def _near_boundary(hi: Array, target: FloatFormat) -> Mask:
     # Of the 29 bits that float64 has more, a boundary has 100…0.
     margin = np.int64(1 << 13)
     distance = (hi.view(np.int64) + ((1 << 28) + margin)) & ((1 << 29) - 1)
-    return (distance < 2 * margin) | ((np.abs(hi) < target.smallest_normal) & (hi != 0))
+    tiny = (np.abs(hi) < target.smallest_normal) & (hi != 0)
+    return np.asarray((distance < 2 * margin) | tiny)
 
 
 def _settled(values: Exact, wide: Exact, rows: NDArray[np.intp]) -> Exact:

@@ -10,7 +10,7 @@ import pytest
 
 from softmax_tool.blocks import judge_case
 from softmax_tool.diagnose import KINDS, NO_KIND
-from softmax_tool.plan import Options, all_formats, plan
+from softmax_tool.plan import Options, ieee_formats, plan
 from softmax_tool.readers import from_arrays
 from softmax_tool.tally import finding
 from tests.golden import rows
@@ -38,7 +38,7 @@ def judged(trap: dict[str, Any], result: dict[str, Any]) -> Results:
     labels = np.array([result["label"]]) if "label" in result else None
     source = from_arrays(x, labels)
     return judge_case(
-        next(iter(source.blocks(1))), plan(source, options, all_formats, None), options
+        next(iter(source.blocks(1))), plan(source, options, ieee_formats, None), options
     )
 
 
