@@ -171,34 +171,29 @@ def _worst_of_rows(results: Results, among: Mask, top: int) -> list[tuple[int, i
     largest = errors.max(axis=1)
     rows = np.flatnonzero(largest >= 0)
     if len(rows) > top:
-        # Equal errors at the limit all stay, so that the first of them can be taken.
+        # Equal errors at the limit all stay, so that a root can be preferred among them.
         limit = np.partition(largest, -top)[-top]
         rows = rows[largest[rows] >= limit]
-    chosen = []
-    for row in rows:
-        columns = np.flatnonzero(errors[row] == largest[row])
-        propagated = _propagated(results, np.full(len(columns), row), columns)
-        chosen.append((bool(propagated.all()), int(row), int(columns[propagated.argmin()])))
-        if len(chosen) >= _MOST_TIES * top:
-            break
-    chosen.sort(key=lambda c: (-largest[c[1]], c[0], c[1]))
-    return [(row, column) for _, row, column in chosen[:top]]
+    equal = errors[rows] == largest[rows, None]
+    propagated = _propagated(results, rows)
+    roots = equal & ~propagated
+    began_there = roots.any(axis=1)
+    columns = np.where(began_there, roots.argmax(axis=1), equal.argmax(axis=1))
+    order = np.lexsort((rows, ~began_there, -largest[rows]))[:top]
+    return [(int(rows[i]), int(columns[i])) for i in order]
 
 
-# With ever so many equal errors, a root is looked for among the first of them only.
-_MOST_TIES = 8
-
-
-def _propagated(results: Results, rows: Array, columns: Array) -> Mask:
-    """Tell which elements only received what began in another column or in the row's sum."""
-    traced = results.judged.traced
+def _propagated(results: Results, rows: NDArray[np.int64]) -> Mask:
+    """Tell which elements of some rows only received what began in another column or in the sum."""
+    kind, traced = results.judged.kind[rows], results.judged.traced
     if traced is None:
-        return np.zeros(len(rows), bool)
+        return np.zeros(kind.shape, bool)
     place = traced.place[rows]
-    known = (place >= 0) & (results.judged.kind[rows, columns] != NO_KIND)
-    event = np.where(known, traced.event[place, columns], 0)
-    own = columns if results.columns is None else results.columns[rows]
-    return np.asarray(known & (event % traced.tracing.stride != own + 1))
+    known = (place >= 0)[:, None] & (kind != NO_KIND)
+    own = np.arange(kind.shape[1])[None, :]
+    if results.is_loss:
+        own = np.array([[-1]]) if results.columns is None else results.columns[rows][:, None]
+    return np.asarray(known & (traced.event[place] % traced.tracing.stride != own + 1))
 
 
 def finding(results: Results, row: int, column: int) -> Finding:
@@ -281,7 +276,8 @@ def summarise_rounding(stored: Array, rounded: Array, target: FloatFormat) -> Ro
     """Count what rounding a block of logits changed."""
     finite = np.isfinite(rounded)
     some = rounded[finite]
-    limits = (float(some.min()), float(some.max())) if some.size else (None, None)
+    # One zero: which of −0 and +0 a minimum is depends on their order.
+    limits = (float(some.min()) + 0.0, float(some.max()) + 0.0) if some.size else (None, None)
     if stored.dtype == target.storage:
         return RoundingSummary(0, 0, 0, 0, *limits)
     with np.errstate(invalid="ignore"):
