@@ -126,7 +126,7 @@ def _scales(plain: Reference, first: NDArray[np.intp]) -> NDArray[np.int64]:
     np.put_along_axis(shifted, first, -np.inf, axis=1)
     second = shifted.max(axis=1, keepdims=True)
     lowest = np.where(np.isnan(second), 0.0, np.maximum(second, -2000.0))
-    return np.rint(lowest / np.log(2)).astype(np.int64)
+    return np.asarray(np.rint(lowest / np.log(2)), np.int64)
 
 
 def _shifted(work: _Work, tile: Tile) -> DoubleDouble:
