@@ -71,12 +71,13 @@ def compare(
     from softmax_tool import engine
     from softmax_tool.plan import Options
 
-    from .output import Messages, answer
+    from .output import Messages, answer, spare_inputs
     from .source import NO_LABEL, open_source, read_weights
 
     del debug
     messages = Messages(quiet)
     how = answer(format_, output, color, width)
+    spare_inputs(output, (*(logits or ()), *(labels or ()), weights))
     if logits:
         source = open_source(
             logits,

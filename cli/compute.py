@@ -80,7 +80,7 @@ def compute(
     from softmax_tool.plan import Options
     from softmax_tool.writers.arrays import check_path
 
-    from .output import Messages, answer
+    from .output import Messages, answer, spare_inputs
     from .source import NO_LABEL, open_source, read_weights
     from .values import Values
 
@@ -89,6 +89,7 @@ def compute(
     how = answer(format_, None, color, width)
     if output is not None:
         check_path(output)
+    spare_inputs(output, (*logits, *(labels or ()), weights))
     asked = arithmetics(arithmetic)
     if len(asked) > 1:
         raise UsageError(f"compute takes one --arithmetic, not {', '.join(asked)}; use compare")

@@ -13,6 +13,9 @@ from softmax_tool.errors import UsageError
 Number = TypeVar("Number", float, float | None)
 Part = tuple[int | None, int | None]
 
+STDIN = "-"
+"""The path of an input that is standard input."""
+
 INPUT = "Input"
 COMPUTATION = "What is computed"
 LOSS = "Losses"

@@ -11,13 +11,15 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from softmax_tool import renderers
+from softmax_tool.errors import UsageError
 from softmax_tool.renderers import display
 from softmax_tool.writers import text
 
-from .options import one_of
+from .options import STDIN, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -73,6 +75,33 @@ def answer(format_: str, path: str | None, color: str, width: int | None) -> Ans
         one_of("--color", color, COLORS),
         width,
     )
+
+
+def spare_inputs(path: str | None, inputs: Iterable[str | None]) -> None:
+    """Refuse an output that would replace a file to be read, under whatever name.
+
+    Raises
+    ------
+    UsageError
+        If an input is the file at `path`.
+    """
+    if path is None or not Path(path).is_file():
+        return
+    for name in inputs:
+        if name is not None and _same_file(name, path):
+            read = "standard input" if name == STDIN else name
+            raise UsageError(
+                f"-o {path}: is the same file as the input {read}, which would be lost; "
+                "name another file"
+            )
+
+
+def _same_file(name: str, path: str) -> bool:
+    try:
+        read = os.fstat(sys.stdin.fileno()) if name == STDIN else Path(name).stat()
+        return os.path.samestat(read, Path(path).stat())
+    except (AttributeError, OSError, ValueError):
+        return False  # there is no such input, which whoever opens it says better
 
 
 def _to_stdout(report: Report, how: Answer) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from .options import one_of
+from .options import STDIN, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from .output import Messages
 
-STDIN = "-"
 HEADERS = ("auto", "yes", "no")
 NO_LABEL = -100
 """The label that is ignored unless `--ignore-index` names another."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,6 @@ from softmax_tool import engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 main = import_module("softmax_tool.cli.main")
 
@@ -55,6 +55,37 @@ def test_an_error_is_one_line_that_says_what_to_do(
     assert done.out == ""
     assert re.fullmatch(r"softmax-tool: error: [^\n]+\n", done.err)
     assert told in done.err
+
+
+@pytest.mark.parametrize("command", ["compare", "compute"])
+@pytest.mark.parametrize("role", ["logits", "labels", "weights"])
+@pytest.mark.parametrize("by", ["name", "symbolic link", "hard link"])
+def test_no_input_is_overwritten(
+    run: Callable[..., Any], tmp_path: Path, command: str, role: str, by: str
+) -> None:
+    texts = {"logits": "2,1,0.1\n-999,1,2\n", "labels": "0\n2\n", "weights": "1\n2\n3\n"}
+    paths = {name: tmp_path / f"{name}.csv" for name in texts}
+    for name, text in texts.items():
+        paths[name].write_text(text)
+    output = paths[role]
+    if by != "name":
+        output = tmp_path / "link.csv"
+        (output.symlink_to if by == "symbolic link" else output.hardlink_to)(paths[role])
+    inputs = [paths["logits"], "--labels", paths["labels"], "--weights", paths["weights"]]
+    done = run(command, *inputs, "-o", output)
+    assert (done.code, done.out) == (2, "")
+    assert re.fullmatch(r"softmax-tool: error: -o [^\n]+ is the same file as [^\n]+\n", done.err)
+    assert {name: path.read_text() for name, path in paths.items()} == texts
+
+
+def test_a_redirected_input_is_not_overwritten(
+    run: Callable[..., Any], logits: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Path(logits).open() as stream:
+        monkeypatch.setattr("sys.stdin", stream)
+        done = run("compare", "-", "-o", logits)
+    assert done.code == 2
+    assert "is the same file as the input standard input" in done.err
 
 
 def test_no_arguments_is_help_but_no_success(run: Callable[..., Any]) -> None:
