@@ -29,10 +29,10 @@ def smallest(*values: float | None) -> float | None:
     return min(there) if there else None
 
 
-def _severity(finding: Finding) -> tuple[float, bool, int, int]:
-    """Order findings: largest error first, then roots before what they spread to, then by place."""
+def _severity(finding: Finding) -> tuple[float, int, int]:
+    """Order findings: largest error first, then by place."""
     column = -1 if finding.column is None else finding.column
-    return -finding.ulp, finding.propagated, finding.row, column
+    return -finding.ulp, finding.row, column
 
 
 def worst_of(findings: Iterable[Finding], top: int) -> tuple[Finding, ...]:

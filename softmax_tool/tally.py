@@ -171,7 +171,7 @@ def _worst_of_rows(results: Results, among: Mask, top: int) -> list[tuple[int, i
     largest = errors.max(axis=1)
     rows = np.flatnonzero(largest >= 0)
     if len(rows) > top:
-        # Equal errors at the limit all stay, so that a root can be preferred among them.
+        # Equal errors at the limit all stay; the first of them are taken below.
         limit = np.partition(largest, -top)[-top]
         rows = rows[largest[rows] >= limit]
     equal = errors[rows] == largest[rows, None]
@@ -179,7 +179,7 @@ def _worst_of_rows(results: Results, among: Mask, top: int) -> list[tuple[int, i
     roots = equal & ~propagated
     began_there = roots.any(axis=1)
     columns = np.where(began_there, roots.argmax(axis=1), equal.argmax(axis=1))
-    order = np.lexsort((rows, ~began_there, -largest[rows]))[:top]
+    order = np.argsort(-largest[rows], kind="stable")[:top]
     return [(int(rows[i]), int(columns[i])) for i in order]
 
 

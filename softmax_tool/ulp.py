@@ -38,13 +38,16 @@ class Ruler:
     def of(cls, exact: Exact, target: FloatFormat) -> Ruler:
         """Prepare to measure results in a format."""
         y = np.ascontiguousarray(exact.hi)
+        exponent = ulp_exponent(y, target)
+        if exact.tail is not None:
+            exponent -= _just_below_a_power(y, exact.tail) & (exponent > _least(target))
         inside = np.abs(y) < target.max_finite  # False for NaN
         vanished = (y == 0) & exact.nonzero
         return cls(
             exact,
             target,
             target.round(y),
-            ulp_exponent(y, target),
+            exponent,
             None if inside.all() else ~inside,
             vanished if vanished.any() else None,
         )
@@ -58,6 +61,11 @@ class Ruler:
             None if self.outside is None else self.outside[rows],
             None if self.vanished is None else self.vanished[rows],
         )
+
+    def _tail(self) -> Array:
+        """Return the tails in ULP of the true values: half as large as of `hi` below a power."""
+        assert self.exact.tail is not None  # noqa: S101  (the caller has looked)
+        return np.ldexp(self.exact.tail, ulp_exponent(self.exact.hi, self.target) - self.exponent)
 
     def in_ulp(self, distance: Array) -> Array:
         """Return absolute distances in ULP of the true values."""
@@ -81,7 +89,7 @@ class Ruler:
             if got_lo is not None:
                 errors += self.in_ulp(got_lo)
             if self.exact.tail is not None and self.target.precision == 53:
-                errors -= self.exact.tail
+                errors -= self._tail()
         np.abs(errors, out=errors)
         special = ~np.isfinite(g)
         if self.outside is not None:
@@ -97,6 +105,17 @@ class Ruler:
         if self.vanished is not None:
             errors[self.vanished & (errors == 0) & (g == 0)] = _TINIEST
         return errors
+
+
+def _just_below_a_power(y: Array, tail: Array) -> NDArray[np.bool_]:
+    """Return where y is ±2**k but the true value is nearer to 0: its ULP is that below."""
+    power = (y.view(np.int64) & ((1 << _EXPONENT_BITS) - 1)) == 0
+    return np.asarray(power & (tail * np.sign(y) < 0) & np.isfinite(y))
+
+
+def _least(target: FloatFormat) -> int:
+    """Return the exponent of the smallest ULP."""
+    return target.emin - target.precision + 1
 
 
 def _errors_at_the_top(

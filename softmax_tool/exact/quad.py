@@ -43,6 +43,7 @@ _LEAST_EXPONENT = -1074
 _NORMAL_EXPONENT = -1021  # of frexp, where full precision begins
 # Below this exponent log1p(t) is t to 480 bits, and t may be out of float64's range.
 _LINEAR = -500
+_TINIEST = 5e-324
 
 
 def reference(logits: Array) -> Reference:
@@ -93,6 +94,7 @@ def _reference(logits: Array) -> Reference:
     if work.gone.any():
         softmax[0][work.gone], softmax[1][work.gone] = 0.0, 0.0
         softmax[0][plain.invalid[:, 0]] = np.nan
+    _mark_hidden(softmax, log_softmax, plain)
     ties.settle(softmax, logits, logarithm=False)
     ties.settle(log_softmax, logits, logarithm=True)
     return Reference(
@@ -194,6 +196,20 @@ def _settle_near_zero(values: tuple[Array, Array], work: _Work, others: DoubleDo
         hi, tail = rounded_with_tail(value, work.scale[near] + excess)
         columns = work.first[near, 0]
         values[0][near, columns], values[1][near, columns] = hi[:, 0] + 0.0, tail[:, 0]
+
+
+def _mark_hidden(
+    softmax: tuple[Array, Array], log_softmax: tuple[Array, Array], plain: Reference
+) -> None:
+    """Give a sign to what is below every precision, so that roundings and ULP know the side.
+
+    Where there are other classes, log-softmax is below x − max x, and softmax below 1.
+    """
+    others = plain.log_softmax.nonzero & ~plain.masked & ~plain.invalid
+    y, tail = log_softmax
+    tail[others & (tail == 0) & np.isfinite(y)] = -_TINIEST
+    p, tail = softmax
+    tail[others & (tail == 0) & (p == 1)] = -_TINIEST
 
 
 def rounded_with_tail(

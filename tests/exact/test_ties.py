@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
-from flint import arb, ctx
+from flint import arb, ctx, fmpq
 
+from softmax_tool import exact
 from softmax_tool.exact import quad, ties
+from softmax_tool.formats import FORMATS
+from softmax_tool.ulp import Ruler
 
 
 def test_a_log_softmax_that_hugs_a_midpoint_lies_below_it() -> None:
@@ -61,3 +66,39 @@ def test_certified_rounding_of_many_values() -> None:
                 assert float(reference.log_softmax.hi[row, column]) == float(y.mid())
     finally:
         ctx.prec = saved
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"),
+    [("float64", 60.0), ("float64", 700.0), ("float32", 300.0), ("float16", 300.0)],
+)
+def test_confident_rows_round_to_the_side_of_the_truth(dtype: str, scale: float) -> None:
+    # Many differences of such logits lie exactly halfway; the logarithm decides, however small.
+    target = FORMATS[dtype]
+    random = np.random.default_rng(12)
+    x = target.round(random.normal(size=(60, 3)) * scale).astype(np.float64)
+    got = target.round(exact.reference(x, target).log_softmax.hi)
+    saved, ctx.prec = ctx.prec, 8000
+    try:
+        for row in range(60):
+            balls = [arb(float(v)) for v in x[row]]
+            first = int(x[row].argmax())
+            rest = [(b - balls[first]).exp() for c, b in enumerate(balls) if c != first]
+            log_sum = sum(rest, arb(0)).log1p()
+            for column in range(3):
+                near = Fraction(float(got[row, column]))
+                half = Fraction(target.ulp(float(near))) / 2
+                y = balls[column] - balls[first] - log_sum
+                for end, inside in ((near - half, 1), (near + half, -1)):
+                    beyond = (y - arb(fmpq(end.numerator, end.denominator))) * inside
+                    assert not beyond < 0, (x[row], column)
+    finally:
+        ctx.prec = saved
+
+
+def test_a_value_just_below_a_power_of_two_has_the_ulp_below() -> None:
+    # softmax of [0, −50] at 0 is 1 − 1.9e-22: its ULP is 2**-53, though float64 says 1.
+    reference = quad.reference(np.array([[0.0, -50.0]]))
+    ruler = Ruler.of(reference.softmax, FORMATS["float64"])
+    neighbour = np.array([[1 - 2.0**-53, 0.0]])
+    assert ruler.errors(neighbour)[0, 0] == pytest.approx(1.0, rel=1e-5)
