@@ -194,3 +194,37 @@ def test_gate(arguments: list[str], code: int) -> None:
         check=False,
     )
     assert done.returncode == code, done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "told"),
+    [
+        ("70000,1,2\n80000,90000,1\n", "--op log-softmax", "float16 logits: 3 became infinite"),
+        ("nan,nan\n1,2\n", "--op softmax", "float16 softmax shifted: 1 rows have no valid result"),
+        ("nan,nan\n", "--op softmax", "float16 softmax shifted: nothing was judged"),
+        ("1,2,-100\n", "--label-column 2 --op ce", "float16 ce shifted: nothing was judged"),
+        ("1,2,-100\n", "--label-column 2 --op ce", "float16 ce shifted: the loss is nan"),
+        ("1,-inf,1\n", "--label-column 2 --op ce", "float16 ce shifted: the loss is inf"),
+        (
+            "1,-inf,1\n1,2,0\n",
+            "--label-column 2 --op ce --reduction none",
+            "float16 ce shifted: the loss is inf",
+        ),
+        ("1,2,0\n3,4,-100\n", "--label-column 2 --op ce --reduction none", ""),
+        ("1,-inf,2\n", "--op softmax", ""),
+        ("1,-300\n", "--op softmax", ""),
+    ],
+)
+def test_gate_passes_only_what_is_finite(table: str, options: str, told: str) -> None:
+    scripts = str(Path(sys.executable).parent)
+    fixed = ["--dtype", "half", "--formulation", "shifted", "--header", "no"]
+    done = subprocess.run(
+        ["sh", str(SAMPLES / "gate.sh"), "-", *fixed, *options.split()],
+        input=table.encode(),
+        env={"PATH": f"{scripts}:/usr/bin:/bin"},
+        capture_output=True,
+        check=False,
+    )
+    said = done.stdout.decode().splitlines()
+    assert done.returncode == (1 if told else 0), done.stderr.decode()
+    assert (told or "nothing broke") in said
