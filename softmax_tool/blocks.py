@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from softmax_tool.arithmetic import Arithmetic
     from softmax_tool.exact import Exact
     from softmax_tool.formats import FloatFormat
-    from softmax_tool.plan import Options, Plan, Variant
+    from softmax_tool.plan import Options, Plan, Slice, Variant
     from softmax_tool.readers import Block
     from softmax_tool.report import CaseName
     from softmax_tool.summary import PairSummary, RoundingSummary, Summary
@@ -217,6 +217,7 @@ class _Case:
             reference,
             self.numbers,
             self._labels(),
+            self._listed(),
             self._coefficients(),
         )
 
@@ -250,6 +251,17 @@ class _Case:
             return None
         return targets.labels[:, 0].astype(np.int64)
 
+    def _listed(self) -> Mask:
+        """Return what the list of worst cases may name: `--rows` and `--columns` of it."""
+        rows = _inside(self.numbers, self.options.rows)[:, None]
+        columns = np.arange(self.rows.logits.shape[1])[None, :]
+        if self._is_loss:
+            labels = self._labels()
+            if labels is None:
+                return rows
+            columns = labels[:, None]
+        return rows & _inside(columns, self.options.columns)
+
     def _coefficients(self) -> Array | None:
         targets = self.rows.targets
         if self._labels() is None or targets is None or targets.smoothing:
@@ -269,6 +281,16 @@ class _Case:
             lo = np.ldexp(true.tail, ulp_exponent(true.hi, FLOAT64))[:, 0]
             true_part = replace(true_part, losses=np.concatenate([true_part.losses, lo]))
         return _part(got, divisors, kept), true_part
+
+
+def _inside(numbers: NDArray[np.int64], part: Slice | None) -> Mask:
+    first, last = part if part is not None else (None, None)
+    inside = np.ones(numbers.shape, bool)
+    if first is not None:
+        inside &= numbers >= first
+    if last is not None:
+        inside &= numbers < last
+    return inside
 
 
 def _part(values: Array, divisors: Array, kept: Mask) -> LossPart:

@@ -3,8 +3,9 @@
 u is the unit roundoff and η the smallest subnormal of the format; n = a + 1 with a the summation
 constant of the arithmetic, |Ŝ − S| ≤ a u S for positive addends; x are the logits, z = x − max x,
 S = Σ exp z, p the softmax, y the log-softmax. Every operation is taken to be off by at most u
-relatively, and by η/2 more where exp, log1p, a product or a quotient underflows gradually. A
-first-order bound t stands for t / (1 − t), and there is none (infinity is returned) where t ≥ 1.
+relatively (exp, log and log1p by `functions` u, 1 in the formulas below), and by η/2 more where
+exp, log1p, a product or a quotient underflows gradually. A first-order bound t stands for
+t / (1 − t), and there is none (infinity is returned) where t ≥ 1.
 
 Bounds hold for paths on which nothing overflows. Source of the published ones: Blanchard, Higham
 and Higham 2021, sections 3 and 4; docs/numerics.md derives the others.
@@ -47,6 +48,7 @@ class Conditions:
     format: FloatFormat
     sum_constant: float
     sums_are_wide: bool
+    functions: float = 1.0
 
     @property
     def u(self) -> float:
@@ -60,8 +62,13 @@ class Conditions:
 
     @property
     def n(self) -> float:
-        """The summation constant and one more rounding."""
-        return self.sum_constant + 1
+        """The summation constant and the rounding of an exponential."""
+        return self.sum_constant + self.functions
+
+    @property
+    def n_of_quotient(self) -> float:
+        """The same and those of an exponential and a quotient: n + 2."""
+        return self.n + self.functions + 1
 
     @property
     def y(self) -> Array:
@@ -105,7 +112,7 @@ def softmax_naive(c: Conditions) -> Array:
     r = c.reference
     with np.errstate(all="ignore"):
         lost = c.half_eta / np.exp(np.minimum(r.lse, 700.0))
-        relative = compounded((c.n + 2) * c.u + r.classes * lost)
+        relative = compounded(c.n_of_quotient * c.u + r.classes * lost)
         bound = r.softmax.hi * relative + lost * (1 + relative) + c.half_eta
     # A masked class is met unless every other exponential has become 0 as well: 0/0.
     return np.where(np.isneginf(r.shifted) & np.isfinite(relative), 0.0, bound)
@@ -114,7 +121,7 @@ def softmax_naive(c: Conditions) -> Array:
 def softmax_shifted(c: Conditions) -> Array:
     """(|z| + Σ p|z| + n + 2)u relative, and η/2 (1 + (C + 1)/S) for C + 2 gradual underflows."""
     r = c.reference
-    return _softmax(c, (np.abs(r.shifted) + r.mean_shift + (c.n + 2)) * c.u)
+    return _softmax(c, (np.abs(r.shifted) + r.mean_shift + c.n_of_quotient) * c.u)
 
 
 def softmax_online(c: Conditions) -> Array:
@@ -125,7 +132,7 @@ def softmax_online(c: Conditions) -> Array:
     instead of by halves: k = rises (1 + ρ) + (l − 1 − ⌈log2 l⌉)ρ.
     """
     r = c.reference
-    constant = c.n + 2 + _rescaling(c)
+    constant = c.n_of_quotient + _rescaling(c)
     # A product that underflows, and a factor that does, each add as much as an exponential.
     return _softmax(c, (np.abs(r.shifted) + r.mean_shift + constant) * c.u, per_class=3)
 
@@ -133,7 +140,7 @@ def softmax_online(c: Conditions) -> Array:
 def softmax_via_lse(c: Conditions) -> Array:
     """(|x − lse| + |lse| + |log S| + Σ p|z| + n + 2)u relative."""
     r = c.reference
-    of_row = np.abs(r.lse) + r.log_sum + r.mean_shift + (c.n + 2)
+    of_row = np.abs(r.lse) + c.functions * r.log_sum + r.mean_shift + c.n_of_quotient
     return _softmax(c, (c.y + of_row) * c.u)
 
 
@@ -149,11 +156,14 @@ def _softmax(c: Conditions, first_order: Array, per_class: int = 1) -> Array:
 def _rescaling(c: Conditions) -> Array:
     """Return what rescaling a one-pass sum adds to its constant, (rows, 1)."""
     if not c.sums_are_wide:
-        return 2.0 * _rises(c.logits)
+        return (c.functions + 1) * _rises(c.logits)
     starts = np.arange(0, c.reference.classes, LEAF)
     ratio = accumulator_of(c.format).unit_roundoff / c.u
     later = len(starts) - 1 - (len(starts) - 1).bit_length()
-    return _rises(np.maximum.reduceat(c.logits, starts, axis=1)) * (1 + ratio) + later * ratio
+    return (
+        _rises(np.maximum.reduceat(c.logits, starts, axis=1)) * (c.functions + ratio)
+        + later * ratio
+    )
 
 
 def _rises(values: NDArray[np.floating]) -> Array:
@@ -168,8 +178,9 @@ def _rises(values: NDArray[np.floating]) -> Array:
 
 def log_softmax_shifted(c: Conditions) -> Array:
     """(2|y| + Σ p|z| + n)u absolute, and η/2 (C + 2)."""
-    first_order = (2 * c.y + (c.reference.mean_shift + c.n)) * c.u
-    return compounded(first_order) + c.half_eta * (c.reference.classes + 2)
+    r = c.reference
+    first_order = (2 * c.y + (r.mean_shift + c.n + (c.functions - 1) * r.log_sum)) * c.u
+    return compounded(first_order) + c.half_eta * (r.classes + 2)
 
 
 def log_softmax_minus_lse(c: Conditions) -> Array:
@@ -177,7 +188,7 @@ def log_softmax_minus_lse(c: Conditions) -> Array:
     r = c.reference
     with np.errstate(all="ignore"):
         s = (r.mean_shift + c.n) * c.u + r.classes * c.half_eta * np.exp(-r.log_sum)
-        return _of_log(c, compounded(s) + (r.log_sum + np.abs(r.lse)) * c.u, c.y)
+        return _of_log(c, compounded(s) + (c.functions * r.log_sum + np.abs(r.lse)) * c.u, c.y)
 
 
 def log_softmax_log1p(c: Conditions) -> Array:
@@ -193,7 +204,7 @@ def log_softmax_log1p(c: Conditions) -> Array:
         tau = np.where(q > 0, share / q, 0.0)
         d = np.where(tau < 1, share / (1 - tau), np.inf)
         d += (r.classes - 1) * c.half_eta * np.exp(-r.log_sum)
-        of_row = compounded(d) + r.log_sum * c.u
+        of_row = compounded(d) + c.functions * r.log_sum * c.u
     last = np.where(r.shifted == 0, 0.0, c.y)
     return _of_log(c, of_row + np.abs(r.shifted) * c.u, last) + c.half_eta
 
@@ -203,7 +214,8 @@ def log_softmax_naive_lse(c: Conditions) -> Array:
     r = c.reference
     with np.errstate(all="ignore"):
         total = np.exp(np.minimum(r.lse, 700.0))
-        of_row = compounded(c.n * c.u + r.classes * c.half_eta / total) + np.abs(r.lse) * c.u
+        of_row = compounded(c.n * c.u + r.classes * c.half_eta / total)
+        of_row += c.functions * np.abs(r.lse) * c.u
     return _of_log(c, of_row, c.y)
 
 
@@ -242,7 +254,7 @@ def _of_log(c: Conditions, error: Array, rounded: Array) -> Array:
 
 def _logarithm(c: Conditions, error: Array) -> Array:
     """Bound a rounded logarithm whose argument is off by a factor of exp(±error)."""
-    return error * (1 + c.u) + c.y * c.u
+    return error * (1 + c.functions * c.u) + c.functions * c.y * c.u
 
 
 def _relative(c: Conditions, bound: Bound) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,7 @@ def compare(
 ) -> CompareReport:
     """Compare formulations with each other and with the exact values."""
     plan_ = plan(source, options, ieee_formats, None)
+    options = _counted_from_the_start(options, source)
     totals = _Totals(plan_, options)
     for outcome in _outcomes(source, plan_, options, totals.pairs, threads):
         totals.add(outcome)
@@ -80,6 +81,22 @@ def compare(
     sentences = verdict(cases, losses, pairs, rounding, edges)
     settings = _settings(plan_, options, info)
     return CompareReport(info, settings, cases, losses, pairs, rounding, sentences, edges)
+
+
+def _counted_from_the_start(options: Options, source: Source) -> Options:
+    """Return options whose slices count from 0; rows of a stream cannot be counted from its end."""
+    rows, total = options.rows, _row_count(source)
+    if rows is not None and any(end is not None and end < 0 for end in rows):
+        if total is None:
+            raise UsageError(
+                "--rows counts from the end, but how many rows there are is known only then; "
+                "count from 0, or save the input as NPY"
+            )
+        rows = slice(*rows).indices(total)[:2]
+    columns = options.columns
+    if columns is not None:
+        columns = slice(*columns).indices(source.classes)[:2]
+    return replace(options, rows=rows, columns=columns)
 
 
 def compute(

@@ -10,6 +10,7 @@ import numpy as np
 from softmax_tool import exact
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.bounds import Conditions, loss_bound
+from softmax_tool.formats import FLOAT64
 from softmax_tool.formulations import FORMULATIONS, LOSSES
 from softmax_tool.ulp import Ruler
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
     Mask = NDArray[np.bool_]
+
+
+# NumPy's float64 functions are not correctly rounded, but within 1 ULP.
+_FLOAT64_FUNCTIONS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,8 @@ class Yardsticks:
         """Return the a-priori bound of each element in an arithmetic, None where there is none."""
         if formulation.error_bound is None or model.sum_constant is None:
             return None
-        return self._bound(formulation.error_bound, formulation.quantity, model)
+        functions = _FLOAT64_FUNCTIONS if self.target == FLOAT64 else 1.0
+        return self._bound(formulation.error_bound, formulation.quantity, model, functions)
 
     def thresholds(self, quantity: str) -> Array:
         """Return the a-priori bound of the `shifted` formulation under `wide-sum`, in ULP.
@@ -100,17 +106,18 @@ class Yardsticks:
         # No finite result is near a true infinity.
         return np.where(ruler.exact.infinite, 1.0, np.maximum(ruler.in_ulp(bound), 1.0))
 
-    def _bound(self, bound: Bound, quantity: str, model: Model) -> Array:
-        key = ("bound", bound, quantity in LOSSES, model.sum_constant, model.sums_are_wide)
-        made: Array = self._once(key, lambda: self._make_bound(bound, quantity, model))
+    def _bound(self, bound: Bound, quantity: str, model: Model, functions: float = 1.0) -> Array:
+        sums = model.sum_constant, model.sums_are_wide
+        key = ("bound", bound, quantity in LOSSES, sums, functions)
+        made: Array = self._once(key, lambda: self._make_bound(bound, quantity, model, functions))
         return made
 
-    def _make_bound(self, bound: Bound, quantity: str, model: Model) -> Array:
+    def _make_bound(self, bound: Bound, quantity: str, model: Model, functions: float) -> Array:
         rows = self.rows
         assert model.sum_constant is not None  # noqa: S101  (asked for where there is a bound)
         constant = model.sum_constant(rows.logits.shape[1], self.target)
         conditions = Conditions(
-            rows.reference, rows.logits, self.target, constant, model.sums_are_wide
+            rows.reference, rows.logits, self.target, constant, model.sums_are_wide, functions
         )
         if quantity not in LOSSES or rows.targets is None:
             return bound(conditions)

@@ -48,6 +48,7 @@ class Results:
     reference: Reference
     row_numbers: NDArray[np.int64]  # global
     columns: NDArray[np.int64] | None  # of a loss: the label of each row; None where it has none
+    listed: Mask  # elements that the list of worst cases may name; broadcasts to `got`
     coefficients: Array | None = None  # of a loss with plain labels: the weight of each row
 
     @property
@@ -155,7 +156,7 @@ def _worst(results: Results, top: int) -> tuple[Finding, ...]:
         return ()
     found: list[Finding] = []
     for code in np.unique(judged.kind[judged.wrong]):
-        among = judged.wrong & (judged.kind == code)
+        among = judged.wrong & (judged.kind == code) & results.listed
         for row, column in _worst_of_rows(results, among, top):
             found.append(finding(results, row, column))
     return worst_of(found, top)
@@ -272,6 +273,15 @@ def _differs(a: Array, b: Array) -> Mask:
     return np.asarray(differs)
 
 
+def _is_changed(stored: Array, rounded: Array) -> Mask:
+    if stored.dtype.kind != "i":
+        return np.asarray((stored != rounded) & ~(np.isnan(stored) & np.isnan(rounded)))
+    # NumPy would compare an integer as the float64 it rounds to; 2**63 is no int64.
+    inside = np.abs(rounded) < 2.0**63
+    back = np.where(inside, rounded, 0).astype(np.int64)
+    return np.asarray(~inside | (back != stored))
+
+
 def summarise_rounding(stored: Array, rounded: Array, target: FloatFormat) -> RoundingSummary:
     """Count what rounding a block of logits changed."""
     finite = np.isfinite(rounded)
@@ -281,7 +291,7 @@ def summarise_rounding(stored: Array, rounded: Array, target: FloatFormat) -> Ro
     if stored.dtype == target.storage:
         return RoundingSummary(0, 0, 0, 0, *limits)
     with np.errstate(invalid="ignore"):
-        changed = (stored != rounded) & ~(np.isnan(stored) & np.isnan(rounded))
+        changed = _is_changed(stored, rounded)
         if not changed.any():
             return RoundingSummary(0, 0, 0, 0, *limits)
         ties = np.count_nonzero(rounded == rounded.max(axis=1, keepdims=True), axis=1)

@@ -65,7 +65,8 @@ class Ruler:
     def _tail(self) -> Array:
         """Return the tails in ULP of the true values: half as large as of `hi` below a power."""
         assert self.exact.tail is not None  # noqa: S101  (the caller has looked)
-        return np.ldexp(self.exact.tail, ulp_exponent(self.exact.hi, self.target) - self.exponent)
+        shift = ulp_exponent(self.exact.hi, self.target) - self.exponent
+        return np.asarray(np.ldexp(self.exact.tail, shift))
 
     def in_ulp(self, distance: Array) -> Array:
         """Return absolute distances in ULP of the true values."""

@@ -95,11 +95,14 @@ def _sentences(part: Part) -> Iterator[str]:
     yield from _silent(part)
     yield from _log_of_zero(part)
     yield from _absorbed(part)
-    yield from _non_finite_losses(part)
+    yield from _wrong_losses(part)
     yield from _clamp(part)
     yield from _stable(part)
     yield from _pair(part)
-    if not any(case.rows_hit for case in part.cases.values()):
+    cases = part.cases.values()
+    if not any(case.judged for case in cases):
+        yield f"In {part.where} there is nothing to judge: see what is wrong with the input."
+    elif not any(case.rows_hit for case in cases) and not part.rounding.overflowed:
         yield f"In {part.where} nothing goes wrong beyond rounding."
 
 
@@ -151,13 +154,13 @@ def _input(part: Part) -> Iterator[str]:
     if r.new_ties:
         yield (
             f"Rounding the input to {r.dtype} ties the largest logits of "
-            f"{plural(r.new_ties, 'row')}: the argmax there is no longer that of the file."
+            f"{plural(r.new_ties, 'row')}: the argmax there may not be that of the file."
         )
     invalid = max((case.invalid_rows for case in part.cases.values()), default=0)
     if invalid:
         yield (
-            f"In {part.where} {plural(invalid, 'row')} with nan, +inf or nothing but -inf: "
-            "nan by definition, and not counted as a failure."
+            f"In {part.where} {plural(invalid, 'row is', 'rows are')} nan by definition, and not "
+            "judged: they hold a nan or +inf, or nothing but -inf, once rounded."
         )
 
 
@@ -220,9 +223,11 @@ def _silent(part: Part) -> Iterator[str]:
         return
     case = max(hit, key=lambda c: c.kinds["silent-error"].rows)
     findings = [f.ulp for f in case.worst if f.kind == "silent-error"]
-    extent = f", by up to {ulp(max(findings))} ULP" if findings else ""
-    others = len(hit) - 1
-    beside = f" (and in {plural(others, 'other case')})" if others else ""
+    largest = max(findings, default=float("inf"))
+    extent = f", by up to {ulp(largest)} ULP" if isfinite(largest) else ""
+    names = [other.name.formulation for other in hit if other is not case]
+    likewise = [n for n in dict.fromkeys(names) if n != case.name.formulation]
+    beside = f" (likewise {', '.join(likewise)})" if likewise else ""
     yield (
         f"In {part.where} {_title(case)} is finite but wrong in "
         f"{_of_rows(case, 'silent-error')}{extent}{beside}: beyond what its rounding explains."
@@ -248,22 +253,31 @@ def _absorbed(part: Part) -> Iterator[str]:
         case = _rows_of(part, "absorbed", ("log-softmax", "shifted"))
         noun = "a log-probability"
     if case is not None:
+        under = case.kinds.get("underflow")
+        vanished = f"{_of_rows(case, 'absorbed')} by absorption"
+        if under is not None:
+            rows = plural(under.rows, "row")
+            vanished += f", and in {rows} by underflow ({count(under.unavoidable)} unavoidable)"
         yield (
-            f"In {part.where} {noun} is 0 in {_of_rows(case, 'absorbed')} ({_title(case)}) where "
-            "the exact value is not: beside the largest, the other exponentials vanish in the "
-            "sum. The log1p formulation keeps them."
+            f"In {part.where} {noun} is 0 where the exact value is not in {vanished} "
+            f"({_title(case)}): beside the largest, the other exponentials vanish in the sum. "
+            "The log1p formulation keeps them."
         )
 
 
-def _non_finite_losses(part: Part) -> Iterator[str]:
-    broken = [
-        loss
-        for loss in part.losses
-        if loss.value is not None
-        and loss.exact is not None
-        and isfinite(loss.exact)
-        and not isfinite(loss.value)
-    ]
+_NOTABLE = 0.01  # a loss that is off by a hundredth is worth a sentence
+
+
+def _is_off(loss: Loss) -> bool:
+    """Return whether a reduced loss is not finite though it should be, or notably wrong."""
+    if loss.value is None or loss.exact is None or not isfinite(loss.exact):
+        return False
+    exact = float(loss.exact)
+    return not isfinite(loss.value) or abs(loss.value - exact) > _NOTABLE * abs(exact)
+
+
+def _wrong_losses(part: Part) -> Iterator[str]:
+    broken = [loss for loss in part.losses if _is_off(loss)]
     for quantity in ("ce", "nll"):
         mine = [loss for loss in broken if loss.name.quantity == quantity]
         if mine and mine[0].exact is not None:
@@ -294,17 +308,21 @@ def _stable(part: Part) -> Iterator[str]:
     yield (
         f"In {part.where} {_title(case)} {survival} at most {ulp(case.max_ulp)} ULP off; "
         f"{share(case.correctly_rounded, case.judged)} of "
-        f"{plural(case.judged, 'element')} are correctly rounded."
+        f"{plural(case.judged, 'element')} correctly rounded."
     )
 
 
 def _pair(part: Part) -> Iterator[str]:
+    judged = part.case("log-softmax", "shifted")
+    if judged is None or not judged.judged:
+        return
     for pair in part.pairs:
         if (pair.a, pair.b) == (("log-softmax", "log-of-shifted"), ("log-softmax", "shifted")):
             yield _identity(part, pair)
 
 
 def _identity(part: Part, pair: Pair) -> str:
+    """Answer the question whether log(softmax) and log-softmax are the same bits."""
     if pair.identical:
         return f"log(softmax) and log-softmax are bit-identical in {part.where}."
     sentence = (

@@ -162,7 +162,8 @@ def _log2_parts() -> tuple[float, ...]:
 
 def power_of_two(exponent: NDArray[Any]) -> Array:
     """Return 2**exponent, exponents clipped to those of normal numbers: no loop over ldexp."""
-    return ((np.clip(exponent, -1022, 1023).astype(np.int64) + 1023) << 52).view(np.float64)
+    bits = (np.clip(exponent, -1022, 1023).astype(np.int64) + 1023) << 52
+    return np.asarray(bits.view(np.float64))
 
 
 def exp(z: DoubleDouble) -> Scaled:

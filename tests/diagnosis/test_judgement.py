@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 import softmax_tool as st
+from softmax_tool import engine
+from softmax_tool.plan import Options
+from softmax_tool.readers import from_arrays
 
 if TYPE_CHECKING:
     from softmax_tool.report import Case, CompareReport
@@ -106,3 +109,21 @@ def test_rounding_the_input_is_a_finding_of_its_own() -> None:
     (rounding,) = report.input_rounding
     assert (rounding.overflowed, rounding.underflowed) == (1, 1)
     assert (rounding.changed, rounding.new_ties) == (3, 2)
+
+
+def test_integers_beyond_float64_are_changed_by_rounding() -> None:
+    report = st.compare([[2**62 + 1, 2**62], [1, 2]], dtypes=["float64"])
+    (rounding,) = report.input_rounding
+    assert (rounding.changed, rounding.new_ties) == (1, 1)
+
+
+def test_the_list_of_worst_cases_keeps_to_rows_and_columns() -> None:
+    rows = np.random.default_rng(2).normal(size=(20, 6)) * 20
+    for part in ((5, 9), (-3, None)):
+        options = Options(dtypes=("float16",), ops=("softmax",), rows=part, columns=(1, 3))
+        report = engine.compare(from_arrays(rows), options)
+        wanted = range(20)[slice(*part)]
+        listed = [f for c in report.cases for f in c.worst]
+        assert listed
+        assert all(f.row in wanted and f.column in {1, 2} for f in listed)
+        assert report.cases[0].rows == 20
