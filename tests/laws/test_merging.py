@@ -21,7 +21,7 @@ from softmax_tool.report import Finding, Origin
 from softmax_tool.summary import Summary
 from softmax_tool.ulp import UlpStatistics
 
-TOP = 3
+TOP = 12
 
 
 def gathered() -> dict[str, list[Any]]:
