@@ -114,7 +114,7 @@ def compute(
         ignore_index_given=ignore_index is not None,
         label_smoothing=a_number("--label-smoothing", label_smoothing),
         top=top,
-        rows=part("--rows", rows),
+        rows=part("--rows", ":" if rows is None and how.every_row else rows),
         columns=part("--columns", columns),
         weights=read_weights(weights, source),
         weights_name=weights,

@@ -49,6 +49,11 @@ class Answer:
         """Whether the format writes whole arrays."""
         return renderers.FORMATS[self.format].whole_values
 
+    @property
+    def every_row(self) -> bool:
+        """Whether the format writes every row, unless a person chooses."""
+        return renderers.FORMATS[self.format].every_row
+
     def write(self, report: Report) -> None:
         """Write the report: to the file, or else to stdout."""
         if self.path is None:

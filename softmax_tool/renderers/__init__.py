@@ -19,18 +19,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OutputFormat:
-    """An output format: where its renderer lives and what it is for."""
+    """An output format: where its renderer lives, what it is for, and what it has to be given.
+
+    `whole_values`: whole arrays. `every_row`: every row shown, unless a person chooses.
+    """
 
     module: str
     purpose: str
     fits_screen: bool = False
     whole_values: bool = False
+    every_row: bool = False
 
 
 FORMATS = {
     "table": OutputFormat("table", "for reading", fits_screen=True),
     "json": OutputFormat("json", "for programs: everything, with a schema", whole_values=True),
-    "csv": OutputFormat("csv", "for spreadsheets: one flat table"),
+    "csv": OutputFormat("csv", "for spreadsheets: one flat table", every_row=True),
     "markdown": OutputFormat("markdown", "for pull requests and notes"),
 }
 """Every output format by the name that `--format` takes; the modules are imported when used."""

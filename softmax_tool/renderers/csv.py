@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, TextIO
 
-    from softmax_tool.report import Case, CaseName, LimitsReport, Loss, Report
+    from softmax_tool.report import Case, CaseName, LimitsReport, Loss, Report, ShownRow
 
     Cell = str | int | float | Decimal | bool | None
 
@@ -44,7 +44,9 @@ def render(report: Report, stream: TextIO) -> None:
 
     `compare`: a line a case: its statistics, how many elements each kind has (and how many of
     those no formulation can avoid), its reduced loss. `compute`: a line an element of the rows
-    shown, a column a result. `limits`: a line a dtype.
+    shown, a column a result, and one a loss, which repeats the loss of the row in each of its
+    lines and is empty where the row is ignored; with nothing but losses, a line a row. `limits`: a
+    line a dtype.
     """
     if isinstance(report, CompareReport):
         header, lines = _compare(report)
@@ -108,21 +110,35 @@ def _name(name: CaseName) -> list[Cell]:
 
 
 def _compute(report: ComputeReport) -> tuple[list[str], Iterator[list[Cell]]]:
-    results = [f"{result.name.quantity} {result.name.formulation}" for result in report.results]
     header = ["row", "column", "label", "logit"]
-    for name in results:
+    names = [result.name for result in report.results] + [loss.name for loss in report.losses]
+    for each in names:
+        name = f"{each.quantity}/{each.formulation}/{each.dtype}"
         header += [name, f"{name} kind"]
-    return header, _elements(report)
+    return header, _elements(report) if report.results else _rows(report)
 
 
 def _elements(report: ComputeReport) -> Iterator[list[Cell]]:
     for row in report.shown:
         columns = slice(*report.settings.columns) if report.settings.columns else slice(None)
+        losses = _row_losses(row)
         for column in range(len(row.logits))[columns]:
             line: list[Cell] = [row.row, column, row.label, float(row.logits[column])]
             for values, kinds in zip(row.values, row.kinds, strict=True):
                 line += [float(values[column]), str(kinds[column])]
-            yield line
+            yield line + losses
+
+
+def _rows(report: ComputeReport) -> Iterator[list[Cell]]:
+    for row in report.shown:
+        yield [row.row, None, row.label, None, *_row_losses(row)]
+
+
+def _row_losses(row: ShownRow) -> list[Cell]:
+    found: list[Cell] = []
+    for value, kind in zip(row.losses, row.loss_kinds, strict=True):
+        found += [None, None] if row.ignored else [value, kind]
+    return found
 
 
 def _limits(report: LimitsReport) -> tuple[list[str], Iterator[list[Cell]]]:

@@ -208,3 +208,28 @@ def test_width(run: Callable[..., Any], logits: str) -> None:
     narrow = run("compare", logits, "--width", "80").out
     assert max(map(len, narrow.splitlines()[1:])) <= 80
     assert narrow != run("compare", logits, "--width", "200").out
+
+
+def test_csv_of_compute_holds_every_row_unless_rows_are_chosen(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("".join(f"{row},0.5,0\n" for row in range(1, 41)))
+    options = [table, "--label-column", "2", "--format", "csv"]
+
+    def rows(*more: str) -> list[str]:
+        done = run("compute", *options, *more)
+        return [line["row"] for line in csv.DictReader(io.StringIO(done.out), strict=True)]
+
+    numbers = [str(row) for row in range(40)]
+    assert rows() == [row for row in numbers for _ in range(2)]
+    assert rows("--op", "ce") == numbers
+    assert rows("--op", "ce", "--rows", "3:5") == ["3", "4"]
+    assert rows("--op", "ce", "--top", "1") == numbers
+
+
+def test_csv_of_compute_names_every_column_once(run: Callable[..., Any], logits: str) -> None:
+    out = run("compute", logits, "-d", "half", "-d", "single", "--format", "csv").out
+    names = next(csv.reader(io.StringIO(out)))
+    assert len(names) == len(set(names))
+    assert {"softmax/shifted/float16", "softmax/shifted/float32"} <= set(names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from softmax_tool import diagnose
@@ -42,9 +43,28 @@ def test_csv_of_compute_keeps_every_bit(reports: dict[str, Report]) -> None:
     assert isinstance(report, ComputeReport)
     lines = lines_of(report)
     assert len(lines) == 10
-    shifted = [float(line["softmax shifted"]) for line in lines[:5]]
+    shifted = [float(line["softmax/shifted/float16"]) for line in lines[:5]]
     assert shifted == [float(value) for value in report.shown[0].values[1]]
-    assert lines[0]["softmax naive kind"] == "overflow"
+    assert lines[0]["softmax/naive/float16 kind"] == "overflow"
+
+
+def test_csv_of_compute_has_the_losses_of_rows(reports: dict[str, Report]) -> None:
+    lines = lines_of(reports["compute"])
+    assert [line["ce/shifted/float16"] for line in lines] == ["1.1689453125"] * 5 + [""] * 5
+    assert {line["nll/log-of-naive/float16"] for line in lines[:5]} == {"nan"}
+    assert {line["nll/log-of-naive/float16 kind"] for line in lines[:5]} == {"overflow"}
+
+
+def test_csv_of_losses_alone_is_one_line_a_row(reports: dict[str, Report]) -> None:
+    report = reports["compute"]
+    assert isinstance(report, ComputeReport)
+    rows = (replace(row, values=(), kinds=()) for row in report.shown)
+    lines = lines_of(replace(report, results=(), shown=tuple(rows)))
+    assert [(line["row"], line["column"], line["label"]) for line in lines] == [
+        ("0", "", "3"),
+        ("1", "", "-100"),
+    ]
+    assert [line["ce/shifted/float16"] for line in lines] == ["1.1689453125", ""]
 
 
 def test_csv_of_limits_is_one_line_a_dtype(reports: dict[str, Report]) -> None:
