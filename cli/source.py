@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .output import Messages
 
 HEADERS = ("auto", "yes", "no")
+CELLS_SAID = 8
+"""So many cells of a doubtful header are told."""
+
 NO_LABEL = -100
 """The label that is ignored unless `--ignore-index` names another."""
 
@@ -48,7 +51,7 @@ def open_source(
     header = one_of("--header", header, HEADERS)
     if STDIN in paths and sys.stdin is not None and sys.stdin.isatty():
         messages.note("reading logits from the terminal; end with Ctrl-D")
-    return open_logits(
+    source = open_logits(
         list(paths),
         axis=axis,
         header=header,
@@ -58,6 +61,30 @@ def open_source(
         label_column=label_column,
         ignore_index=NO_LABEL if ignore_index is None else ignore_index,
     )
+    if header == "auto":
+        _question_header(source, messages)
+    return source
+
+
+def _question_header(source: Source, messages: Messages) -> None:
+    """Warn of a header that holds numbers: it may be a row of data with a slip in it."""
+    names = source.column_names or ()
+    if not any(_is_number(name) for name in names):
+        return
+    files = ", ".join("<stdin>" if path == STDIN else path for path in source.paths)
+    cells = ", ".join(names[:CELLS_SAID]) + (", …" if len(names) > CELLS_SAID else "")
+    messages.warning(
+        f"{files}: the first row, {cells}, holds numbers and words and was read as a header; "
+        "--header no refuses it instead, --header yes takes it for granted"
+    )
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def read_weights(path: str | None, source: Source) -> NDArray[np.float64] | None:

@@ -233,3 +233,24 @@ def test_csv_of_compute_names_every_column_once(run: Callable[..., Any], logits:
     names = next(csv.reader(io.StringIO(out)))
     assert len(names) == len(set(names))
     assert {"softmax/shifted/float16", "softmax/shifted/float32"} <= set(names)
+
+
+def test_a_header_that_holds_numbers_is_told(run: Callable[..., Any], tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("1,2,3O\n4,5,6\n")
+    done = run("compute", table)
+    assert done.code == 0
+    assert done.err.count("\n") == 1
+    assert done.err.startswith(f"softmax-tool: warning: {table}: the first row, 1, 2, 3O, holds")
+    assert "was read as a header; --header no refuses it" in done.err
+    assert run("compute", table, "--header", "yes").err == ""
+    assert run("compute", table, "--quiet").err == ""
+    assert run("compute", table, "--header", "no").code == 2
+    table.write_text("a,b,c\n4,5,6\n")
+    assert run("compute", table).err == ""
+
+
+def test_a_long_doubtful_header_is_cut(run: Callable[..., Any], tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(",".join(["1"] * 99 + ["x"]) + "\n" + ",".join(["2"] * 100) + "\n")
+    assert "1, 1, 1, …, holds" in run("compute", table).err
