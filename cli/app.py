@@ -56,7 +56,7 @@ def program(
 ) -> None:
     """Show where softmax, log-softmax and cross-entropy overflow, underflow or lose bits.
 
-    Every formulation is measured against an exact reference, in float16, float32, float64 and more.
+    Every formulation is measured against an exact reference, in float16, float32 and float64.
     Try it without a file: softmax-tool compare
     """
     del version, debug

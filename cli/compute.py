@@ -56,7 +56,7 @@ def compute(
     dtype: ComputationOptions.Dtype = None,
     op: ComputationOptions.Op = None,
     formulation: ComputationOptions.Formulation = None,
-    arithmetic: ComputationOptions.Arithmetic = None,
+    arithmetic: ComputationOptions.OneArithmetic = None,
     threads: ComputationOptions.Threads = None,
     reduction: LossOptions.Reduction = "mean",
     weights: LossOptions.Weights = None,

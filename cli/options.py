@@ -114,6 +114,15 @@ class ComputationOptions:
             help="What computing in a format means; repeatable: <arithmetics>. Default: wide-sum.",
         ),
     ]
+    OneArithmetic = Annotated[
+        list[str] | None,  # so that a second one is refused, and not taken for the first
+        typer.Option(
+            "--arithmetic",
+            metavar="NAME",
+            rich_help_panel=COMPUTATION,
+            help="What computing in a format means, one of: <arithmetics>. Default: wide-sum.",
+        ),
+    ]
     MaxUlp = Annotated[
         float | None,
         typer.Option(

@@ -235,9 +235,10 @@ def _columns_shown(report: ComputeReport, row: ShownRow) -> tuple[list[int], str
         interesting.add(row.label)
     interesting |= {first for kinds in row.kinds for first in _first_of_each_kind(kinds)}
     left_out = classes - len(interesting)
+    label = ", the label," if row.label is not None else ""
     return sorted(interesting), (
         f"… {display.plural(left_out, 'class', 'classes')} not shown; these are the {LARGEST} "
-        "largest logits, the label, and the first value of each kind (--columns A:B shows others)"
+        f"largest logits{label} and the first value of each kind (--columns A:B shows others)"
     )
 
 
@@ -267,6 +268,7 @@ def _computed(report: ComputeReport) -> Iterator[Section]:
     lines: list[tuple[str, str, Mapping[str, KindCounts], Cell]] = [
         (result.name.quantity, result.name.formulation, result.kinds, Cell(""))
         for result in report.results
+        if kinds
     ]
     lines += [
         (quantity, loss.name.formulation, loss.kinds, loss_cell(loss))

@@ -254,3 +254,34 @@ def test_a_long_doubtful_header_is_cut(run: Callable[..., Any], tmp_path: Path) 
     table = tmp_path / "table.csv"
     table.write_text(",".join(["1"] * 99 + ["x"]) + "\n" + ",".join(["2"] * 100) + "\n")
     assert "1, 1, 1, …, holds" in run("compute", table).err
+
+
+def test_help_calls_repeatable_what_can_be_repeated(run: Callable[..., Any]) -> None:
+    def told(command: str) -> str:
+        words = " ".join(run(command, "--help").out.split())
+        return words[words.index("--arithmetic NAME") :].partition("Default")[0]
+
+    assert "repeatable: strict" in told("compare")
+    assert "one of: strict" in told("compute")
+
+
+def test_a_phrase_on_what_is_shown_speaks_of_a_label_only_where_there_is_one(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(",".join(map(str, range(30, 0, -1))) + "\n")
+    options = [table, "--op", "softmax", "--width", "200"]
+    assert "largest logits and the first value of each kind" in run("compute", *options).out
+    labelled = run("compute", *options, "--label-column", "29").out
+    assert "largest logits, the label, and the first value of each kind" in labelled
+
+
+def test_losses_alone_have_no_lines_of_other_quantities(
+    run: Callable[..., Any], tmp_path: Path
+) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("2,1,0\n1,3,1\n")
+    out = run("compute", table, "--label-column", "2").out
+    summed = out[out.index("Over all rows") :].split("\n\n")[0]
+    assert "nll, ce" in summed
+    assert "softmax" not in summed
