@@ -38,69 +38,71 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 BOUNDED = {name: model for name, model in MODELS.items() if model.sum_constant is not None}
-PAIRS = [
+IEEE = ("float16", "float32", "float64")
+EVERY_PAIR = [
     (dtype, model)
     for dtype, target in FORMATS.items()
     for model in BOUNDED
     if not (model == "fused" and MODELS[model].same_as_wide_sum(target))
 ]
+PAIRS = [(dtype, model) for dtype, model in EVERY_PAIR if dtype in IEEE]
 UNSHIFTED = {"naive", "log-of-naive", "naive-lse"}
 # nll is ce with plain labels; one of them is enough here.
 QUANTITIES = ("softmax", "log-softmax", "ce")
 
 # The largest ratios that twelve rounds met; columns as in PAIRS. One row for each bound and target.
 ATTAINED = """
-softmax/naive                                     0.996 0.997 0.994 1.000 1.000 1.000 1.000
-softmax/shifted                                   0.881 0.768 0.347 0.949 0.909 0.939 0.940
-softmax/online                                    0.852 0.766 0.249 0.948 0.909 0.931 0.937
-softmax/via-lse                                   0.865 0.874 0.343 0.939 0.929 0.947 0.942
-log-softmax/log-of-naive                          0.954 0.982 0.983 0.999 0.999 0.938 0.915
-log-softmax/log-of-shifted                        0.854 0.751 0.676 0.853 0.816 0.909 0.894
-log-softmax/shifted                               0.898 0.863 0.469 0.863 0.898 0.935 0.956
-log-softmax/minus-lse                             0.913 0.923 0.899 0.955 0.934 0.951 0.944
-log-softmax/log1p                                 0.961 0.966 0.741 0.985 0.986 0.973 0.993
-ce/log-of-naive/labels                            0.936 0.938 0.965 0.997 0.997 0.617 0.617
-ce/log-of-naive/weights                           0.930 0.930 0.965 0.998 0.998 0.838 0.837
-ce/log-of-naive/smoothing                         0.851 0.851 0.864 0.981 0.980 0.637 0.637
-ce/log-of-naive/weights-smoothing                 0.840 0.856 0.856 0.996 0.995 0.561 0.561
-ce/log-of-naive/probabilities                     0.852 0.852 0.870 0.982 0.982 0.561 0.561
-ce/log-of-naive/weights-smoothing-probabilities   0.829 0.829 0.784 0.990 0.987 0.561 0.561
-ce/log-of-shifted/labels                          0.628 0.518 0.382 0.833 0.507 0.620 0.603
-ce/log-of-shifted/weights                         0.682 0.682 0.496 0.818 0.689 0.772 0.767
-ce/log-of-shifted/smoothing                       0.420 0.343 0.236 0.399 0.323 0.394 0.283
-ce/log-of-shifted/weights-smoothing               0.404 0.460 0.228 0.402 0.371 0.432 0.276
-ce/log-of-shifted/probabilities                   0.311 0.314 0.221 0.369 0.366 0.354 0.264
-ce/log-of-shifted/weights-smoothing-probabilities 0.426 0.450 0.229 0.417 0.369 0.448 0.280
-ce/shifted/labels                                 0.739 0.557 0.319 0.863 0.570 0.665 0.614
-ce/shifted/weights                                0.839 0.712 0.535 0.820 0.720 0.784 0.783
-ce/shifted/smoothing                              0.643 0.487 0.232 0.642 0.325 0.616 0.315
-ce/shifted/weights-smoothing                      0.654 0.496 0.228 0.665 0.333 0.665 0.333
-ce/shifted/probabilities                          0.466 0.466 0.225 0.452 0.256 0.408 0.266
-ce/shifted/weights-smoothing-probabilities        0.654 0.496 0.222 0.666 0.333 0.666 0.333
-ce/minus-lse/labels                               0.909 0.916 0.456 0.940 0.930 0.948 0.942
-ce/minus-lse/weights                              0.903 0.913 0.761 0.940 0.929 0.939 0.934
-ce/minus-lse/smoothing                            0.860 0.880 0.264 0.928 0.919 0.943 0.934
-ce/minus-lse/weights-smoothing                    0.878 0.893 0.249 0.936 0.920 0.941 0.932
-ce/minus-lse/probabilities                        0.865 0.884 0.255 0.929 0.920 0.940 0.931
-ce/minus-lse/weights-smoothing-probabilities      0.884 0.898 0.228 0.936 0.918 0.940 0.931
-ce/log1p/labels                                   0.679 0.744 0.334 0.949 0.909 0.931 0.892
-ce/log1p/weights                                  0.861 0.861 0.784 0.952 0.912 1.000 1.000
-ce/log1p/smoothing                                0.375 0.418 0.237 0.408 0.297 0.382 0.286
-ce/log1p/weights-smoothing                        0.496 0.516 0.244 0.892 0.825 0.809 0.775
-ce/log1p/probabilities                            0.325 0.355 0.230 0.371 0.270 0.359 0.268
-ce/log1p/weights-smoothing-probabilities          0.475 0.475 0.260 0.880 0.813 0.809 0.775
-ce/naive-lse/labels                               0.887 0.887 0.459 0.899 0.882 0.949 0.944
-ce/naive-lse/weights                              0.851 0.851 0.766 0.936 0.896 0.941 0.935
-ce/naive-lse/smoothing                            0.795 0.805 0.264 0.882 0.882 0.944 0.935
-ce/naive-lse/weights-smoothing                    0.881 0.881 0.249 0.936 0.896 0.942 0.933
-ce/naive-lse/probabilities                        0.793 0.802 0.255 0.882 0.882 0.941 0.932
-ce/naive-lse/weights-smoothing-probabilities      0.800 0.807 0.228 0.936 0.896 0.941 0.932
-ce/clamped/labels                                 0.628 0.518 0.382 1.000 1.000 1.000 1.000
-ce/clamped/weights                                0.682 0.682 0.496 1.000 1.000 1.000 1.000
-ce/clamped/smoothing                              0.420 0.343 0.236 1.000 1.000 1.000 1.000
-ce/clamped/weights-smoothing                      0.404 0.460 0.228 1.000 1.000 1.000 1.000
-ce/clamped/probabilities                          0.311 0.314 0.221 1.000 1.000 1.000 1.000
-ce/clamped/weights-smoothing-probabilities        0.426 0.450 0.229 1.000 1.000 1.000 1.000
+softmax/naive                                   0.996 0.997 0.994 1.000 1.000 1.000 1.000
+softmax/shifted                                 0.881 0.768 0.347 0.949 0.909 0.920 0.937
+softmax/online                                  0.852 0.766 0.249 0.948 0.909 0.904 0.932
+softmax/via-lse                                 0.865 0.874 0.343 0.939 0.929 0.942 0.937
+log-softmax/log-of-naive                        0.954 0.982 0.983 0.999 0.999 0.714 0.666
+log-softmax/log-of-shifted                      0.854 0.751 0.676 0.853 0.816 0.714 0.611
+log-softmax/shifted                             0.898 0.863 0.469 0.863 0.898 0.922 0.955
+log-softmax/minus-lse                           0.913 0.923 0.899 0.955 0.934 0.946 0.941
+log-softmax/log1p                               0.961 0.966 0.741 0.985 0.986 0.973 0.993
+ce/log-of-naive/labels                          0.936 0.938 0.965 0.997 0.997 0.615 0.615
+ce/log-of-naive/weights                         0.930 0.930 0.965 0.998 0.998 0.581 0.581
+ce/log-of-naive/smoothing                       0.851 0.851 0.864 0.981 0.980 0.637 0.637
+ce/log-of-naive/weights-smoothing               0.840 0.856 0.856 0.996 0.995 0.561 0.561
+ce/log-of-naive/probabilities                   0.852 0.852 0.870 0.982 0.982 0.561 0.561
+ce/log-of-naive/weights-smoothing-probabilities 0.829 0.829 0.784 0.990 0.987 0.561 0.561
+ce/log-of-shifted/labels                        0.628 0.518 0.382 0.833 0.507 0.464 0.454
+ce/log-of-shifted/weights                       0.682 0.682 0.496 0.818 0.689 0.579 0.579
+ce/log-of-shifted/smoothing                     0.420 0.343 0.236 0.399 0.323 0.309 0.243
+ce/log-of-shifted/weights-smoothing             0.404 0.460 0.228 0.402 0.371 0.309 0.236
+ce/log-of-shifted/probabilities                 0.311 0.314 0.221 0.369 0.366 0.289 0.226
+ce/log-of-shifted/weights-smoothing-probabilities 0.426 0.450 0.229 0.417 0.369 0.320 0.230
+ce/shifted/labels                               0.739 0.557 0.319 0.863 0.570 0.626 0.609
+ce/shifted/weights                              0.839 0.712 0.535 0.820 0.720 0.783 0.782
+ce/shifted/smoothing                            0.643 0.487 0.232 0.642 0.325 0.467 0.271
+ce/shifted/weights-smoothing                    0.654 0.496 0.228 0.665 0.333 0.499 0.288
+ce/shifted/probabilities                        0.466 0.466 0.225 0.452 0.256 0.319 0.245
+ce/shifted/weights-smoothing-probabilities      0.654 0.496 0.222 0.666 0.333 0.499 0.285
+ce/minus-lse/labels                             0.909 0.916 0.456 0.940 0.930 0.945 0.939
+ce/minus-lse/weights                            0.903 0.913 0.761 0.940 0.929 0.935 0.930
+ce/minus-lse/smoothing                          0.860 0.880 0.264 0.928 0.919 0.938 0.930
+ce/minus-lse/weights-smoothing                  0.878 0.893 0.249 0.936 0.920 0.937 0.928
+ce/minus-lse/probabilities                      0.865 0.884 0.255 0.929 0.920 0.936 0.927
+ce/minus-lse/weights-smoothing-probabilities    0.884 0.898 0.228 0.936 0.918 0.936 0.927
+ce/log1p/labels                                 0.679 0.744 0.334 0.949 0.909 0.904 0.868
+ce/log1p/weights                                0.861 0.861 0.784 0.952 0.912 1.000 1.000
+ce/log1p/smoothing                              0.375 0.418 0.237 0.408 0.297 0.343 0.264
+ce/log1p/weights-smoothing                      0.496 0.516 0.244 0.892 0.825 0.791 0.759
+ce/log1p/probabilities                          0.325 0.355 0.230 0.371 0.270 0.322 0.247
+ce/log1p/weights-smoothing-probabilities        0.475 0.475 0.260 0.880 0.813 0.792 0.759
+ce/naive-lse/labels                             0.887 0.887 0.459 0.899 0.882 0.607 0.474
+ce/naive-lse/weights                            0.851 0.851 0.766 0.936 0.896 0.839 0.838
+ce/naive-lse/smoothing                          0.795 0.805 0.264 0.882 0.882 0.595 0.472
+ce/naive-lse/weights-smoothing                  0.881 0.881 0.249 0.936 0.896 0.624 0.471
+ce/naive-lse/probabilities                      0.793 0.802 0.255 0.882 0.882 0.473 0.471
+ce/naive-lse/weights-smoothing-probabilities    0.800 0.807 0.228 0.936 0.896 0.473 0.471
+ce/clamped/labels                               0.628 0.518 0.382 1.000 1.000 1.000 1.000
+ce/clamped/weights                              0.682 0.682 0.496 1.000 1.000 1.000 1.000
+ce/clamped/smoothing                            0.420 0.343 0.236 1.000 1.000 1.000 1.000
+ce/clamped/weights-smoothing                    0.404 0.460 0.228 1.000 1.000 1.000 1.000
+ce/clamped/probabilities                        0.311 0.314 0.221 1.000 1.000 1.000 1.000
+ce/clamped/weights-smoothing-probabilities      0.426 0.450 0.229 1.000 1.000 1.000 1.000
 """
 
 
@@ -196,6 +198,7 @@ def overflows(formulation: str, rows: Rows, target: FloatFormat) -> Array:
         spread = np.where(r.masked, 0.0, np.abs(r.shifted)).max(axis=1, keepdims=True)
         # Weights are up to 3; a smoothed loss sums over all classes.
         largest = np.maximum(3 * classes * spread, np.abs(r.lse)) > target.max_finite / 8
+        largest |= r.log_sum > np.log(target.max_finite) - 2.0**-3
         if formulation in UNSHIFTED:
             largest |= r.lse > np.log(target.max_finite) - 2.0**-3
     return np.asarray(largest | r.invalid)
@@ -262,12 +265,14 @@ def recorded() -> dict[str, list[float]]:
     return {key: [float(cell) for cell in cells] for key, *cells in lines}
 
 
-@pytest.mark.parametrize(("dtype", "model"), PAIRS)
+@pytest.mark.parametrize(("dtype", "model"), EVERY_PAIR)
 def test_no_error_exceeds_its_bound(dtype: str, model: str) -> None:
     found = {
         "/".join(filter(None, key)): ratio for key, (ratio, _) in search(0, dtype, model).items()
     }
     assert {key: ratio for key, ratio in found.items() if ratio > 1} == {}
+    if (dtype, model) not in PAIRS:
+        return
     column = PAIRS.index((dtype, model))
     expected = {key: cells[column] for key, cells in recorded().items()}
     assert found.keys() == expected.keys()
@@ -305,15 +310,15 @@ def test_a_wrong_bound_is_caught() -> None:
 
 
 def test_log1p_is_bounded_relatively_at_the_maximum() -> None:
-    for name, target in FORMATS.items():
-        depths = {"float16": 9, "float32": 80, "float64": 700}
-        x = target.round(np.array([[0.0, -depths[name], -depths[name]]]))
+    for name, depth in (("float16", 9), ("float32", 80), ("float64", 700)):
+        target = FORMATS[name]
+        x = target.round(np.array([[0.0, -depth, -depth]]))
         rows = Rows(x, None, exact.reference(x.astype(np.float64), target))
         yardsticks = Yardsticks(rows, target, None)
         bound = yardsticks.bound(FORMULATIONS["log-softmax", "log1p"], MODELS["wide-sum"])
         assert bound is not None
         true = abs(rows.reference.log_softmax.hi[0, 0])
-        assert bound[0, 0] / true < (depths[name] + 12) * target.unit_roundoff * 1.1
+        assert bound[0, 0] / true < (depth + 12) * target.unit_roundoff * 1.1
 
 
 @pytest.mark.parametrize("reduction", ["mean", "none"])
