@@ -96,7 +96,7 @@ def test_values_too_small_for_float64_are_decimals() -> None:
     data = validated(st.compare([[60000.0, -60000.0]], dtypes=["half"], ops=["log-softmax"]))
     (naive,) = (c for c in data["cases"] if c["formulation"] == "log-of-naive")
     (finding,) = (f for f in naive["worst"] if f["column"] == 0)
-    # log-softmax is −log1p(e**-120000); log10 e · 120000 = 52115.3377857…, e**-120000 = 4.594E-52116
+    # log-softmax is −log1p(e**-120000), and log10 e · 120000 = 52115.3377857…: 4.594E-52116
     assert finding["exact"].startswith("-4.59")
     assert finding["exact"].upper().endswith("E-52116")
 
