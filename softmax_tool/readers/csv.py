@@ -481,9 +481,9 @@ def _delimiter(lines: list[str]) -> str | None:
 
 def _refuse_unclear(name: str, first: Row, *, refuse_counting: bool) -> None:
     if "" in first.cells:
-        place = first.cells.index("") + 1
+        place = first.cells.index("")
         raise InputError(
-            f"{name}:{first.line}:{place}: column {place} of the first row is empty: an index "
+            f"{name}:{first.line}: column {place} of the first row is empty: an index "
             "column? Write the table without it (pandas: index=False), or say --header yes to "
             "read it as logits"
         )
