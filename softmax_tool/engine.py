@@ -20,6 +20,7 @@ from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format, narro
 from softmax_tool.formulations import EXACT, LOSSES
 from softmax_tool.plan import Options, Plan, ieee_formats, plan, stored_format
 from softmax_tool.readers import from_arrays
+from softmax_tool.reductions import reduction_event
 from softmax_tool.report import (
     Case,
     CaseName,
@@ -309,7 +310,7 @@ class _LossState:
     """One loss on its way: the reduction of the model, and that of the true values."""
 
     mine: Reduction
-    wide: Reduction  # of the same row values, exactly
+    wide: ExactReduction  # of the same row values
     true: Reduction
     per_row: list[Array] = field(default_factory=list)
 
@@ -401,7 +402,10 @@ class _Totals:
         if name.arithmetic is None:
             value = _reduced(_with_format(state.true, target), reduction)
         error = _scalar_ulp(value, true, target)
-        return Loss(name, reduction, value, None, kinds, true, error)
+        event = None
+        if name.arithmetic is not None:
+            event = reduction_event(state.mine, state.wide, reduction, target)
+        return Loss(name, reduction, value, None, kinds, true, error, event)
 
     def pair_reports(self) -> tuple[Pair, ...]:
         return tuple(

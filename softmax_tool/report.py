@@ -133,6 +133,15 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class ReductionEvent:
+    """What went wrong in adding rows up, and not in a row: the step is always `reduce`."""
+
+    kind: str  # "overflow" or "stalled-sum"
+    operand: Number  # the exact sum that overflowed, or how far the sum is off
+    limit: Number  # the largest finite number, or how far a wide accumulator may be off
+
+
+@dataclass(frozen=True, slots=True)
 class Loss:
     """A loss, reduced. `value` is None for reduction "none", `per_row` is None otherwise."""
 
@@ -143,6 +152,7 @@ class Loss:
     kinds: Mapping[str, KindCounts]
     exact: Number | None  # None for reduction "none"
     ulp: float | None
+    reduced: ReductionEvent | None = None  # None where the reduction did no harm
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,7 @@ def _sentences(part: Part) -> Iterator[str]:
     yield from _log_of_zero(part)
     yield from _absorbed(part)
     yield from _wrong_losses(part)
+    yield from _wrong_reductions(part)
     yield from _clamp(part)
     yield from _stable(part)
     yield from _pair(part)
@@ -287,6 +288,28 @@ def _wrong_losses(part: Part) -> Iterator[str]:
                 f"{number(mine[0].exact)}, but is: {listed}."
             )
             return
+
+
+def _wrong_reductions(part: Part) -> Iterator[str]:
+    for loss in part.losses:
+        event = loss.reduced
+        if event is None:
+            continue
+        what = (
+            f"overflows: {number(event.operand)} is beyond {number(event.limit)}"
+            if event.kind == "overflow"
+            else f"stalls: it is off by {number(event.operand)}, a wide accumulator by at most "
+            f"{number(event.limit)}"
+        )
+        yield (
+            f"Adding up the rows of {_names(loss)} in {part.where} {what}. Reduce losses in a "
+            "wider format."
+        )
+        return
+
+
+def _names(loss: Loss) -> str:
+    return f"{loss.name.formulation} {loss.name.quantity}"
 
 
 def _clamp(part: Part) -> Iterator[str]:

@@ -81,6 +81,9 @@ class Reduction(Protocol):
     def sum(self) -> float:
         """The sum of the losses, rounded to the format."""
 
+    def sums(self) -> tuple[float, float]:
+        """Both sums as they are kept: of the losses and of the divisors."""
+
     def mean(self) -> float:
         """The sum of the losses over the sum of the divisors, rounded to the format."""
 

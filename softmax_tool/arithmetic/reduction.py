@@ -9,6 +9,7 @@ import numpy as np
 
 from softmax_tool.arithmetic.running import running_sums
 from softmax_tool.exact_sum import ExactSum
+from softmax_tool.formats import FLOAT64
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -27,17 +28,22 @@ class ExactReduction:
     format: FloatFormat
     losses: ExactSum = ExactSum()
     divisors: ExactSum = ExactSum()
+    rows: int = 0
 
     def fold(self, losses: Array, divisors: Array) -> ExactReduction:
         return ExactReduction(
             self.format,
             self.losses + ExactSum.of(losses),
             self.divisors + ExactSum.of(divisors),
+            self.rows + divisors.size,
         )
 
     def sum(self) -> float:
         special = self.losses.special()
         return self.format.round_exactly(self.losses.fraction()) if special is None else special
+
+    def sums(self) -> tuple[float, float]:
+        return _rounded(self.losses), _rounded(self.divisors)
 
     def mean(self) -> float:
         numerator, denominator = self.losses.special(), self.divisors.special()
@@ -50,6 +56,11 @@ class ExactReduction:
             with np.errstate(all="ignore"):
                 return float(np.float64(_sign(self.losses.fraction())) / np.float64(0.0))
         return self.format.round_exactly(self.losses.fraction() / self.divisors.fraction())
+
+
+def _rounded(total: ExactSum) -> float:
+    special = total.special()
+    return FLOAT64.round_exactly(total.fraction()) if special is None else special
 
 
 def _sign(value: Fraction) -> float:
@@ -83,8 +94,11 @@ class RunningReduction:
     def sum(self) -> float:
         return self.losses
 
+    def sums(self) -> tuple[float, float]:
+        return self.losses, self.divisors
+
     def mean(self) -> float:
-        return _divide(self.format, self.losses, self.divisors)
+        return _divide(self.format, *self.sums())
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +117,11 @@ class VectorReduction:
     def sum(self) -> float:
         return self._reduce(self.losses)
 
+    def sums(self) -> tuple[float, float]:
+        return self._reduce(self.losses), self._reduce(self.divisors)
+
     def mean(self) -> float:
-        return _divide(self.format, self._reduce(self.losses), self._reduce(self.divisors))
+        return _divide(self.format, *self.sums())
 
     def _reduce(self, parts: tuple[Array, ...]) -> float:
         whole = np.concatenate([np.empty(0, self.format.carrier), *parts])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         LimitsReport,
         Loss,
         Pair,
+        ReductionEvent,
         Report,
         Result,
     )
@@ -136,7 +137,15 @@ def _loss(loss: Loss) -> dict[str, Any]:
         "value": _plain(loss.value),
         "per_row": loss.per_row,
         "kinds": _kinds(loss.kinds),
+        "reduced": _reduced(loss.reduced),
     }
+
+
+def _reduced(event: ReductionEvent | None) -> dict[str, Any] | None:
+    if event is None:
+        return None
+    limits = {"operand": _plain(event.operand), "limit": _plain(event.limit)}
+    return {"kind": event.kind, "step": "reduce"} | limits
 
 
 def _case(case: Case) -> dict[str, Any]:

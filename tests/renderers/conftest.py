@@ -23,6 +23,7 @@ from softmax_tool.report import (
     Loss,
     Origin,
     Pair,
+    ReductionEvent,
     Report,
     Result,
     Settings,
@@ -202,6 +203,7 @@ def compare_report() -> CompareReport:
                     kinds,
                     0.34579123,
                     INF if broken else 0.36,
+                    ReductionEvent("stalled-sum", 98.5, 0.25) if broken else None,
                 )
             )
     for formulation in SOFTMAX:
@@ -393,6 +395,7 @@ def compute_report(reduction: str = "mean") -> ComputeReport:
             {"overflow": KindCounts(1, 1, 1, 0)} if np.isnan(value) else {},
             None,
             None,
+            ReductionEvent("overflow", 70000.0, 65504.0) if np.isnan(value) else None,
         )
         for quantity in ("nll", "ce")
         for formulation, value in (("log-of-naive", NAN), ("shifted", 1.1689453125))

@@ -1,0 +1,65 @@
+"""Reductions that go wrong though every row is fine: the facts are those of half precision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import softmax_tool as st
+
+if TYPE_CHECKING:
+    from softmax_tool.report import Loss
+
+
+def loss(rows: int, reduction: str, arithmetic: str) -> Loss:
+    report = st.compare(
+        np.zeros((rows, 2)),
+        np.zeros(rows, int),
+        dtypes=["half"],
+        ops=["ce"],
+        formulations=["shifted"],
+        arithmetics=[arithmetic],
+        reduction=reduction,
+    )
+    (found,) = report.losses
+    return found
+
+
+def test_a_running_sum_of_equal_losses_stalls() -> None:
+    # ln 2 rounds to 0.693359375; from 1024 on, half an ULP is 0.5, and each step adds 1 at most.
+    stalled = loss(70_000, "sum", "strict")
+    assert stalled.reduced is not None
+    assert stalled.reduced.kind == "stalled-sum"
+    exact = 70_000 * 0.693359375
+    assert stalled.value is not None
+    assert stalled.reduced.operand == exact - stalled.value
+    # 28 + 7 additions deep: ⌈log2⌈70000/1024⌉⌉ = 7.
+    assert stalled.reduced.limit == (35 * 2.0**-24 + 2.0**-11) * exact
+
+
+def test_a_mean_of_two_stalled_sums_is_flagged_though_it_looks_well() -> None:
+    # 2048/2048 = 1 where ln 2 is right: both sums stick.
+    mean = loss(70_000, "mean", "strict")
+    assert mean.value == 1.0
+    assert mean.reduced is not None
+    assert any(
+        "Adding up the rows" in s
+        for s in st.compare(
+            np.zeros((5000, 2)), np.zeros(5000, int), dtypes=["half"], arithmetics=["strict"]
+        ).verdict
+    )
+
+
+def test_numpys_own_divisor_overflows() -> None:
+    native = loss(65_536, "mean", "native")
+    assert native.value == 0.0
+    assert native.reduced is not None
+    assert (native.reduced.kind, native.reduced.operand) == ("overflow", 65_536.0)
+    assert native.reduced.limit == 65_504.0
+
+
+def test_wide_reductions_do_no_harm() -> None:
+    for arithmetic in ("wide-sum", "fused"):
+        for reduction in ("sum", "mean"):
+            assert loss(70_000, reduction, arithmetic).reduced is None
