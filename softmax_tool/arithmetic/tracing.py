@@ -200,7 +200,7 @@ class Tracing:
         }
         if name in _INEXACT:
             events["subnormal"] = _is_subnormal(value, self.working)
-        first = _inherit([operand.first for operand in lifted], value, self.stride)
+        first = _inherit([operand.first for operand in lifted], value)
         traced = Traced(value, columns, {}, index)
         return self._with_events(traced, value, first, events, index)
 
@@ -254,7 +254,7 @@ class Tracing:
         return replace(x, value=value, first=first, operation=index)
 
 
-def _inherit(histories: list[dict[str, Ids]], value: Array, stride: int) -> dict[str, Ids]:
+def _inherit(histories: list[dict[str, Ids]], value: Array) -> dict[str, Ids]:
     """Return the earliest event of each class among the operands, where it reaches the result."""
     first: dict[str, Ids] = {}
     for name in EVENTS:
@@ -262,18 +262,13 @@ def _inherit(histories: list[dict[str, Ids]], value: Array, stride: int) -> dict
         for history in histories:
             if name in history:
                 ids = history[name]
-                merged = ids if merged is None else _earlier(merged, ids, stride)
+                merged = ids if merged is None else np.minimum(merged, ids)
         if merged is None:
             continue
         if name in {"overflow", "zero"}:
             merged = np.where((value == 0) | ~np.isfinite(value), merged, NEVER)
         first[name] = merged
     return first
-
-
-def _earlier(own: Ids, other: Ids, stride: int) -> Ids:
-    """Return the event of the earlier operation; `own`, of the element itself, within the same."""
-    return np.where(other // stride < own // stride, other, own)
 
 
 def _is_subnormal(value: Array, target: FloatFormat) -> Mask:

@@ -127,3 +127,32 @@ def test_the_list_of_worst_cases_keeps_to_rows_and_columns() -> None:
         assert listed
         assert all(f.row in wanted and f.column in {1, 2} for f in listed)
         assert report.cases[0].rows == 20
+
+
+def test_exponentials_that_all_vanish_are_the_origin_not_the_sum_they_leave_behind() -> None:
+    # Ten classes of e**-17.5 = 2.5e-8 each are 0 in float16; together they are 2.5e-7, four steps.
+    report = st.compare([[0.0] + [-17.5] * 10], dtypes=["half"], ops=["log-softmax"])
+    found = [f for f in case(report, "log-softmax", "shifted").worst if f.column == 0]
+    assert [f.kind for f in found] == ["underflow"]
+    origin = found[0].origin
+    assert origin is not None
+    assert (origin.step, origin.column) == ("exp", 1)
+    assert (origin.operand, origin.limit) == (-17.5, -17.34375)
+
+
+@pytest.mark.parametrize("arithmetic", ["strict", "wide-sum", "fused", "native"])
+def test_the_online_sum_passes_over_leaves_of_masked_classes(arithmetic: str) -> None:
+    row = [NOTHING] * 2048 + [1.0, 3.0, 2.0]
+    report = st.compute(
+        [row],
+        dtypes=["float32"],
+        ops=["softmax"],
+        formulations=["online", "shifted"],
+        arithmetic=arithmetic,
+    )
+    shifted, online = (result.values for result in report.results)
+    assert shifted is not None
+    assert online is not None
+    # e**-2, 1 and e**-1 over their sum
+    np.testing.assert_allclose(online[0, 2048:], [0.0900306, 0.6652410, 0.2447285], rtol=1e-5)
+    assert not online[0, :2048].any()
