@@ -123,5 +123,5 @@ def compare(
     )
     with messages.progress("comparing") as progress:
         report = engine.compare(source, options, threads=threads, progress=progress)
-    messages.overflows(source.overflows)
+    messages.overflows(source.overflows, source.overflow_count)
     how.write(report)

@@ -128,5 +128,5 @@ def compute(
                 progress=progress,
                 values=values if values.wanted else None,
             )
-        messages.overflows(source.overflows)
+        messages.overflows(source.overflows, source.overflow_count)
         how.write(values.put_into(report))

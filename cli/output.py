@@ -22,7 +22,7 @@ from softmax_tool.writers import text
 from .options import STDIN, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from softmax_tool.readers.source import InputOverflow
     from softmax_tool.report import Report
@@ -154,17 +154,17 @@ class Messages:
         """Say something that may surprise."""
         self._say("warning", message)
 
-    def overflows(self, found: Iterable[InputOverflow]) -> None:
-        """Say which numbers of the input no float64 can hold."""
-        told = list(found)
-        for overflow in told[:OVERFLOWS_SAID]:
+    def overflows(self, found: Sequence[InputOverflow], count: int) -> None:
+        """Say which numbers of the input no float64 can hold; `found` may hold the first only."""
+        told = found[:OVERFLOWS_SAID]
+        for overflow in told:
             self.warning(
                 f"{overflow.path}:{overflow.line}: column {overflow.column}: "
                 f"{overflow.text} is beyond float64 and read as infinite"
             )
-        if len(told) > OVERFLOWS_SAID:
-            rest = display.count(len(told) - OVERFLOWS_SAID)
-            self.warning(f"{rest} more numbers are beyond float64 and read as infinite")
+        if count > len(told):
+            rest = display.plural(count - len(told), "more number is", "more numbers are")
+            self.warning(f"{rest} beyond float64 and read as infinite")
 
     def _say(self, kind: str, message: str) -> None:
         if not self.quiet and sys.stderr is not None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    import numpy as np
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
@@ -41,17 +38,6 @@ class Exact:
         tail = None if self.tail is None else self.tail[key]
         return Exact(self.hi[key], tail, self.nonzero[key], self.infinite[key])
 
-    @classmethod
-    def concatenate(cls, parts: Sequence[Exact]) -> Exact:
-        """Join the values of consecutive rows."""
-        tails = [part.tail for part in parts if part.tail is not None]
-        return cls(
-            np.concatenate([part.hi for part in parts]),
-            np.concatenate(tails) if tails else None,
-            np.concatenate([part.nonzero for part in parts]),
-            np.concatenate([part.infinite for part in parts]),
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -70,20 +56,6 @@ class Reference:
     invalid: Mask  # (rows, 1)
     masked: Mask
     classes: int
-
-    @classmethod
-    def concatenate(cls, parts: Sequence[Reference]) -> Reference:
-        """Join the references of consecutive rows."""
-        if len(parts) == 1:
-            return parts[0]
-        joined: dict[str, Any] = {"classes": parts[0].classes}
-        for field in fields(cls):
-            values = [getattr(part, field.name) for part in parts]
-            if isinstance(values[0], Exact):
-                joined[field.name] = Exact.concatenate(values)
-            elif field.name not in joined:
-                joined[field.name] = np.concatenate(values)
-        return cls(**joined)
 
     def __getitem__(self, rows: Any) -> Reference:
         return Reference(
