@@ -1,0 +1,5 @@
+"""NumPy, and nothing else."""
+
+import numpy as np
+
+print(np.__version__)
