@@ -77,16 +77,7 @@ class Conditions:
 
     def at(self, columns: NDArray[np.int64]) -> Conditions:
         """Return the same for one class of each row; what belongs to the row stays as it is."""
-        r = self.reference
-        rows = np.arange(len(columns))[:, None]
-        picked = replace(
-            r,
-            softmax=r.softmax[rows, columns],
-            log_softmax=r.log_softmax[rows, columns],
-            shifted=r.shifted[rows, columns],
-            masked=r.masked[rows, columns],
-        )
-        return replace(self, reference=picked)
+        return replace(self, reference=self.reference.at(columns))
 
 
 Bound = Callable[[Conditions], Array]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.tiling import TILE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,18 +35,29 @@ def evaluate(function: str, x: NDArray[Any], target: FloatFormat) -> NDArray[Any
 
     exp(-inf) = 0, log(0) = -inf, log1p(-1) = -inf, the logarithm of less is NaN.
     """
-    with np.errstate(all="ignore"):
-        wide = np.asarray(_FUNCTIONS[function](x.astype(np.float64, copy=False)))
-        if target.precision == 53:
-            return wide
-        rounded = target.round(wide)
-        if target.precision <= _NEVER_CLOSE:
-            return rounded
-        undecided = np.flatnonzero(_near_boundary(wide, target))
+    x = np.ascontiguousarray(x)
+    result = np.empty(x.shape, target.carrier)
+    flat, rounded = x.reshape(-1), result.reshape(-1)
+    for start in range(0, flat.size, TILE):
+        tile = slice(start, start + TILE)
+        with np.errstate(all="ignore"):
+            rounded[tile] = _evaluate(function, flat[tile], target)
+    return result
+
+
+def _evaluate(function: str, x: NDArray[Any], target: FloatFormat) -> NDArray[Any]:
+    wide = x.astype(np.float64)
+    _FUNCTIONS[function](wide, out=wide)
+    if target.precision == 53:
+        return wide
+    rounded = target.round(wide)
+    if target.precision <= _NEVER_CLOSE:
+        return rounded
+    undecided = np.flatnonzero(_near_boundary(wide, target))
     if undecided.size:
-        arguments, inverse = np.unique(x.flat[undecided], return_inverse=True)
+        arguments, inverse = np.unique(x[undecided], return_inverse=True)
         decided = [_decide(function, float(a), target) for a in arguments]
-        rounded.flat[undecided] = np.asarray(decided)[inverse]
+        rounded[undecided] = np.asarray(decided)[inverse]
     return rounded
 
 
@@ -57,13 +70,15 @@ def _near_boundary(wide: NDArray[np.float64], target: FloatFormat) -> NDArray[np
 
 def _near_float32_boundary(wide: NDArray[np.float64], target: FloatFormat) -> NDArray[np.bool_]:
     # A float64 keeps 29 bits more; at a boundary between float32 neighbours they are 100…0.
-    margin = np.int64(1 << 4)
-    distance = (wide.view(np.int64) + ((1 << 28) + margin)) & ((1 << 29) - 1)
-    near = distance < 2 * margin
-    tiny = np.flatnonzero((np.abs(wide) < target.smallest_normal) & (wide != 0))
-    if tiny.size:
-        near.flat[tiny] = _rounds_both_ways(wide.flat[tiny], target)
-    return near & np.isfinite(wide)
+    margin = 1 << 4
+    distance = wide.view(np.int64) + ((1 << 28) + margin)
+    distance &= (1 << 29) - 1
+    near = np.asarray(distance < 2 * margin)
+    tiny = np.abs(wide) < target.smallest_normal
+    if tiny.any():
+        some = np.flatnonzero(tiny & (wide != 0))
+        near[some] = _rounds_both_ways(wide[some], target)
+    return near & np.isfinite(wide) if near.any() else near
 
 
 def _rounds_both_ways(wide: NDArray[np.float64], target: FloatFormat) -> NDArray[np.bool_]:

@@ -6,71 +6,156 @@ so that it does not cancel near 0.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.arithmetic.selection import drop_first_max
-from softmax_tool.arithmetic.tree import tree_sum
-from softmax_tool.exact.values import Exact, Reference
+from softmax_tool.arithmetic.tree import LEAF, combine_leaves, leaf_sums
+from softmax_tool.exact.values import Exact, Reference, RowValues
+from softmax_tool.tiling import Scratch, tiles
 
 if TYPE_CHECKING:
-    from softmax_tool.exact.values import Array
+    from numpy.typing import NDArray
+
+    from softmax_tool.exact.values import Array, Columns, Mask
+
+_U = 2.0**-53
+# NumPy's exp and log1p are within 4 ULP on every processor, and an ULP is up to 2 u.
+_FUNCTION = 8.0
 
 
-def softmax_error(r: Reference) -> Array:
-    """Bound the relative error of each softmax value that is not subnormal.
+def softmax_error(rows: RowValues, shifted: Array, classes: int, *, exact_shift: bool) -> Array:
+    """Bound the relative error of softmax values that are not subnormal.
 
-    The shift costs |z| u relative to e**z, u = 2**-53; exp 8 u (4 ULP, doubled); the sum that of
-    its terms on average and 37 u + ⌈log2⌈n/1024⌉⌉ u; the quotient and 1 + T one each.
+    The shift, where it rounds, costs |z| u relative to e**z, u = 2**-53; exp 8 u; the sum of the
+    others its own error by their share; 1 + T and the quotient one u each.
     """
-    return np.asarray((np.abs(r.shifted) + r.mean_shift + _constant(r)) * 2.0**-53)
+    shift = 0.0 if exact_shift else np.abs(shifted)
+    share = -np.expm1(-rows.log_sum)
+    of_sum = _sum_error(rows, classes, exact_shift=exact_shift) * share
+    return np.asarray((shift + _FUNCTION + of_sum + 3) * _U * 1.01)
 
 
-def log_softmax_error(r: Reference) -> Array:
-    """Bound the relative error of each log-softmax value that is not subnormal, (rows, 1).
+def log_softmax_error(rows: RowValues, values: Array, classes: int, *, exact_shift: bool) -> Array:
+    """Bound the relative error of log-softmax values that are not subnormal.
 
-    With T the sum over the others, log1p(T) has the relative error of T and 8 u more; the shift and
-    the difference, of numbers of one sign, one u each.
+    With T the sum over the others, log1p(T) is off by T/(1 + T) times the relative error of T, and
+    by 8 u of itself; the shift, where it rounds, and the difference, of numbers of one sign, cost u
+    each.
     """
+    share = -np.expm1(-rows.log_sum)
+    of_row = _sum_error(rows, classes, exact_shift=exact_shift) * share + _FUNCTION * rows.log_sum
     with np.errstate(all="ignore"):
-        others = np.expm1(r.log_sum)
-        spread = np.where(others > 0, r.mean_shift * (1 + others) / others, 0.0)
-    return np.asarray((np.minimum(spread, 1000.0) + _constant(r)) * 2.0**-53)
+        relative = np.where(of_row > 0, of_row / np.abs(values), 0.0)
+    return np.asarray((relative + 1 + (not exact_shift)) * _U * 1.01)
 
 
-def _constant(r: Reference) -> float:
-    return 64 + (r.classes // 1024).bit_length()
+def _sum_error(rows: RowValues, classes: int, *, exact_shift: bool) -> Array:
+    """Bound the relative error of T, in u: of its terms on average, and of 27 + ⌈log2⌉ sums."""
+    share = -np.expm1(-rows.log_sum)
+    with np.errstate(all="ignore"):
+        spread = np.where(share > 0, rows.mean_shift / share, 0.0)
+    shift = np.zeros_like(spread) if exact_shift else np.minimum(spread, 1000.0)
+    return np.asarray(shift + _FUNCTION + 28 + (classes // LEAF).bit_length())
 
 
-def reference(logits: Array) -> Reference:
-    """Return the true softmax and log-softmax of float64 logits (rows, classes).
+def reference(logits: NDArray[Any]) -> Reference:
+    """Return the true softmax and log-softmax of logits (rows, classes) of any floating type.
 
     Relative error of each element: `softmax_error` and `log_softmax_error`.
     """
-    masked = np.isneginf(logits)
     with np.errstate(all="ignore"):
-        maximum = logits.max(axis=1, keepdims=True)
-        invalid = ~np.isfinite(maximum)
-        shifted = logits - maximum
-        e = np.exp(shifted)
-        others = tree_sum(drop_first_max(e, logits))
-        log_sum = np.log1p(others)
-        softmax = e / (1 + others)
-        log_softmax = shifted - log_sum
-        mean_shift = tree_sum(np.where(masked, 0.0, softmax * -shifted))
-        lse = maximum + log_sum
-    # Below 1 by less than float64 can tell, but below: its ULP is that of the binade below 1.
-    softmax[(softmax == 1) & (others > 0)] = np.nextafter(1.0, 0.0)
-    alone = np.count_nonzero(~masked, axis=1, keepdims=True) == 1
-    return Reference(
-        softmax=Exact(softmax, None, ~masked, np.zeros_like(masked)),
-        log_softmax=Exact(log_softmax, None, masked | ~alone, masked),
-        shifted=shifted,
-        log_sum=log_sum,
-        lse=lse,
-        mean_shift=mean_shift,
-        invalid=invalid,
-        masked=masked,
-        classes=logits.shape[1],
-    )
+        rows, others = _of_rows(logits)
+    return Reference(rows, Float64Elements(logits, rows, others), logits.shape[1])
+
+
+def _of_rows(logits: NDArray[Any]) -> tuple[RowValues, Array]:
+    """Return what belongs to rows, and T, the sum of exp z over all but the first maximum."""
+    rows, classes = logits.shape
+    maximum = logits.max(axis=1, keepdims=True).astype(np.float64)
+    minimum = logits.min(axis=1, keepdims=True).astype(np.float64)
+    first = logits.argmax(axis=1)
+    leaves = -(-classes // LEAF)
+    sums, shifts = np.empty((rows, leaves)), np.empty((rows, leaves))
+    z_scratch, e_scratch = Scratch(logits.shape), Scratch(logits.shape)
+    any_masked = bool((minimum == -np.inf).any())
+    for tile in tiles(logits.shape):
+        above, columns = tile
+        z = _shift(logits[tile], maximum[above], z_scratch)
+        e = np.exp(z, out=e_scratch.like(z))
+        here = slice(columns.start // LEAF, -(-columns.stop // LEAF))
+        _drop(e, first[above] - columns.start)
+        sums[above, here] = leaf_sums(e)
+        if any_masked:
+            z[z == -np.inf] = 0.0
+        shifts[above, here] = leaf_sums(np.multiply(e, z, out=z))
+    others = combine_leaves(sums)
+    mean_shift = np.abs(combine_leaves(shifts)) / (1 + others)
+    alone = np.zeros((rows, 1), bool)
+    if classes == 1 or any_masked:
+        alone = np.count_nonzero(logits != -np.inf, axis=1, keepdims=True) == 1
+    invalid = ~np.isfinite(maximum)
+    return RowValues(maximum, minimum, np.log1p(others), mean_shift, invalid, alone), others
+
+
+def _shift(x: NDArray[Any], maximum: Array, scratch: Scratch) -> Array:
+    z = scratch.like(x)
+    np.copyto(z, x)
+    return np.subtract(z, maximum if len(maximum) > 1 else maximum[0, 0], out=z)
+
+
+def _drop(e: Array, columns: NDArray[np.intp]) -> None:
+    """Write 0 in one column of each row, where the tile holds it."""
+    inside = np.flatnonzero((columns >= 0) & (columns < e.shape[1]))
+    e[inside, columns[inside]] = 0.0
+
+
+@dataclass(frozen=True)
+class Float64Elements:
+    """Elements made in float64 when they are asked for."""
+
+    logits: NDArray[Any]  # of any columns
+    rows: RowValues
+    others: Array
+
+    def __getitem__(self, rows: Any) -> Float64Elements:
+        return Float64Elements(self.logits[rows], self.rows[rows], self.others[rows])
+
+    def at(self, columns: Columns) -> Float64Elements:
+        picked = np.take_along_axis(self.logits, columns, axis=1)
+        return Float64Elements(picked, self.rows, self.others)
+
+    @cached_property
+    def masked(self) -> Mask:
+        return np.asarray(self.logits == -np.inf)
+
+    @cached_property
+    def shifted(self) -> Array:
+        with np.errstate(all="ignore"):
+            return self.logits.astype(np.float64) - self.rows.maximum
+
+    @cached_property
+    def softmax(self) -> Exact:
+        hi = np.empty(self.logits.shape)
+        scratch = Scratch(hi.shape)
+        with np.errstate(all="ignore"):
+            total = 1 + self.others
+            for tile in tiles(hi.shape):
+                z = _shift(self.logits[tile], self.rows.maximum[tile[0]], scratch)
+                np.divide(np.exp(z, out=z), total[tile[0]], out=hi[tile])
+            # Below 1 by less than float64 can tell, but below: its ULP is that of the binade below.
+            if (total == 1).any():
+                hi[(hi == 1) & (self.others > 0)] = np.nextafter(1.0, 0.0)
+        return Exact(hi, None, ~self.masked, np.zeros_like(self.masked))
+
+    @cached_property
+    def log_softmax(self) -> Exact:
+        hi = np.empty(self.logits.shape)
+        scratch = Scratch(hi.shape)
+        with np.errstate(all="ignore"):
+            for tile in tiles(hi.shape):
+                z = _shift(self.logits[tile], self.rows.maximum[tile[0]], scratch)
+                np.subtract(z, self.rows.log_sum[tile[0]], out=hi[tile])
+        return Exact(hi, None, self.masked | ~self.rows.alone, self.masked)

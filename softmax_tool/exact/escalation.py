@@ -7,46 +7,124 @@ can see is moved off it, to the side on which the true value lies.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_tool.exact import double, quad
+from softmax_tool.exact.double import Float64Elements
+from softmax_tool.tiling import tiles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-    from softmax_tool.exact.values import Array, Exact, Mask, Reference
+    from softmax_tool.exact.values import Array, Columns, Exact, Mask, Reference
     from softmax_tool.formats import FloatFormat
 
 
-def reference(logits: Array, target: FloatFormat) -> Reference:
+def reference(logits: NDArray[Any], target: FloatFormat) -> Reference:
     """Return the true softmax and log-softmax; rounding `hi` to `target` rounds the true values."""
     plain = double.reference(logits)
-    undecided = _undecided(plain.softmax, double.softmax_error(plain), target)
-    undecided |= _undecided(plain.log_softmax, double.log_softmax_error(plain), target)
-    undecided &= ~plain.invalid
-    rows = np.flatnonzero(undecided.any(axis=1))
-    if not rows.size:
-        return plain
-    wide = quad.reference(logits[rows])
-    return replace(
-        plain,
-        softmax=_settled(plain.softmax, wide.softmax, rows),
-        log_softmax=_settled(plain.log_softmax, wide.log_softmax, rows),
-    )
+    elements = plain.elements
+    assert isinstance(elements, Float64Elements)  # noqa: S101  (what that reference is made of)
+    settled = SettledElements(elements, logits, None, target, _shifts_exactly(logits))
+    return replace(plain, elements=settled)
 
 
-def _undecided(values: Exact, tolerance: Array, target: FloatFormat) -> Mask:
-    """Return which values round differently at the two ends of their interval."""
-    undecided = np.zeros(values.hi.shape, bool)
-    with np.errstate(all="ignore"):
-        suspects = np.nonzero(_near_boundary(values.hi, target))
-        hi = values.hi[suspects]
-        error = hi * np.broadcast_to(tolerance, values.hi.shape)[suspects]
-        undecided[suspects] = target.round(hi - error) != target.round(hi + error)
-    return undecided
+@dataclass(frozen=True)
+class SettledElements:
+    """Elements made in float64 when asked for, and in double-double where float64 cannot tell."""
+
+    plain: Float64Elements
+    logits: NDArray[Any]  # of all classes
+    columns: Columns | None  # which of them these elements are; None: all
+    target: FloatFormat
+    exact_shift: bool
+
+    def __getitem__(self, rows: Any) -> SettledElements:
+        return replace(
+            self,
+            plain=self.plain[rows],
+            logits=self.logits[rows],
+            columns=None if self.columns is None else self.columns[rows],
+        )
+
+    def at(self, columns: Columns) -> SettledElements:
+        return replace(self, plain=self.plain.at(columns), columns=columns)
+
+    @property
+    def masked(self) -> Mask:
+        return self.plain.masked
+
+    @property
+    def shifted(self) -> Array:
+        return self.plain.shifted
+
+    @cached_property
+    def softmax(self) -> Exact:
+        def error(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
+            some = self.plain.rows[rows]
+            shifted = self.plain.logits[rows, columns, None] - some.maximum
+            classes = self.logits.shape[1]
+            return double.softmax_error(some, shifted, classes, exact_shift=self.exact_shift)
+
+        return self._settled(self.plain.softmax, error, lambda wide: wide.softmax)
+
+    @cached_property
+    def log_softmax(self) -> Exact:
+        values = self.plain.log_softmax
+
+        def error(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
+            some, y = self.plain.rows[rows], values.hi[rows, columns, None]
+            classes = self.logits.shape[1]
+            return double.log_softmax_error(some, y, classes, exact_shift=self.exact_shift)
+
+        return self._settled(values, error, lambda wide: wide.log_softmax)
+
+    def _settled(
+        self,
+        values: Exact,
+        error: Callable[[NDArray[np.intp], NDArray[np.intp]], Array],
+        quantity: Callable[[Reference], Exact],
+    ) -> Exact:
+        rows, columns = _suspects(values.hi, self.target)
+        valid = ~self.plain.rows.invalid[rows, 0]
+        rows, columns = rows[valid], columns[valid]
+        if not rows.size:
+            return values
+        with np.errstate(all="ignore"):
+            hi = values.hi[rows, columns]
+            margin = hi * error(rows, columns)[:, 0]
+            undecided = self.target.round(hi - margin) != self.target.round(hi + margin)
+        again = np.unique(rows[undecided])
+        if not again.size:
+            return values
+        wide = quad.reference(self.logits[again].astype(np.float64))
+        if self.columns is not None:
+            wide = wide.at(self.columns[again])
+        settled = values.hi.copy()
+        settled[again] = round_to_odd(quantity(wide))
+        return replace(values, hi=settled)
+
+
+def _shifts_exactly(logits: NDArray[Any]) -> bool:
+    """Tell whether every x − max x is a float64, for logits of at most 24 bits.
+
+    All are multiples of one ULP of the smallest that is not 0, and 52 bits hold their differences.
+    """
+    magnitudes = np.abs(logits)
+    largest = magnitudes.max(initial=0)
+    smallest = magnitudes.min(initial=np.inf)
+    if smallest == 0 or not np.isfinite(largest):
+        some = magnitudes[(magnitudes != 0) & np.isfinite(magnitudes)]
+        if not some.size:
+            return True
+        largest, smallest = some.max(), some.min()
+    return bool(float(largest) <= float(smallest) * 2.0**26)
 
 
 # No tolerance exceeds 2**-41: logits further apart than 1000 have a softmax of 0 in every format
@@ -54,8 +132,21 @@ def _undecided(values: Exact, tolerance: Array, target: FloatFormat) -> Mask:
 _COARSE = 2.0**-41
 
 
+def _suspects(hi: Array, target: FloatFormat) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of all values within 2**-41 of a boundary, and of few others."""
+    rows, columns = [], []
+    for tile in tiles(hi.shape):
+        with np.errstate(all="ignore"):
+            near = _near_boundary(hi[tile], target)
+        if near.any():
+            there = np.nonzero(near)
+            rows.append(there[0] + tile[0].start)
+            columns.append(there[1] + tile[1].start)
+    nothing = np.empty(0, np.intp)
+    return np.concatenate([nothing, *rows]), np.concatenate([nothing, *columns])
+
+
 def _near_boundary(hi: Array, target: FloatFormat) -> Mask:
-    """Return all values within 2**-41 of a rounding boundary, and few others, quickly."""
     if target.precision <= 11:
         narrow = hi.astype(np.float32)  # whose own rounding is covered by the wider interval
         below, above = narrow * np.float32(1 - 2.0**-21), narrow * np.float32(1 + 2.0**-21)
@@ -63,16 +154,12 @@ def _near_boundary(hi: Array, target: FloatFormat) -> Mask:
     if target.precision != 24:
         return np.asarray(target.round(hi * (1 - _COARSE)) != target.round(hi * (1 + _COARSE)))
     # Of the 29 bits that float64 has more, a boundary has 100…0.
-    margin = np.int64(1 << 13)
-    distance = (hi.view(np.int64) + ((1 << 28) + margin)) & ((1 << 29) - 1)
-    tiny = (np.abs(hi) < target.smallest_normal) & (hi != 0)
-    return np.asarray((distance < 2 * margin) | tiny)
-
-
-def _settled(values: Exact, wide: Exact, rows: NDArray[np.intp]) -> Exact:
-    hi = values.hi.copy()
-    hi[rows] = round_to_odd(wide)
-    return replace(values, hi=hi)
+    margin = 1 << 13
+    distance = hi.view(np.int64) + ((1 << 28) + margin)
+    distance &= (1 << 29) - 1
+    near = np.asarray(distance < 2 * margin)
+    tiny = np.abs(hi) < target.smallest_normal
+    return near | (tiny & (hi != 0)) if tiny.any() else near
 
 
 def round_to_odd(values: Exact) -> Array:

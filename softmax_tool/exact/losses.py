@@ -30,9 +30,9 @@ def losses(reference: Reference, targets: Targets) -> Exact:
     relative to the sum of the terms' magnitudes. In float64 otherwise.
     """
     coefficients = _coefficients(reference, targets)
-    y = reference.log_softmax
     if targets.labels is not None and not targets.smoothing:
-        y = y[np.arange(len(targets.labels))[:, None], targets.labels]
+        reference = reference.at(targets.labels)
+    y = reference.log_softmax
     with np.errstate(all="ignore"):
         hi = (-coefficients.hi * y.hi).sum(axis=1, keepdims=True)
         tail = None
@@ -91,4 +91,4 @@ def mask_of(reference: Reference, targets: Targets) -> Mask:
     """Return which rows have a masked class as their only target, (rows, 1)."""
     if targets.labels is None or targets.smoothing:
         return np.zeros((len(reference.invalid), 1), dtype=bool)
-    return np.take_along_axis(reference.masked, targets.labels, axis=1)
+    return reference.at(targets.labels).masked

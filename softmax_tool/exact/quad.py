@@ -27,7 +27,7 @@ from softmax_tool.exact.double_double import (
     row_sum,
     two_sum,
 )
-from softmax_tool.exact.values import Exact, Reference
+from softmax_tool.exact.values import Exact, KnownElements, Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,17 +97,13 @@ def _reference(logits: Array) -> Reference:
     _mark_hidden(softmax, log_softmax, plain)
     ties.settle(softmax, logits, logarithm=False)
     ties.settle(log_softmax, logits, logarithm=True)
-    return Reference(
-        softmax=Exact(*softmax, plain.softmax.nonzero, plain.softmax.infinite),
-        log_softmax=Exact(*log_softmax, plain.log_softmax.nonzero, plain.log_softmax.infinite),
-        shifted=plain.shifted,
-        log_sum=plain.log_sum,
-        lse=plain.lse,
-        mean_shift=plain.mean_shift,
-        invalid=plain.invalid,
-        masked=plain.masked,
-        classes=classes,
+    elements = KnownElements(
+        plain.shifted,
+        plain.masked,
+        Exact(*softmax, plain.softmax.nonzero, plain.softmax.infinite),
+        Exact(*log_softmax, plain.log_softmax.nonzero, plain.log_softmax.infinite),
     )
+    return Reference(plain.of_rows, elements, classes)
 
 
 def _tiles(shape: tuple[int, int]) -> Iterator[Tile]:

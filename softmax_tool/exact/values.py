@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
+    Columns = NDArray[np.integer[Any]]
     Mask = NDArray[np.bool_]
 
 
@@ -39,6 +41,72 @@ class Exact:
         return Exact(self.hi[key], tail, self.nonzero[key], self.infinite[key])
 
 
+class Elements(Protocol):
+    """The elementwise part of a reference; what it is asked for may be made only then."""
+
+    @property
+    def shifted(self) -> Array:
+        """Return x - max x."""
+
+    @property
+    def masked(self) -> Mask:
+        """Where the logit is -inf."""
+
+    @property
+    def softmax(self) -> Exact:
+        """The true softmax."""
+
+    @property
+    def log_softmax(self) -> Exact:
+        """The true log-softmax."""
+
+    def __getitem__(self, rows: Any) -> Elements:
+        """Return the elements of some rows."""
+
+    def at(self, columns: Columns) -> Elements:
+        """Return the elements in some columns of each row, (rows, some)."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownElements:
+    """Elements that are there already."""
+
+    shifted: Array
+    masked: Mask
+    softmax: Exact
+    log_softmax: Exact
+
+    def __getitem__(self, rows: Any) -> KnownElements:
+        return KnownElements(
+            self.shifted[rows], self.masked[rows], self.softmax[rows], self.log_softmax[rows]
+        )
+
+    def at(self, columns: Columns) -> KnownElements:
+        return self[np.arange(len(columns))[:, None], columns]
+
+
+@dataclass(frozen=True, slots=True)
+class RowValues:
+    """What belongs to whole rows of logits x with m = max x; every array is (rows, 1)."""
+
+    maximum: Array
+    minimum: Array
+    log_sum: Array  # log Σ exp(x - m)
+    mean_shift: Array  # Σ p |x - m|
+    invalid: Mask
+    alone: Mask  # all logits but one are -inf
+
+    def __getitem__(self, rows: Any) -> RowValues:
+        return RowValues(
+            self.maximum[rows],
+            self.minimum[rows],
+            self.log_sum[rows],
+            self.mean_shift[rows],
+            self.invalid[rows],
+            self.alone[rows],
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """The true softmax and log-softmax of a block of rows, and what their bounds depend on.
@@ -47,25 +115,51 @@ class Reference:
     nothing but -inf are `invalid`: NaN by definition. `masked` logits are -inf.
     """
 
-    softmax: Exact
-    log_softmax: Exact
-    shifted: Array  # x - max x
-    log_sum: Array  # log Σ exp(x - max x), (rows, 1)
-    lse: Array  # log Σ exp x, (rows, 1)
-    mean_shift: Array  # Σ p |x - max x|, (rows, 1)
-    invalid: Mask  # (rows, 1)
-    masked: Mask
+    of_rows: RowValues
+    elements: Elements
     classes: int
 
+    @property
+    def softmax(self) -> Exact:
+        return self.elements.softmax
+
+    @property
+    def log_softmax(self) -> Exact:
+        return self.elements.log_softmax
+
+    @property
+    def shifted(self) -> Array:
+        """Return x - max x."""
+        return self.elements.shifted
+
+    @property
+    def masked(self) -> Mask:
+        return self.elements.masked
+
+    @property
+    def log_sum(self) -> Array:
+        """The sum's logarithm, log Σ exp(x - max x), (rows, 1)."""
+        return self.of_rows.log_sum
+
+    @property
+    def lse(self) -> Array:
+        """The log-sum-exp, log Σ exp x, (rows, 1)."""
+        with np.errstate(invalid="ignore"):
+            return self.of_rows.maximum + self.of_rows.log_sum
+
+    @property
+    def mean_shift(self) -> Array:
+        """Σ p |x - max x|, (rows, 1)."""
+        return self.of_rows.mean_shift
+
+    @property
+    def invalid(self) -> Mask:
+        """Rows that are NaN by definition, (rows, 1)."""
+        return self.of_rows.invalid
+
     def __getitem__(self, rows: Any) -> Reference:
-        return Reference(
-            self.softmax[rows],
-            self.log_softmax[rows],
-            self.shifted[rows],
-            self.log_sum[rows],
-            self.lse[rows],
-            self.mean_shift[rows],
-            self.invalid[rows],
-            self.masked[rows],
-            self.classes,
-        )
+        return Reference(self.of_rows[rows], self.elements[rows], self.classes)
+
+    def at(self, columns: Columns) -> Reference:
+        """Return the same for some columns of each row; what belongs to the row stays as it is."""
+        return Reference(self.of_rows, self.elements.at(columns), self.classes)

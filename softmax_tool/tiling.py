@@ -1,0 +1,38 @@
+"""Blocks of rows cut into tiles that stay in a core's own cache, and scratch to work on them in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    Tile = tuple[slice, slice]
+
+# 256 kB of float64: long enough that NumPy's own cost of a call does not show, and a handful of
+# such arrays fit a second-level cache.
+TILE = 1 << 15
+
+
+def tiles(shape: tuple[int, ...]) -> Iterator[Tile]:
+    """Cut (rows, classes) into tiles of whole rows, or of one row where rows are long."""
+    rows, classes = shape
+    height, width = max(1, TILE // max(classes, 1)), min(classes, TILE)
+    for top in range(0, rows, height):
+        for left in range(0, classes, width):
+            yield slice(top, min(top + height, rows)), slice(left, min(left + width, classes))
+
+
+class Scratch:
+    """One array of float64 that is written again and again, in the shape of each tile."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._flat = np.empty(min(shape[0] * shape[1], TILE))
+
+    def like(self, tile: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the part of it that has the shape of a tile."""
+        return self._flat[: tile.size].reshape(tile.shape)
