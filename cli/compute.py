@@ -103,6 +103,7 @@ def compute(
         labels=labels,
         label_column=label_column,
         ignore_index=ignore_index,
+        threads=threads,
     )
     options = Options(
         dtypes=dtypes(dtype),

@@ -89,7 +89,8 @@ MAY_IMPORT: dict[str, tuple[str, ...] | None] = {
     # Of arithmetic, what chooses and arranges values: the rounding is its own.
     "exact": ("formats", "targets", "arithmetic.tree", "arithmetic.selection", "tiling"),
     "ulp": ("formats", "exact", "exact_sum"),
-    "readers": ("errors",),
+    "ahead": ("errors",),
+    "readers": ("ahead", "errors"),
     "writers": ("errors",),
     "report": (),
     "renderers": ("report", "errors", "version"),

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.errors import InputError
-from softmax_tool.readers.csv import parsed_batches, sniffed
+from softmax_tool.readers.csv import parsed_batches
+from softmax_tool.readers.dialect import sniffed
 from softmax_tool.readers.layout import Layout
 from softmax_tool.readers.npy import MAGIC, array_chunks, numbers_of, read_header
 from softmax_tool.readers.origin import head
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from softmax_tool.readers.csv import Dialect, Parsed
+    from softmax_tool.readers.csv import Parsed
+    from softmax_tool.readers.dialect import Dialect
     from softmax_tool.readers.origin import Origin
 
 _NUMBERS_AT_A_TIME = 1 << 16

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.readers.csv import Dialect, OverflowLog, parsed_batches
+from softmax_tool.readers.csv import OverflowLog, parsed_batches
 from softmax_tool.readers.labels import checked_classes, line_place
 from softmax_tool.readers.layout import Layout, boxes, rows_of
 from softmax_tool.readers.npy import Header, Numbers, array_chunks, exact
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.readers.csv import Parsed
+    from softmax_tool.readers.dialect import Dialect
     from softmax_tool.readers.origin import Origin
     from softmax_tool.readers.table import Chunk
 
@@ -82,6 +83,7 @@ class TextPart:
     label_column: int | None = None
     label_name: str | None = None
     ignore_index: int = -100
+    threads: int = 1
 
     @property
     def path(self) -> str:
@@ -123,7 +125,7 @@ class TextPart:
         return None if self.label_name is None else f"{self.path}:{self.label_name}"
 
     def chunks(self, rows: int, log: OverflowLog) -> Iterator[Chunk]:
-        parsed = parsed_batches(self.origin, self.dialect, log, self.label_column)
+        parsed = parsed_batches(self.origin, self.dialect, log, self.label_column, self.threads)
         return _regrouped((self._split(batch) for batch in parsed), rows)
 
     def _split(self, parsed: Parsed) -> Chunk:

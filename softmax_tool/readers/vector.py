@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.errors import InputError
-from softmax_tool.readers.csv import parsed_batches, sniffed
+from softmax_tool.readers.csv import parsed_batches
+from softmax_tool.readers.dialect import sniffed
 from softmax_tool.readers.layout import Layout
 from softmax_tool.readers.npy import MAGIC, array_chunks, numbers_of, read_header
 from softmax_tool.readers.opening import open_origin

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softmax_tool.errors import InputError, SoftmaxToolError, UsageError
-from softmax_tool.readers import csv, open_logits
+from softmax_tool.readers import csv, lines, open_logits
+from softmax_tool.readers.cells import rows_of_text
+from softmax_tool.readers.dialect import Dialect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,15 +96,17 @@ def test_any_spelling_reads_back_the_same_bits(
     assert source.overflow_count == 0
 
 
-@given(TABLES, st.integers(1, 40), st.sampled_from(["\n", "\r\n", "\r"]))
-def test_the_size_of_a_batch_changes_nothing(
-    values: list[list[float]], size: int, end: str
+@given(TABLES, st.integers(1, 40), st.sampled_from(["\n", "\r\n", "\r"]), st.integers(1, 3))
+def test_neither_the_size_of_a_batch_nor_threads_change_anything(
+    values: list[list[float]], size: int, end: str, threads: int
 ) -> None:
     text = end.join(",".join(map(repr, row)) for row in values) + end + "# the end"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv, "BATCH_BYTES", size)
-        np.testing.assert_array_equal(rows(source_of(text, header="no")), np.array(values))
-        bad = source_of(f"{text}{end}{end}word", header="no")
+        patch.setattr(lines, "BATCH_BYTES", size)
+        np.testing.assert_array_equal(
+            rows(source_of(text, header="no", threads=threads)), np.array(values)
+        )
+        bad = source_of(f"{text}{end}{end}word", header="no", threads=threads)
         line = len(values) + 3
         with pytest.raises(InputError, match=rf"^<stdin>:{line}: column 0 is 'word'"):
             rows(bad)
@@ -112,17 +116,17 @@ CELLS = st.text("0123456789+-.eEinfaty_x, \"'#;\t\u00a0\u0661", max_size=6)
 
 
 @given(st.lists(st.lists(CELLS, min_size=1, max_size=3).map(",".join), min_size=1, max_size=4))
-def test_both_ways_to_parse_agree(lines: list[str]) -> None:
-    """What `loadtxt` accepts must be what the careful reading makes of it."""
-    text = "\n".join(lines)
+def test_all_ways_to_parse_agree(written: list[str]) -> None:
+    """What `table` or `loadtxt` accepts must be what the careful reading makes of it."""
+    text = "\n".join(written)
     for delimiter in (",", ";", "\t", None):
-        first = next(iter(csv.rows_of_text(csv.Batch(text, 1), delimiter)), None)
+        first = next(iter(rows_of_text(lines.Batch(text, 1), delimiter)), None)
         if first is None:
             continue
-        dialect = csv.Dialect(delimiter, len(first.cells), None, 0, first, False)
+        dialect = Dialect(delimiter, len(first.cells), None, 0, first, False)
         fast = csv._fast(text, dialect)
         if fast is not None:
-            careful = csv._careful(csv.Batch(text, 1), dialect, "table.csv")
+            careful = csv._careful(lines.Batch(text, 1), dialect, "table.csv")
             np.testing.assert_array_equal(fast, careful)
 
 
@@ -230,8 +234,8 @@ def test_numbers_are_rounded_once_to_the_nearest_float64() -> None:
 
 
 def test_a_line_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv, "BATCH_BYTES", 16)
-    monkeypatch.setattr(csv, "LONGEST_LINE", 100)
+    monkeypatch.setattr(lines, "BATCH_BYTES", 16)
+    monkeypatch.setattr(lines, "LONGEST_LINE", 100)
     with pytest.raises(InputError, match=r"^<stdin>:2: the line is longer than 100 bytes"):
         rows(source_of("1,2\n" + "1" * 200))
 

@@ -1,0 +1,71 @@
+"""Several pieces of work at a time, on threads, with the results in order."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice
+from typing import TYPE_CHECKING, TypeVar
+
+from softmax_tool.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def in_order(
+    work: Callable[[_Item], _Result], items: Iterable[_Item], threads: int
+) -> Iterator[_Result]:
+    """Yield the result of each item, in order; `threads` of them are worked on at a time.
+
+    One item more than that is taken ahead. A single item, and a single thread, need no pool. An
+    `InputError` of taking an item comes after the results before it, as without threads.
+    """
+    if threads == 1:
+        yield from map(work, items)
+        return
+    failure: list[InputError] = []
+    source = _until_failure(items, failure)
+    first = list(islice(source, 2))
+    if len(first) < 2:
+        yield from map(work, first)
+    else:
+        yield from _pooled(work, chain(first, source), threads)
+    if failure:
+        raise failure[0]
+
+
+def _pooled(
+    work: Callable[[_Item], _Result], items: Iterable[_Item], threads: int
+) -> Iterator[_Result]:
+    waiting: deque[Future[_Result]] = deque()
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _until_failure(items: Iterable[_Item], failure: list[InputError]) -> Iterator[_Item]:
+    try:
+        yield from items
+    except InputError as error:
+        failure.append(error)

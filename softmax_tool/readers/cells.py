@@ -1,0 +1,73 @@
+"""The lines of a text file that hold cells, split with care for quotes and comments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from softmax_tool.readers.lines import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line that holds cells: its number, and the cells without quotes and comment."""
+
+    line: int
+    cells: tuple[str, ...]
+
+
+def rows_of_text(batch: Batch, delimiter: str | None) -> Iterator[Row]:
+    """The lines of a batch that hold cells, split with care for quotes and comments."""
+    for offset, line in enumerate(batch.text.split("\n")):
+        cells = cells_of(line, delimiter)
+        if cells:
+            yield Row(batch.first_line + offset, cells)
+
+
+def cells_of(line: str, delimiter: str | None) -> tuple[str, ...]:
+    """The cells of a line without quotes and comment; none where it holds nothing else."""
+    content = line.partition("#")[0]
+    if '"' in content:
+        return _quoted_cells(line, delimiter)
+    if not content.strip() and (delimiter != "\t" or "\t" not in content):
+        return ()
+    if delimiter is None:
+        return tuple(content.split())
+    return tuple(cell.strip() for cell in content.split(delimiter))
+
+
+def _quoted_cells(line: str, delimiter: str | None) -> tuple[str, ...]:
+    """Like `_cells`; a quote inside quotes is written twice, and one that is not closed stays."""
+    cells: list[str] = []
+    cell = ""
+    place = 0
+    while place < len(line) and line[place] != "#":
+        character = line[place]
+        closing = _closing_quote(line, place) if character == '"' and not cell.strip() else 0
+        after = line[closing + 1 : closing + 2]
+        if closing and (not after or after.isspace() or after in {delimiter, "#"}):
+            # Two quotes stand for an empty cell until the end: it must not vanish among blanks.
+            cell = line[place + 1 : closing].replace('""', '"').strip() or '""'
+            place = closing
+        elif character == delimiter or (delimiter is None and character.isspace()):
+            if delimiter is not None or cell:
+                cells.append(cell.strip())
+            cell = ""
+        else:
+            cell += character
+        place += 1
+    if delimiter is not None or cell:
+        cells.append(cell.strip())
+    return tuple("" if each == '""' else each for each in cells)
+
+
+def _closing_quote(line: str, opening: int) -> int:
+    place = opening + 1
+    while (place := line.find('"', place)) != -1:
+        if line[place + 1 : place + 2] != '"':
+            return place
+        place += 2
+    return 0

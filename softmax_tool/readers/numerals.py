@@ -1,0 +1,299 @@
+"""Text to float64, all numerals of a text together, each correctly rounded.
+
+A numeral of at most 19 digits is M·10^k. Its integer M is put together from words of eight digits.
+Where M ≤ 2^53 and |k| ≤ 22, both M and 10^|k| are float64 numbers, and one product or quotient
+rounds once, hence correctly (W. D. Clinger, How to read floating point numbers accurately, PLDI
+1990). Longer quotients are taken to twice the precision, which nearly always settles the rounding.
+What remains, and infinities and NaNs, is read one by one by Python's own `float`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    Places = NDArray[np.int64]
+    Words = NDArray[np.uint64]
+    Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+_NUMBER = re.compile(
+    r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE
+)
+_LINE_END, _POINT, _PLUS, _MINUS, _MARK = b"\n.+-e"
+_LOWER_CASE = 0x20
+_WORD = 8  # digits that are put together at once, one in each byte of 64 bits
+_MOST_DIGITS = 19  # so many always fit into 64 bits
+_LONGEST_EXPONENT = 4
+# The digit in each of the last bytes of a word: of none, one … eight, and so many at most.
+_LAST = np.array(
+    [
+        sum(0x0F << (64 - 8 * place) for place in range(1, min(count, _WORD) + 1))
+        for count in range(3 * _WORD + 1)
+    ],
+    np.uint64,
+)
+_BEFORE = b"\n" * 3 * _WORD  # in front of a text, so that words end at any of its digits
+_LARGEST_POWER = 22
+_POWERS = np.array([10.0**k for k in range(_LARGEST_POWER + 1)])  # all of them exact
+_INTEGER_POWERS = np.array([10**k for k in range(20)], np.uint64)
+_LARGEST_EXACT = np.uint64(1 << 53)
+_PIECE_BYTES = 1 << 19
+# Beyond one in so many that are read one by one, another way is faster.
+_FEW = 16
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number as this reader understands it: no `1_0`, no `0x1p3`.
+
+    >>> is_number("+1e5"), is_number("-Infinity"), is_number("1_0")
+    (True, True, False)
+    """
+    return _NUMBER.fullmatch(cell) is not None
+
+
+def table(text: bytes, delimiter: bytes, columns: int) -> Floats | None:
+    """Read whole lines of `columns` numerals, with single delimiters between them.
+
+    Returns shape (rows, columns), or None where the text is anything else, or where too many
+    numerals would have to be read one by one.
+
+    >>> table(b"1.5,-2\\n1e-3,07.\\n", b",", 2).tolist()
+    [[1.5, -2.0], [0.001, 7.0]]
+    >>> table(b"1.5, -2\\n", b",", 2) is None
+    True
+    """
+    values: list[Floats] = []
+    at_line_end: list[Mask] = []
+    for piece in _pieces(text, delimiter):
+        cells = _cells(piece, delimiter)
+        numbers = None if cells is None else cells.numbers()
+        if cells is None or numbers is None:
+            return None
+        values.append(numbers)
+        at_line_end.append(cells.characters[cells.ends] == _LINE_END)
+    if not values:
+        return None
+    ends = np.concatenate(at_line_end)
+    if len(ends) % columns:
+        return None
+    ends = ends.reshape(-1, columns)
+    if ends[:, :-1].any() or not ends[:, -1].all():
+        return None
+    whole = values[0] if len(values) == 1 else np.concatenate(values)
+    return whole.reshape(-1, columns)
+
+
+def _pieces(text: bytes, delimiter: bytes) -> Iterator[bytes]:
+    """Cut a text behind ends of cells, into pieces that fit the cache."""
+    start = 0
+    while start < len(text):
+        stop = start + _PIECE_BYTES
+        if stop < len(text):
+            cut = max(text.rfind(delimiter, start, stop), text.rfind(b"\n", start, stop)) + 1
+            stop = cut or len(text)  # a cell of that length is none
+        end = b"" if stop < len(text) or text.endswith(b"\n") else b"\n"
+        yield b"".join((_BEFORE, text[start:stop], end))
+        start = stop
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """Where the cells of a text start and end, and where the point and the exponent of each are.
+
+    A cell without a point has it where its digits end, one without an exponent at its end. One is
+    strange that holds more than digits, a point, an exponent, and signs where they belong.
+    """
+
+    characters: NDArray[np.uint8]
+    starts: Places
+    ends: Places
+    points: Places
+    exponents: Places
+    strange: Mask
+
+    def numbers(self) -> Floats | None:
+        """The numbers of all cells; None where one is none, or too many are not settled here."""
+        values, settled = self._values()
+        unsettled = np.flatnonzero(~settled)
+        if len(unsettled) > len(values) // _FEW:
+            return None
+        for place in unsettled.tolist():
+            cell = self._text(place)
+            if not is_number(cell):
+                return None
+            values[place] = float(cell)
+        return values
+
+    def _text(self, place: int) -> str:
+        """The characters of a cell."""
+        part = self.characters[self.starts[place] : self.ends[place]]
+        return part.tobytes().decode("latin-1")
+
+    def _values(self) -> tuple[Floats, Mask]:
+        """The numbers, and which of them are settled."""
+        first = self.characters[self.starts]
+        negative = first == _MINUS
+        whole = self.points - self.starts - (negative | (first == _PLUS))
+        fraction = np.maximum(self.exponents - self.points - 1, 0)
+        digits = whole + fraction
+        settled = (digits > 0) & (digits <= _MOST_DIGITS) & (self.points <= self.exponents)
+        settled &= ~self.strange
+        mantissa = self._integers(self.points, whole)
+        mantissa *= _INTEGER_POWERS[np.minimum(fraction, _MOST_DIGITS)]
+        mantissa += self._integers(self.exponents, fraction)
+        if self.exponents is self.ends:
+            values, exact = _quotients(mantissa, _POWERS[np.minimum(fraction, _MOST_DIGITS)])
+        else:
+            written, readable = self._exponents()
+            settled &= readable
+            values, exact = _scaled(mantissa, written - fraction)
+        values *= 1.0 - 2.0 * negative
+        return values, settled & exact
+
+    def _exponents(self) -> tuple[Places, Mask]:
+        marked = self.exponents < self.ends
+        first = self.characters[self.exponents + marked]  # or the end of the cell, which is no sign
+        negative = first == _MINUS
+        length = self.ends - self.exponents - marked - (negative | (first == _PLUS))
+        value = self._integers(self.ends, length).astype(np.int64)
+        value *= 1 - 2 * negative
+        return value, ~marked | ((length > 0) & (length <= _LONGEST_EXPONENT))
+
+    def _integers(self, ends: Places, lengths: Places) -> Words:
+        """The integers of `lengths` digits before `ends`; anything where they are too many."""
+        words = np.ndarray((len(self.characters) - _WORD + 1,), "V8", self.characters, 0, (1,))
+        lengths = np.minimum(lengths, len(_BEFORE))
+        total = _integer_of(words[ends - _WORD].view("<u8"), _LAST[lengths])
+        for done in range(_WORD, int(lengths.max()), _WORD):
+            last = _LAST[np.maximum(lengths - done, 0)]
+            word = words[ends - (done + _WORD)].view("<u8")
+            total += _integer_of(word, last) * _INTEGER_POWERS[done]
+        return total
+
+
+def _cells(padded: bytes, delimiter: bytes) -> _Cells | None:
+    """Find the cells of a text; None where one has two points or two exponents."""
+    characters = np.frombuffer(padded, np.uint8)
+    is_border = (characters == _LINE_END) | (characters == ord(delimiter))
+    is_point = characters == _POINT
+    is_mark = (characters | _LOWER_CASE) == _MARK
+    special = np.flatnonzero(is_border | is_point)[len(_BEFORE) - 1 :]
+    borders, points = special[::2], special[1::2]
+    if not (len(special) % 2 and is_border[borders].all() and is_point[points].all()):
+        # Not every cell has a point.
+        borders, points = special[is_border[special]], special[is_point[special]]
+    starts, ends = borders[:-1] + 1, borders[1:]
+    marks = np.flatnonzero(is_mark) if is_mark.any() else special[:0]
+    exponents = _in_cells(marks, ends, ends)
+    points_or_ends = None if exponents is None else _in_cells(points, ends, exponents)
+    if exponents is None or points_or_ends is None:
+        return None
+    known = is_border | is_point | is_mark | (characters - np.uint8(ord("0")) < 10)
+    strange = _strange(characters, known, starts, ends, marks)
+    return _Cells(characters, starts, ends, points_or_ends, exponents, strange)
+
+
+def _strange(
+    characters: NDArray[np.uint8], known: Mask, starts: Places, ends: Places, marks: Places
+) -> Mask:
+    """The cells with characters that are not known and are no signs where a sign may be."""
+    strange = np.zeros(len(ends), bool)
+    places = np.concatenate([starts, marks + 1]) if len(marks) else starts
+    first = characters[places]
+    signs = (first == _MINUS) | (first == _PLUS)
+    if np.count_nonzero(known) + np.count_nonzero(signs) < len(known):
+        known[places[signs]] = True
+        strange[np.searchsorted(ends, np.flatnonzero(~known))] = True
+    return strange
+
+
+def _in_cells(places: Places, ends: Places, otherwise: Places) -> Places | None:
+    """Spread places over the cells they are in; None where two are in the same."""
+    if not len(places):
+        return otherwise
+    if len(places) == len(ends) and (ends[:-1] < places[1:]).all() and (places < ends).all():
+        return places  # the rule: each cell has one
+    cells = np.searchsorted(ends, places)
+    if (cells[1:] == cells[:-1]).any():
+        return None
+    found = otherwise.copy()
+    found[cells] = places
+    return found
+
+
+def _integer_of(word: Words, wanted: Words) -> Words:
+    """The integer that the wanted characters of each word spell; the first is the lowest byte.
+
+    Neighbours join: eight numbers of one digit, four of two, two of four, one of eight.
+    """
+    word &= wanted
+    for bits, power, mask in (
+        (8, 10, 0x00FF00FF00FF00FF),
+        (16, 100, 0x0000FFFF0000FFFF),
+        (32, 10_000, 0x00000000FFFFFFFF),
+    ):
+        word *= np.uint64((power << bits) + 1)
+        word >>= np.uint64(bits)
+        word &= np.uint64(mask)
+    return word
+
+
+def _scaled(mantissa: Words, powers: Places) -> tuple[Floats, Mask]:
+    """M·10^k, and where that is known to be rounded correctly."""
+    within = np.clip(powers, -_LARGEST_POWER, _LARGEST_POWER)
+    values, settled = _quotients(mantissa, _POWERS[np.maximum(-within, 0)])
+    up = within > 0
+    values[up] *= _POWERS[within[up]]
+    return values, settled & (within == powers) & ~(up & (mantissa > _LARGEST_EXACT))
+
+
+def _quotients(mantissa: Words, divisor: Floats) -> tuple[Floats, Mask]:
+    """M / divisor, and where that is known to be rounded correctly."""
+    high = mantissa.astype(np.float64)
+    long = mantissa > _LARGEST_EXACT
+    if not long.any():
+        return high / divisor, ~long
+    low = (mantissa - high.astype(np.uint64)).view(np.int64).astype(np.float64)
+    values, sure = _long_quotients(high, low, divisor)
+    return np.where(long, values, high / divisor), sure | ~long
+
+
+def _long_quotients(high: Floats, low: Floats, divisor: Floats) -> tuple[Floats, Mask]:
+    """(high + low) / divisor, and where it is known to be rounded correctly.
+
+    The quotient is q + c with q = fl(high / divisor) and c = (high − q·divisor + low) / divisor.
+    The remainder high − q·divisor is a float64 number; so c is rounded twice, and off by less than
+    2^-50 of itself. Where both ends of that interval lead to the same sum, so does c.
+    """
+    quotient = high / divisor
+    product, error = _product(quotient, divisor)
+    correction = ((high - product) - error + low) / divisor
+    lowest = quotient + correction * (1 - 2.0**-50)
+    return lowest, lowest == quotient + correction * (1 + 2.0**-50)
+
+
+def _product(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """a·b as the sum of two numbers, exactly.
+
+    T. J. Dekker, A floating-point technique for extending the available precision, Numer. Math. 18,
+    1971, section 5.
+    """
+    a_high, b_high = _upper_half(a), _upper_half(b)
+    a_low, b_low = a - a_high, b - b_high
+    product = a * b
+    error = ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+    return product, error
+
+
+def _upper_half(a: Floats) -> Floats:
+    scaled = a * (2.0**27 + 1)
+    return scaled - (scaled - a)
