@@ -8,6 +8,7 @@ import typer
 from softmax_tool.errors import UsageError
 from softmax_tool.version import VERSION
 
+from .check import check
 from .compare import compare
 from .compute import compute
 from .grouped import GroupedCommand
@@ -25,6 +26,7 @@ app = typer.Typer(
 for command, purpose in (
     (compute, "The quantities themselves, and what goes wrong on the way."),
     (compare, "Which formulation survives in which dtype, and how far off it is."),
+    (check, "May CI pass? Exit code 0 for nothing found, 1 for something, 2 for no answer."),
     (limits, "Where the edges of each dtype are."),
 ):
     app.command(cls=GroupedCommand, short_help=purpose)(command)

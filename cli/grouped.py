@@ -69,11 +69,18 @@ def _output_formats() -> list[str]:
     return [f"{name} ({chosen.purpose})" for name, chosen in FORMATS.items()]
 
 
+def _check_formats() -> list[str]:
+    from softmax_tool.renderers import CHECK_FORMATS
+
+    return [f"{name} ({chosen.purpose})" for name, chosen in CHECK_FORMATS.items()]
+
+
 PLACEHOLDERS: dict[str, Callable[[], list[str]]] = {
     "<dtypes>": _dtypes,
     "<ops>": _ops,
     "<formulations>": _formulations,
     "<arithmetics>": _arithmetics,
     "<formats>": _output_formats,
+    "<check-formats>": _check_formats,
 }
 """What stands in a help text for the names of a registry."""

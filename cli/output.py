@@ -64,8 +64,14 @@ class Answer:
             renderers.render(self.format, report, stream, width=self.width, color=color)
 
 
-def answer(format_: str, path: str | None, color: str, width: int | None) -> Answer:
-    """Check the options of output before anything is computed.
+def answer(
+    format_: str,
+    path: str | None,
+    color: str,
+    width: int | None,
+    formats: Sequence[str] = tuple(renderers.FORMATS),
+) -> Answer:
+    """Check the options of output before anything is computed; `formats` are those there are.
 
     Raises
     ------
@@ -75,7 +81,7 @@ def answer(format_: str, path: str | None, color: str, width: int | None) -> Ans
     if path is not None:
         text.destination(path)
     return Answer(
-        one_of("--format", format_, tuple(renderers.FORMATS)),
+        one_of("--format", format_, formats),
         path,
         one_of("--color", color, COLORS),
         width,

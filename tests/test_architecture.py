@@ -93,7 +93,7 @@ MAY_IMPORT: dict[str, tuple[str, ...] | None] = {
     "readers": ("ahead", "errors"),
     "writers": ("errors",),
     "report": (),
-    "renderers": ("report", "errors", "version"),
+    "renderers": ("report", "check.report", "errors", "version"),
     "cli": None,
 }
 

@@ -39,6 +39,16 @@ FORMATS = {
 }
 """Every output format by the name that `--format` takes; the modules are imported when used."""
 
+CHECK_FORMATS = {
+    "table": FORMATS["table"],
+    "concise": OutputFormat("concise", "a line a finding"),
+    "json": FORMATS["json"],
+    "markdown": FORMATS["markdown"],
+    "github": OutputFormat("github", "annotations of a GitHub workflow, worst first"),
+    "junit": OutputFormat("junit", "XML for test reports, a case a rule"),
+}
+"""What `--format` of `check` takes."""
+
 
 def render(
     name: str,
@@ -54,7 +64,7 @@ def render(
     `width` None means as wide as the content; it, `color` and `ascii_only` matter only to formats
     that fit a screen.
     """
-    chosen = FORMATS[name]
+    chosen = (FORMATS | CHECK_FORMATS)[name]
     module = import_module(f"{__name__}.{chosen.module}")
     if chosen.fits_screen:
         module.render(report, stream, width=width, color=color, ascii_only=ascii_only)

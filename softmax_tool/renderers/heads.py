@@ -18,6 +18,12 @@ DEMONSTRATION = "<demonstration>"
 
 def head(command: str, read: InputInfo, settings: Settings, extra: Iterable[str]) -> Prose:
     """Say what was read and what was asked for."""
+    title, lines = read_lines(command, read)
+    return Prose(title, (*lines, "; ".join(_asked(settings)), *extra))
+
+
+def read_lines(command: str, read: InputInfo) -> tuple[str, list[str]]:
+    """Say what was read: a title, and lines below it."""
     lines = [f"{display.shape(read.shape)} logits, stored as {display.visible(read.stored_dtype)}"]
     if len(read.shape) > 1 and read.axis % len(read.shape) != len(read.shape) - 1:
         lines[0] += f", classes along axis {read.axis}"
@@ -25,8 +31,7 @@ def head(command: str, read: InputInfo, settings: Settings, extra: Iterable[str]
         built_in = tuple(read.paths) == (DEMONSTRATION,)
         source = "built in" if built_in else f"from {_paths(read.labels.paths)}"
         lines.append(f"labels ({read.labels.kind}) {source}")
-    lines.append("; ".join(_asked(settings)))
-    return Prose(f"{command}: {_paths(read.paths)}", (*lines, *extra))
+    return f"{command}: {_paths(read.paths)}", lines
 
 
 def _paths(paths: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.check.report import CheckReport
 from softmax_tool.report import CompareReport, ComputeReport
 from softmax_tool.version import VERSION
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from softmax_tool.check.report import CheckedCase
     from softmax_tool.report import (
         Case,
         CaseName,
@@ -53,6 +55,8 @@ def render(report: Report, stream: TextIO) -> None:
 
 def to_dict(report: Report) -> dict[str, Any]:
     """Give the report as the object to be written: plain values, and arrays left as they are."""
+    if isinstance(report, CheckReport):
+        return _head(report.command) | {"input": _input(report.input)} | _check(report)
     if isinstance(report, CompareReport):
         own = _compare(report)
     elif isinstance(report, ComputeReport):
@@ -108,6 +112,28 @@ def _compute(report: ComputeReport) -> dict[str, Any]:
         "results": [_result(result) for result in report.results],
         "losses": [_loss(loss) for loss in report.losses],
     }
+
+
+def _check(report: CheckReport) -> dict[str, Any]:
+    return {
+        "settings": _plain(report.settings),
+        "candidate": _plain(report.candidate),
+        "baseline": _plain(report.baseline),
+        "cases": [_checked(case) for case in report.cases],
+        "rules": [_plain(rule) for rule in report.rules],
+        "findings": [_plain(finding) for finding in report.findings],
+        "warnings": list(report.warnings),
+        "suggestions": list(report.suggestions),
+        "verdict": list(report.verdict),
+        "passed": report.passed,
+        "exit_code": report.exit_code,
+    }
+
+
+def _checked(case: CheckedCase) -> dict[str, Any]:
+    plain: dict[str, Any] = _plain(case)
+    name = plain.pop("name")
+    return {"subject": plain.pop("subject")} | name | plain
 
 
 def _name(name: CaseName) -> dict[str, Any]:

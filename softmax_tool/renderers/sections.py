@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from softmax_tool.check.report import CheckReport
+from softmax_tool.renderers.of_check import check
 from softmax_tool.renderers.of_compare import compare
 from softmax_tool.renderers.of_compute import compute
 from softmax_tool.renderers.of_limits import limits
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 def sections(report: Report) -> tuple[Section, ...]:
     """Give everything that a report says, in the order in which it is read."""
+    if isinstance(report, CheckReport):
+        return tuple(check(report))
     if isinstance(report, CompareReport):
         return tuple(compare(report))
     if isinstance(report, ComputeReport):

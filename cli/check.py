@@ -1,0 +1,209 @@
+"""`softmax-tool check`: may CI pass?"""
+
+# ruff: noqa: PLC0415
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .options import (
+    OUTPUT,
+    ComputationOptions,
+    InputOptions,
+    LossOptions,
+    OutputOptions,
+    a_number,
+    arithmetics,
+    dtypes,
+    names,
+    one_of,
+)
+
+REDUCTIONS = ("mean", "sum", "none")
+RULES = "What is looked for"
+TOLERANCE = "How far off a result may be"
+
+Logits = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="LOGITS...",
+        show_default=False,
+        help="Files of logits, CSV, NPY or NPZ, in the order of their rows; - is stdin.",
+    ),
+]
+
+
+class CheckOptions:
+    """What only `check` takes."""
+
+    Select = Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CODES",
+            rich_help_panel=RULES,
+            help="Look for these alone: codes, prefixes of codes, or names, with commas; "
+            "repeatable. Default: see --list-rules.",
+        ),
+    ]
+    Ignore = Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODES", rich_help_panel=RULES, help="Do not look for these."),
+    ]
+    Headroom = Annotated[
+        float,
+        typer.Option(
+            metavar="FLOAT",
+            rich_help_panel=RULES,
+            help="How far below overflow a row has to stay, in units of the logits.",
+        ),
+    ]
+    ListRules = Annotated[
+        bool,
+        typer.Option("--list-rules", rich_help_panel=RULES, help="List all rules and exit."),
+    ]
+    MaxUlp = Annotated[
+        float | None,
+        typer.Option(
+            metavar="FLOAT",
+            rich_help_panel=TOLERANCE,
+            help="In ULP of the exact value. Default: the a-priori bound of the row.",
+        ),
+    ]
+    MaxAbs = Annotated[
+        float | None,
+        typer.Option(metavar="FLOAT", rich_help_panel=TOLERANCE, help="Absolute error."),
+    ]
+    MaxRel = Annotated[
+        float | None,
+        typer.Option(metavar="FLOAT", rich_help_panel=TOLERANCE, help="Relative error."),
+    ]
+    Budget = Annotated[
+        str,
+        typer.Option(
+            metavar="N|P%",
+            rich_help_panel=TOLERANCE,
+            help="How many elements may be further off, as a count or a share.",
+        ),
+    ]
+    Format = Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="NAME", rich_help_panel=OUTPUT, help="<check-formats>."
+        ),
+    ]
+
+
+def check(
+    logits: Logits = None,
+    *,
+    axis: InputOptions.Axis = -1,
+    header: InputOptions.Header = "auto",
+    key: InputOptions.Key = None,
+    input_dtype: InputOptions.InputDtype = None,
+    labels: InputOptions.Labels = None,
+    label_column: InputOptions.LabelColumn = None,
+    dtype: ComputationOptions.Dtype = None,
+    op: ComputationOptions.Op = None,
+    formulation: ComputationOptions.Formulation = None,
+    arithmetic: ComputationOptions.Arithmetic = None,
+    threads: ComputationOptions.Threads = None,
+    select: CheckOptions.Select = None,
+    ignore: CheckOptions.Ignore = None,
+    headroom: CheckOptions.Headroom = 1.0,
+    list_rules: CheckOptions.ListRules = False,
+    max_ulp: CheckOptions.MaxUlp = None,
+    max_abs: CheckOptions.MaxAbs = None,
+    max_rel: CheckOptions.MaxRel = None,
+    budget: CheckOptions.Budget = "0",
+    reduction: LossOptions.Reduction = "mean",
+    weights: LossOptions.Weights = None,
+    ignore_index: LossOptions.IgnoreIndex = None,
+    label_smoothing: LossOptions.LabelSmoothing = 0.0,
+    top: OutputOptions.Top = 10,
+    format_: CheckOptions.Format = "table",
+    output: OutputOptions.Output = None,
+    color: OutputOptions.Color = "auto",
+    width: OutputOptions.Width = None,
+    quiet: OutputOptions.Quiet = False,
+    debug: OutputOptions.Debug = False,
+) -> None:
+    """Look for everything that the rules are about: exit code 0 for nothing found, 1 for something.
+
+    2 means that it could not be found out, which is never a pass: unreadable or malformed input,
+    nothing to look at, options that do not fit.
+    """
+    from softmax_tool.check.gate import Request
+    from softmax_tool.check.gate import check as check_
+    from softmax_tool.check.tolerance import Tolerance, parse_budget
+    from softmax_tool.errors import UsageError
+    from softmax_tool.plan import Options
+    from softmax_tool.renderers import CHECK_FORMATS
+
+    from .output import Messages, answer, spare_inputs
+    from .source import NO_LABEL, open_source, read_weights
+
+    del debug
+    if list_rules:
+        _list_rules()
+        raise typer.Exit
+    if not logits:
+        raise UsageError("no LOGITS: name a file of logits, or - for stdin; see check --help")
+    messages = Messages(quiet)
+    how = answer(format_, output, color, width, tuple(CHECK_FORMATS))
+    spare_inputs(output, (*logits, *(labels or ()), weights))
+    request = Request(
+        select=_codes(select),
+        ignore=_codes(ignore),
+        tolerance=Tolerance(
+            a_number("--max-ulp", max_ulp),
+            a_number("--max-abs", max_abs),
+            a_number("--max-rel", max_rel),
+        ),
+        budget=parse_budget(budget),
+        headroom=a_number("--headroom", headroom),
+    )
+    request.check()
+    source = open_source(
+        logits,
+        messages,
+        axis=axis,
+        header=header,
+        key=key,
+        input_dtype=input_dtype,
+        labels=labels,
+        label_column=label_column,
+        ignore_index=ignore_index,
+    )
+    options = Options(
+        dtypes=dtypes(dtype),
+        ops=names(op),
+        formulations=names(formulation),
+        arithmetics=arithmetics(arithmetic),
+        reduction=one_of("--reduction", reduction, REDUCTIONS),
+        ignore_index=NO_LABEL if ignore_index is None else ignore_index,
+        ignore_index_given=ignore_index is not None,
+        label_smoothing=a_number("--label-smoothing", label_smoothing),
+        top=top,
+        weights=read_weights(weights, source),
+        weights_name=weights,
+    )
+    with messages.progress("checking") as progress:
+        report = check_(source, options, request, threads=threads, progress=progress)
+    messages.overflows(source.overflows, source.overflow_count)
+    for warning in report.warnings:
+        messages.warning(warning)
+    how.write(report)
+    raise typer.Exit(report.exit_code)
+
+
+def _codes(values: list[str] | None) -> tuple[str, ...]:
+    return tuple(part.strip() for value in values or () for part in value.split(","))
+
+
+def _list_rules() -> None:
+    from softmax_tool.check.rules import RULES as rules
+
+    for rule in rules:
+        when = "error" if rule.is_error else "on" if rule.by_default else "off"
+        sys.stdout.write(f"{rule.code}  {when:<5}  {rule.name:<24}  {rule.summary}\n")

@@ -1,0 +1,1 @@
+"""The gate: rules over logits, labels, computations and other people's results."""

@@ -1,0 +1,198 @@
+"""The work of `check` on one block of rows: every rule asked about everything it is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool import exact
+from softmax_tool.arithmetic.sharing import Sharing
+from softmax_tool.check.computations import examine_computation
+from softmax_tool.check.inputs import InputFacts, examine_input
+from softmax_tool.check.losses import LossRows
+from softmax_tool.computation import Computation
+from softmax_tool.diagnose import judge
+from softmax_tool.formulations import EXACT, FORMULATIONS, LOSSES
+from softmax_tool.rows import Rows, Yardsticks
+from softmax_tool.tally import Results
+from softmax_tool.targets import Targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.check.measured import Measured
+    from softmax_tool.check.tolerance import Tolerance
+    from softmax_tool.formats import FloatFormat
+    from softmax_tool.plan import Options, Plan, Variant
+    from softmax_tool.readers import Block
+    from softmax_tool.report import CaseName
+
+    Array = NDArray[Any]
+    Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is to be done on every block."""
+
+    plan: Plan
+    options: Options
+    tolerance: Tolerance
+    rules: frozenset[str]
+    headroom: float
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOutcome:
+    """All that one block adds to the report; `losses` are None for what is no loss."""
+
+    rows: int
+    counted: int  # rows whose label is not the ignored one
+    facts: InputFacts
+    cases: tuple[Measured, ...]
+    losses: tuple[LossRows | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The rows of a block in one format, and the true values that results are judged by."""
+
+    yardsticks: Yardsticks
+    numbers: NDArray[np.int64]  # global, of the rows
+
+    @classmethod
+    def of(
+        cls, block: Block, rows: NDArray[np.intp], target: FloatFormat, options: Options
+    ) -> Judge:
+        """Prepare to judge results of some rows of a block."""
+        logits = target.round(block.logits[rows])
+        labels = None if block.labels is None else block.labels[rows]
+        targets = None if labels is None else targets_of(labels, logits.shape[1], target, options)
+        reference = exact.reference(logits.astype(np.float64), target)
+        numbers = block.start + rows.astype(np.int64)
+        return cls(Yardsticks(Rows(logits, targets, reference), target, options.max_ulp), numbers)
+
+    @property
+    def rows(self) -> Rows:
+        return self.yardsticks.rows
+
+    def results(self, quantity: str, got: Array, computation: Computation | None) -> Results:
+        """Judge results: those of a computation can be traced to where they went wrong."""
+        ruler, reference = self.yardsticks.ruler(quantity), self.rows.reference
+        masked = self.yardsticks.masked(quantity)
+        judged = judge(got, ruler, reference.invalid, masked, computation)
+        columns = self._columns(quantity)
+        plain = self.rows.targets is not None and not self.rows.targets.smoothing
+        return Results(
+            self.yardsticks.target,
+            quantity,
+            got,
+            ruler.exact,
+            judged,
+            reference.invalid,
+            self.rows.logits,
+            reference,
+            self.numbers,
+            columns,
+            np.ones((1, 1), bool),
+            exact.coefficients_of(reference, self.rows.targets)
+            if columns is not None and plain and self.rows.targets is not None
+            else None,
+        )
+
+    def _columns(self, quantity: str) -> NDArray[np.int64] | None:
+        targets = self.rows.targets
+        if quantity not in LOSSES or targets is None or targets.labels is None:
+            return None
+        return targets.labels[:, 0].astype(np.int64)
+
+
+def work(block: Block, task: Work) -> BlockOutcome:
+    """Do everything on one block."""
+    # Overflow and 0/0 are what this is about. A thread does not inherit the setting.
+    with np.errstate(all="ignore"):
+        kept = kept_rows(block, task.options)
+        formats, top = task.plan.formats, task.options.top
+        facts = examine_input(block, kept, formats, task.rules, top)
+        cases = [
+            case for target in formats for case in _of_format(block, np.flatnonzero(kept), target, task)
+        ]
+    return BlockOutcome(
+        len(kept),
+        int(np.count_nonzero(kept)),
+        facts,
+        tuple(measured for measured, _ in cases),
+        tuple(loss for _, loss in cases),
+    )
+
+
+def kept_rows(block: Block, options: Options) -> Mask:
+    """Return which rows count: all but those whose label is the ignored one."""
+    if block.labels is None or block.labels.ndim > 1:
+        return np.ones(len(block.logits), bool)
+    return np.asarray(block.labels != options.ignore_index)
+
+
+def targets_of(labels: Array, classes: int, target: FloatFormat, options: Options) -> Targets:
+    """Return what losses are taken against, rounded to a format."""
+    smoothing = Fraction(options.label_smoothing)
+    hard, weights = labels.ndim == 1, options.weights
+    ignored = labels == options.ignore_index
+    return Targets(
+        labels=np.where(ignored, 0, labels)[:, None] if hard else None,
+        probabilities=None if hard else target.round(labels),
+        weights=None if weights is None else target.round(np.asarray(weights))[None, :],
+        smoothing=smoothing,
+        kept=1 - smoothing,
+        spread=smoothing / classes,
+    )
+
+
+def _of_format(
+    block: Block, kept: NDArray[np.intp], target: FloatFormat, task: Work
+) -> Iterator[tuple[Measured, LossRows | None]]:
+    """Compute and examine every case of one format."""
+    every = np.arange(len(block.logits))
+    of_all = Judge.of(block, every, target, task.options)
+    of_kept = of_all if kept.size == every.size else Judge.of(block, kept, target, task.options)
+    for variant in task.plan.variants:
+        if variant.target != target:
+            continue
+        # Losses share nothing with the quantities of all rows where some rows are ignored.
+        shared = {id(judge): Sharing(variant.model.build(target)) for judge in (of_all, of_kept)}
+        for name in variant.cases:
+            judge_ = of_kept if name.quantity in LOSSES else of_all
+            yield _case(judge_, name, variant, shared[id(judge_)], task)
+
+
+def _case(
+    judge_: Judge, name: CaseName, variant: Variant, xp: Any, task: Work
+) -> tuple[Measured, LossRows | None]:
+    computation = None
+    got = judge_.yardsticks.ruler(name.quantity).rounded
+    if name.formulation != EXACT:
+        formulation = FORMULATIONS[name.quantity, name.formulation]
+        computation = Computation(formulation, variant.model, judge_.yardsticks)
+        got = computation.compute(xp)
+    results = judge_.results(name.quantity, got, computation)
+    bound = a_priori(judge_, name.quantity)
+    top = task.options.top
+    measured = examine_computation(
+        results, name, task.tolerance, bound, task.rules, top, task.headroom
+    )
+    targets = judge_.rows.targets
+    is_loss = name.quantity in LOSSES and targets is not None
+    return measured, LossRows.of(results, targets) if is_loss and targets is not None else None
+
+
+def a_priori(judge_: Judge, quantity: str) -> Array:
+    """Return the bound that careful computation meets, in ULP of each true value."""
+    yardsticks = judge_.yardsticks
+    if yardsticks.max_ulp is not None:
+        yardsticks = Yardsticks(judge_.rows, yardsticks.target, None)
+    return yardsticks.thresholds(quantity)

@@ -1,0 +1,103 @@
+"""Reduced losses on their way: what a formulation makes of the rows, and the exact value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool.arithmetic import find_model
+from softmax_tool.arithmetic.reduction import ExactReduction
+from softmax_tool.check.found import Findings, Found, Place
+from softmax_tool.formats import FLOAT64, find_format, ulp_exponent
+from softmax_tool.reductions import reduction_event
+from softmax_tool.renderers.display import number
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.arithmetic.protocol import Reduction
+    from softmax_tool.report import CaseName
+    from softmax_tool.tally import Results
+    from softmax_tool.targets import Targets
+
+    Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LossRows:
+    """The losses of a block of rows that count, and what a mean divides by."""
+
+    losses: Array
+    divisors: Array
+    true: Array  # in two parts where one float64 is not enough
+
+    @classmethod
+    def of(cls, results: Results, targets: Targets) -> LossRows:
+        """Take them from results."""
+        true = results.exact.hi[:, 0]
+        if results.exact.tail is not None:
+            rest = np.ldexp(results.exact.tail, ulp_exponent(results.exact.hi, FLOAT64))
+            true = np.concatenate([true, rest[:, 0]])
+        divisors = np.ones(len(results.got), results.target.carrier)
+        if targets.labels is not None and targets.weights is not None:
+            divisors = np.asarray(targets.weights[0, targets.labels[:, 0]])
+        return cls(results.got[:, 0], divisors, true)
+
+
+@dataclass(frozen=True, slots=True)
+class ReducedLoss:
+    """A loss over the rows seen so far, which come in order: that is how `strict` adds them."""
+
+    name: CaseName
+    mine: Reduction
+    wide: ExactReduction  # of the same row values
+    true: ExactReduction
+
+    @classmethod
+    def of(cls, name: CaseName) -> ReducedLoss:
+        """Begin with no rows."""
+        target = find_format(name.dtype)
+        wide = ExactReduction(target)
+        mine = wide if name.arithmetic is None else find_model(name.arithmetic).reduction(target)
+        return cls(name, mine, wide, ExactReduction(FLOAT64))
+
+    def fold(self, rows: LossRows) -> ReducedLoss:
+        """Return the same with further rows."""
+        return ReducedLoss(
+            self.name,
+            self.mine.fold(rows.losses, rows.divisors),
+            self.wide.fold(rows.losses, rows.divisors),
+            self.true.fold(rows.true, rows.divisors),
+        )
+
+    def findings(self, reduction: str, rules: frozenset[str]) -> Findings:
+        """Say whether the loss is not finite without any row's being to blame, or has stalled."""
+        found: dict[str, Found] = {}
+        if reduction == "none" or not self.wide.rows:
+            return Findings(found)
+        value = self.mine.mean() if reduction == "mean" else self.mine.sum()
+        exact = self.true.mean() if reduction == "mean" else self.true.sum()
+        name = f"{self.name.dtype} {self.name.formulation} {self.name.quantity}"
+        rows_are_finite = self.true.losses.special() is None
+        if "LSS101" in rules and not isfinite(value) and (isfinite(exact) or rows_are_finite):
+            text = f"{reduction} of {name} is {number(value)}, exactly {number(exact)}"
+            found["LSS101"] = _of_all_rows(self.wide.rows, text, value, exact)
+        event = None
+        if self.name.arithmetic is not None:
+            target = find_format(self.name.dtype)
+            event = reduction_event(self.mine, self.wide, reduction, target)
+        if "LSS102" in rules and event is not None and event.kind == "stalled-sum":
+            text = (
+                f"the sum over the rows of {name} stalls: it is off by {number(event.operand)}, a "
+                f"wide accumulator by at most {number(event.limit)}; the {reduction} is "
+                f"{number(value)}, exactly {number(exact)}"
+            )
+            found["LSS102"] = _of_all_rows(self.wide.rows, text, value, exact)
+        return Findings(found)
+
+
+def _of_all_rows(rows: int, text: str, value: float, exact: float) -> Found:
+    return Found(1, 1, rows, (Place(float("inf"), None, None, text, value, exact),))

@@ -1,0 +1,133 @@
+"""How far the results of one subject are off, as values that add."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool.check.found import Findings
+from softmax_tool.check.tolerance import Seen, relative
+from softmax_tool.formats import FLOAT64, ulp_exponent
+from softmax_tool.summary import largest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.check.tolerance import Tolerance
+    from softmax_tool.tally import Results
+
+    Array = NDArray[Any]
+    Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Largest:
+    """The largest errors of some elements: in ULP, absolute, and relative."""
+
+    ulp: float | None = None
+    absolute: float | None = None
+    relative: float | None = None
+
+    def __add__(self, other: Largest) -> Largest:
+        return Largest(
+            largest(self.ulp, other.ulp),
+            largest(self.absolute, other.absolute),
+            largest(self.relative, other.relative),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One computation, candidate or baseline over the rows seen so far.
+
+    `wrong` is of the finite elements that are not correctly rounded and that a tolerance decides
+    about; `largest_ulp` is of all.
+    """
+
+    rows: int = 0
+    elements: int = 0
+    judged: int = 0
+    correctly_rounded: int = 0
+    beyond: int = 0
+    largest_ulp: float = 0.0
+    finite: Largest = Largest()
+    wrong: Largest = Largest()
+    seen: Seen = Seen()
+    findings: Findings = field(default_factory=Findings)
+
+    def __add__(self, other: Measured) -> Measured:
+        return Measured(
+            self.rows + other.rows,
+            self.elements + other.elements,
+            self.judged + other.judged,
+            self.correctly_rounded + other.correctly_rounded,
+            self.beyond + other.beyond,
+            max(self.largest_ulp, other.largest_ulp),
+            self.finite + other.finite,
+            self.wrong + other.wrong,
+            self.seen + other.seen,
+            self.findings + other.findings,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """The errors of one block of results, and which of them are too large."""
+
+    ulp: Array
+    absolute: Array
+    beyond: Mask  # finite, not correctly rounded, and beyond the tolerance
+
+    @classmethod
+    def of(cls, results: Results, tolerance: Tolerance, bound: Array) -> Errors:
+        """Measure results; `bound` is the a-priori bound of each element in ULP."""
+        judged = results.judged
+        absolute = distances(results)
+        beyond = tolerance.beyond(judged.errors, absolute, results.exact.hi, bound)
+        return cls(judged.errors, absolute, beyond & judged.wrong & np.isfinite(results.got))
+
+    def measured(self, results: Results, decided: Mask, findings: Findings) -> Measured:
+        """Add up a block; a tolerance decides about the elements of a mask."""
+        judged, exact = results.judged, results.exact
+        rows, columns = results.got.shape
+        counted = judged.counted
+        finite = counted & np.isfinite(self.absolute)
+        return Measured(
+            rows=rows,
+            elements=rows * columns,
+            judged=int(np.count_nonzero(counted)),
+            correctly_rounded=int(np.count_nonzero(counted & ~judged.wrong)),
+            beyond=int(np.count_nonzero(self.beyond)),
+            largest_ulp=float(judged.errors[counted].max()) if counted.any() else 0.0,
+            finite=self._largest(results, finite),
+            wrong=self._largest(results, decided & judged.wrong & finite),
+            seen=_seen(results, counted & np.isfinite(exact.hi)),
+            findings=findings,
+        )
+
+    def _largest(self, results: Results, among: Mask) -> Largest:
+        if not among.any():
+            return Largest()
+        absolute = self.absolute[among]
+        ratios = relative(absolute, results.exact.hi[among])
+        return Largest(float(self.ulp[among].max()), float(absolute.max()), float(ratios.max()))
+
+
+def distances(results: Results) -> Array:
+    """Return |got − exact|, nan where either is not finite."""
+    exact = results.exact
+    with np.errstate(all="ignore"):
+        difference = results.got.astype(np.float64) - exact.hi
+        if exact.tail is not None:
+            difference -= np.ldexp(exact.tail, ulp_exponent(exact.hi, FLOAT64))
+        return np.asarray(np.abs(difference))
+
+
+def _seen(results: Results, among: Mask) -> Seen:
+    if not among.any():
+        return Seen()
+    y = np.abs(results.exact.hi[among])
+    in_ulp = np.ldexp(y, -ulp_exponent(results.exact.hi[among], results.target))
+    return Seen(float(y.max()), float(in_ulp.max()))

@@ -1,0 +1,64 @@
+"""Report of `check` to lines: one a finding, as compilers write them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from softmax_tool.renderers import display
+from softmax_tool.renderers.of_check import place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TextIO
+
+    from softmax_tool.check.report import CheckFinding, CheckReport, RuleResult
+
+LONGEST_LIST = 3
+"""So many files are named; of more, the first and the last."""
+
+
+def render(report: CheckReport, stream: TextIO) -> None:
+    """Write a line a finding, then one for each rule that found more than is listed.
+
+    A line is `PATH: row R, column C: CODE MESSAGE`. A pass writes nothing.
+    """
+    stream.writelines(f"{line}\n" for line in _lines(report))
+
+
+def subject(report: CheckReport) -> str:
+    """Name what the findings are about: the candidate, or else the logits."""
+    if report.candidate is not None:
+        return display.visible(report.candidate.name)
+    names = ["<stdin>" if path == "-" else display.visible(path) for path in report.input.paths]
+    if len(names) > LONGEST_LIST:
+        return f"{names[0]} … {names[-1]}"
+    return ", ".join(names)
+
+
+def sentence(finding: CheckFinding) -> str:
+    """Print a finding without its file: place, code, message."""
+    where = place(finding)
+    return f"{where}: {said(finding)}" if where else said(finding)
+
+
+def said(finding: CheckFinding) -> str:
+    """Print a finding without its place: code and message."""
+    return f"{finding.code} {display.visible(finding.message)}"
+
+
+def total(rule: RuleResult, listed: int) -> str:
+    """Say how much one rule found, where not all of it is listed."""
+    return (
+        f"{rule.code} {rule.name}: {display.plural(rule.elements, 'element')} in "
+        f"{display.plural(rule.rows, 'row')}, {display.plural(listed, 'place')} listed"
+    )
+
+
+def _lines(report: CheckReport) -> Iterator[str]:
+    about = subject(report)
+    for finding in report.findings:
+        yield f"{about}: {sentence(finding)}"
+    for rule in report.rules:
+        listed = sum(finding.code == rule.code for finding in report.findings)
+        if rule.rows > listed:
+            yield f"{about}: {total(rule, listed)}"
