@@ -1,4 +1,4 @@
-"""`softmax-tool check`: may CI pass?"""
+"""`softmax-tool check`: the gate that a CI decides on."""
 
 # ruff: noqa: PLC0415
 
@@ -88,9 +88,7 @@ class CheckOptions:
     ]
     Format = Annotated[
         str,
-        typer.Option(
-            "--format", metavar="NAME", rich_help_panel=OUTPUT, help="<check-formats>."
-        ),
+        typer.Option("--format", metavar="NAME", rich_help_panel=OUTPUT, help="<check-formats>."),
     ]
 
 
@@ -174,6 +172,7 @@ def check(
         labels=labels,
         label_column=label_column,
         ignore_index=ignore_index,
+        threads=threads,
     )
     options = Options(
         dtypes=dtypes(dtype),
@@ -202,8 +201,8 @@ def _codes(values: list[str] | None) -> tuple[str, ...]:
 
 
 def _list_rules() -> None:
-    from softmax_tool.check.rules import RULES as rules
+    from softmax_tool.check.rules import BY_CODE
 
-    for rule in rules:
+    for rule in BY_CODE.values():
         when = "error" if rule.is_error else "on" if rule.by_default else "off"
         sys.stdout.write(f"{rule.code}  {when:<5}  {rule.name:<24}  {rule.summary}\n")

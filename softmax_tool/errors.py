@@ -11,5 +11,9 @@ class InputError(SoftmaxToolError):
     """Unreadable or malformed input, or inputs whose shapes do not fit each other."""
 
 
+class LabelError(InputError):
+    """A label that is no class, nor the one to be ignored."""
+
+
 class UsageError(SoftmaxToolError):
     """Options that do not exist, do not fit together, or do not fit the input."""

@@ -8,13 +8,15 @@ float64 all fit); a magnitude that float64 cannot hold is a `Decimal`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
     from numpy.typing import NDArray
+
+    from softmax_tool.check.report import CheckReport
 
     Number = float | Decimal
 
@@ -280,4 +282,4 @@ class LimitsReport:
     command: str = field(default="limits", init=False)
 
 
-Report = CompareReport | ComputeReport | LimitsReport
+Report: TypeAlias = "CompareReport | ComputeReport | LimitsReport | CheckReport"

@@ -120,7 +120,9 @@ def work(block: Block, task: Work) -> BlockOutcome:
         formats, top = task.plan.formats, task.options.top
         facts = examine_input(block, kept, formats, task.rules, top)
         cases = [
-            case for target in formats for case in _of_format(block, np.flatnonzero(kept), target, task)
+            case
+            for target in formats
+            for case in _of_format(block, np.flatnonzero(kept), target, task)
         ]
     return BlockOutcome(
         len(kept),

@@ -99,6 +99,10 @@ def _masks(results: Results, errors: Errors) -> Iterator[tuple[str, Mask]]:
             yield code, _is(results, kind)
     if {_CODE["nan"], _CODE["inf"]} & occurred:
         yield "NAN101", _is(results, "nan", "inf")
+    results_beyond = judged.counted & ~judged.wrong & ~np.isfinite(results.got)
+    results_beyond &= ~results.exact.infinite & ~np.isnan(results.exact.hi)
+    if results_beyond.any():
+        yield "OVF104", results_beyond
     zeros = np.zeros(results.got.shape, bool)
     if {_CODE["absorbed"], _CODE["underflow"]} & occurred:
         zeros = _is(results, "absorbed", "underflow")
@@ -157,9 +161,12 @@ def _place(code: str, found: Finding, name: CaseName, target: FloatFormat) -> Pl
             message = f"{name.dtype} every exponential is 0: 0/0 in {_what(name)}"
     else:
         message = (
-            f"{name.dtype} {_what(name)} is {number(found.got)}, exactly {number(found.exact)}, "
-            f"{ulp(found.ulp)} ULP off"
+            f"{name.dtype} {_what(name)} is {number(found.got)}, exactly {number(found.exact)}"
         )
+        if code == "OVF104":
+            message += f": beyond {number(target.max_finite)}, the largest {name.dtype}"
+        else:
+            message += f", {ulp(found.ulp)} ULP off"
         if found.why and found.kind is not None:
             message += f": {found.why}"
     return Place(found.ulp, found.row, column, message, found.got, found.exact, found.ulp)

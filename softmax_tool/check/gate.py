@@ -7,17 +7,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from softmax_tool.check.blocks import Work, work
-from softmax_tool.check.found import Findings
 from softmax_tool.check.inputs import InputFacts, doubled
 from softmax_tool.check.losses import ReducedLoss
 from softmax_tool.check.measured import Measured
 from softmax_tool.check.order import in_order
-from softmax_tool.check.report import CheckedCase, CheckFinding, CheckReport, CheckSettings
-from softmax_tool.check.report import RuleResult
+from softmax_tool.check.report import (
+    CheckedCase,
+    CheckFinding,
+    CheckReport,
+    CheckSettings,
+    RuleResult,
+)
 from softmax_tool.check.rules import RULES, selected
 from softmax_tool.check.tolerance import Budget, Tolerance
 from softmax_tool.check.verdict import verdict
-from softmax_tool.errors import InputError, UsageError
+from softmax_tool.errors import InputError, LabelError, UsageError
 from softmax_tool.formats import find_format
 from softmax_tool.formulations import LOSSES
 from softmax_tool.plan import Options, default_ops, plan, stored_format
@@ -27,12 +31,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from softmax_tool.check.blocks import BlockOutcome
+    from softmax_tool.check.found import Findings
     from softmax_tool.check.rules import About, Rule
     from softmax_tool.plan import Plan
     from softmax_tool.readers import Source
     from softmax_tool.report import CaseName
 
     Progress = Callable[[int, int | None], None]
+    _Key = tuple[str, int | None, int | None, str]
 
 BLOCK_ELEMENTS = 1 << 17  # of 8 bytes each they stay in the second-level cache
 HEADROOM = 1.0
@@ -90,10 +96,13 @@ def check(
     task = Work(plan_, options, request.tolerance, codes, request.headroom)
     totals = _Totals.of(plan_)
     blocks = source.blocks(max(1, BLOCK_ELEMENTS // source.classes))
-    for outcome in in_order(partial(work, task=task), blocks, threads):
-        totals.add(outcome)
-        if progress is not None:
-            progress(totals.rows, None if source.shape is None else totals.rows_of(source))
+    try:
+        for outcome in in_order(partial(work, task=task), blocks, threads):
+            totals.add(outcome)
+            if progress is not None:
+                progress(totals.rows, None if source.shape is None else totals.rows_of(source))
+    except LabelError as error:
+        raise LabelError(f"{error} (LAB101)") from error
     totals.check_counted(source)
     return totals.report(source, options, request, rules)
 
@@ -170,7 +179,7 @@ class _Totals:
         self, source: Source, options: Options, request: Request, rules: tuple[Rule, ...]
     ) -> CheckReport:
         codes = frozenset(rule.code for rule in rules)
-        of_input = self.facts.findings + doubled(self.facts.looks, source.classes, codes)
+        of_input = self.facts.findings + doubled(self.facts.likeness, source.classes, codes)
         of_cases = [measured.findings for measured in self.cases]
         for index, loss in self.losses.items():
             of_cases[index] += loss.findings(options.reduction, codes)
@@ -255,8 +264,8 @@ def _listed(
     rules: Sequence[Rule], of_input: Findings, of_cases: Sequence[tuple[CaseName, Findings]]
 ) -> tuple[CheckFinding, ...]:
     """List the worst places of every rule; one that several computations share is one entry."""
-    merged: dict[tuple[str, int | None, int | None, str], CheckFinding] = {}
-    severity: dict[tuple[str, int | None, int | None, str], float] = {}
+    merged: dict[_Key, CheckFinding] = {}
+    severity: dict[_Key, float] = {}
     for name, findings in [(None, of_input), *of_cases]:
         for rule in rules:
             found = findings.by_code.get(rule.code)
@@ -280,7 +289,7 @@ def _listed(
                 )
     order = {rule.code: index for index, rule in enumerate(RULES)}
 
-    def worst_first(item: tuple[tuple[str, int | None, int | None, str], CheckFinding]) -> object:
+    def worst_first(item: tuple[_Key, CheckFinding]) -> tuple[int, float, int, int]:
         key, found = item
         row = -1 if found.row is None else found.row
         column = -1 if found.column is None else found.column

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_tool.check.found import Findings, Found, Place, gather
-from softmax_tool.renderers.display import number
+from softmax_tool.lookalike import LOG_PROBABILITIES, PROBABILITIES, Likeness
+from softmax_tool.renderers.display import number, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,78 +22,54 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Mask = NDArray[np.bool_]
 
-# Probabilities that were rounded or printed with few digits sum to 1, and their log-sum-exp is 0,
-# about so. Every row of a table of logits is as near as this only by being what it looks like.
-_NEARLY = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class Looks:
-    """How many rows there are that have a softmax, and how many look as if they had been one."""
-
-    rows: int = 0
-    probabilities: int = 0
-    log_probabilities: int = 0
-
-    def __add__(self, other: Looks) -> Looks:
-        return Looks(
-            self.rows + other.rows,
-            self.probabilities + other.probabilities,
-            self.log_probabilities + other.log_probabilities,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class InputFacts:
     """What there is to say of the input, over the rows seen so far."""
 
     findings: Findings = field(default_factory=Findings)
-    looks: Looks = Looks()
+    likeness: Likeness = Likeness()
 
     def __add__(self, other: InputFacts) -> InputFacts:
-        return InputFacts(self.findings + other.findings, self.looks + other.looks)
+        return InputFacts(self.findings + other.findings, self.likeness + other.likeness)
 
 
 def examine_input(
     block: Block,
     kept: Mask,
     formats: Sequence[FloatFormat],
-    rules: Collection[str],
+    rules: frozenset[str],
     top: int,
 ) -> InputFacts:
     """Examine a block of logits; rows whose label is ignored may hold anything."""
     counted = np.flatnonzero(kept)
     logits = block.logits[counted]
-    looks = Looks()
-    found: dict[str, Found] = {}
-    for code, part in _odd_logits(logits, block.start + counted, top):
-        found[code] = part
+    likeness = Likeness()
+    rows = block.start + counted
+    found = dict(_odd_logits(logits, rows, top))
     if block.labels is not None and block.labels.ndim == 1:
-        part = _masked_labels(logits, block.labels[counted], block.start + counted, top)
-        if part is not None:
-            found["LAB103"] = part
+        masked = _masked_labels(logits, block.labels[counted], rows, top)
+        if masked is not None:
+            found["LAB103"] = masked
     if rules & {"DBL101", "DBL102"}:
-        looks = _looks(logits)
+        likeness = Likeness.of(logits)
     total = Findings(found)
     for target in formats:
         total += Findings(dict(_rounding(block, target, rules, top)))
     return InputFacts(
-        Findings({code: part for code, part in total.by_code.items() if code in rules}), looks
+        Findings({code: part for code, part in total.by_code.items() if code in rules}), likeness
     )
 
 
-def doubled(looks: Looks, classes: int, rules: Collection[str]) -> Findings:
-    """Say whether all rows look like probabilities, or like their logarithms."""
-    found: dict[str, Found] = {}
-    if classes > 1 and looks.rows:
-        rows = "the row" if looks.rows == 1 else f"each of {looks.rows} rows"
-        if looks.probabilities == looks.rows and "DBL101" in rules:
-            place = Place(0.0, None, None, f"{rows} lies in [0, 1] and sums to 1")
-            found["DBL101"] = Found(1, looks.rows * classes, looks.rows, (place,))
-        elif looks.log_probabilities == looks.rows and "DBL102" in rules:
-            place = Place(0.0, None, None, f"the log-sum-exp of {rows} is 0")
-            found["DBL102"] = Found(1, looks.rows * classes, looks.rows, (place,))
-    return Findings(found)
+def doubled(likeness: Likeness, classes: int, rules: frozenset[str]) -> Findings:
+    """Say whether the rows look like probabilities, or like their logarithms."""
+    code = {PROBABILITIES: "DBL101", LOG_PROBABILITIES: "DBL102"}.get(likeness.kind)
+    if code is None or code not in rules or classes == 1:
+        return Findings()
+    rows = likeness.count(likeness.kind)
+    of = f"{rows} of {plural(likeness.rows, 'row')} sum to 1"
+    text = of if code == "DBL101" else f"the exponentials of {of}"
+    return Findings({code: Found(1, rows * classes, rows, (Place(0.0, None, None, text),))})
 
 
 def _odd_logits(logits: Array, rows: Array, top: int) -> Iterator[tuple[str, Found]]:
@@ -137,27 +113,8 @@ def _masked_labels(logits: Array, labels: Array, rows: Array, top: int) -> Found
     return gather(where, np.zeros(where.shape), top, at)
 
 
-def _looks(logits: Array) -> Looks:
-    """Count rows that look like probabilities: in [0, 1], sum 1; or like their logarithms."""
-    classes = logits.shape[1]
-    with np.errstate(all="ignore"):
-        largest, smallest = logits.max(axis=1), logits.min(axis=1)
-        valid = np.isfinite(largest)
-        inside = np.flatnonzero(valid & (smallest >= 0) & (largest <= 1))
-        sums = logits[inside].sum(axis=1, dtype=np.float64)
-        # The log-sum-exp is at least the largest, and at most log(classes) above it.
-        near = valid & (largest <= _NEARLY) & (largest >= -log(classes) - _NEARLY)
-        below = np.flatnonzero(near)
-        lse = np.log(np.exp(logits[below].astype(np.float64)).sum(axis=1))
-    return Looks(
-        int(np.count_nonzero(valid)),
-        int(np.count_nonzero(np.abs(sums - 1) <= _NEARLY)),
-        int(np.count_nonzero(np.abs(lse) <= _NEARLY)),
-    )
-
-
 def _rounding(
-    block: Block, target: FloatFormat, rules: Collection[str], top: int
+    block: Block, target: FloatFormat, rules: frozenset[str], top: int
 ) -> Iterator[tuple[str, Found]]:
     stored = block.logits
     if stored.dtype == target.storage or not rules & {"INP104", "RNK103"}:

@@ -175,6 +175,18 @@ RULES: tuple[Rule, ...] = (
         "A difference, product or quotient of finite numbers is beyond the dtype, and that reached "
         "the result.",
         "Use a dtype with more range, or scale the logits.",
+        r"printf 'a,b,y\n40000,0,0\n' > x.csv; printf '1,10\n' > w.csv; softmax-tool check x.csv "
+        "--label-column y --weights w.csv --label-smoothing 0.1 --reduction none --dtype half "
+        "--op ce --format concise",
+    ),
+    Rule(
+        "OVF104",
+        "result-overflow",
+        ("computation",),
+        "a result is beyond the dtype",
+        "The exact value is finite and rounds to an infinity: no formulation does better in this "
+        "dtype.",
+        "Use a dtype with more range, or scale the logits.",
         r"printf '%s\n' '60000,-60000' '1,2' | softmax-tool check - --dtype half "
         "--op log-softmax --format concise",
     ),
@@ -300,8 +312,8 @@ RULES: tuple[Rule, ...] = (
         _ANY_RESULT,
         "a result is off by more than the tolerance",
         "A finite result is further from the exact value than `--max-ulp`, `--max-abs` or "
-        "`--max-rel` allow; without these, than the a-priori bound of the row does, which is what "
-        "careful computation in the dtype always meets. What is correctly rounded is never counted.",
+        "`--max-rel` allow; without these, than the a-priori bound of the row does, which "
+        "careful computation in the dtype always meets. What is correctly rounded never counts.",
         "Look at the listed elements and what they have in common. If they are good enough, "
         "`--suggest` prints the options that say so.",
         r"printf '%s\n' '-17.328125,-17.328125' '1,2' | softmax-tool check - --dtype half "
@@ -321,7 +333,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "LSS101",
         "non-finite-loss",
-        ("computation",),
+        ("labels",),
         "the loss is nan or infinite",
         "The reduced loss is not finite, and no masked label or nan row makes it so: a row "
         "overflowed, or the sum over the rows did.",
@@ -332,7 +344,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "LSS102",
         "stalled-loss",
-        ("computation",),
+        ("labels",),
         "adding up the losses of rows stalls",
         "The rows are fine, their running sum is not: it is so large that further rows hardly "
         "change it.",
@@ -360,8 +372,8 @@ RULES: tuple[Rule, ...] = (
         "Two classes share the largest result where the correctly rounded values differ, or the "
         "other way round: argmax depends on which of them comes first.",
         "Take the argmax of the logits.",
-        r"printf '%s\n' '-17.328125,-17.34375' '1,2' | softmax-tool check - --dtype half "
-        "--op log-softmax --formulation minus-lse --select RNK --format concise",
+        r"printf '%s\n' '-0.09125,-0.2336,-0.0915' | softmax-tool check - --dtype half "
+        "--op softmax --select RNK102 --format concise",
         by_default=False,
     ),
     Rule(

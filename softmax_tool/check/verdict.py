@@ -28,8 +28,7 @@ def _failures(failed: Sequence[RuleResult]) -> Iterator[str]:
 def _passes(rules: Sequence[RuleResult], cases: Sequence[CheckedCase]) -> Iterator[str]:
     judged = sum(case.judged for case in cases)
     yield (
-        f"Passed: {plural(len(rules), 'rule')} found nothing in "
-        f"{plural(judged, 'judged element')}."
+        f"Passed: {plural(len(rules), 'rule')} found nothing in {plural(judged, 'judged element')}."
     )
     covered = [rule for rule in rules if rule.elements]
     for rule in covered:

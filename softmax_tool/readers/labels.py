@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.errors import InputError
+from softmax_tool.errors import InputError, LabelError
 from softmax_tool.readers.csv import parsed_batches
 from softmax_tool.readers.dialect import sniffed
 from softmax_tool.readers.layout import Layout
@@ -199,7 +199,7 @@ def checked_classes(
         label = str(int(value)) if is_index else f"{float(value):g}"
         skip = f"; use --ignore-index {label} to skip it" if is_index else ""
         span = f"0…{classes - 1}" if classes > 1 else "0"
-        raise InputError(
+        raise LabelError(
             f"{where(place)}: label {label}, but the logits have "
             f"{counted(classes, 'class', 'classes')} ({span}){skip}"
         )

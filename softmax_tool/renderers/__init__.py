@@ -43,6 +43,7 @@ CHECK_FORMATS = {
     "table": FORMATS["table"],
     "concise": OutputFormat("concise", "a line a finding"),
     "json": FORMATS["json"],
+    "csv": FORMATS["csv"],
     "markdown": FORMATS["markdown"],
     "github": OutputFormat("github", "annotations of a GitHub workflow, worst first"),
     "junit": OutputFormat("junit", "XML for test reports, a case a rule"),

@@ -6,6 +6,7 @@ import csv
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from softmax_tool.check.report import CheckReport
 from softmax_tool.renderers.kinds import KINDS
 from softmax_tool.report import CompareReport, ComputeReport, FormatLimits
 
@@ -45,13 +46,15 @@ def render(report: Report, stream: TextIO) -> None:
     `compare`: a line a case: its statistics, how many elements each kind has (and how many of
     those no formulation can avoid), its reduced loss. `compute`: a line an element of the rows
     shown, a column a result, and one a loss, which repeats the loss of the row in each of its
-    lines and is empty where the row is ignored; with nothing but losses, a line a row. `limits`: a
-    line a dtype.
+    lines and is empty where the row is ignored; with nothing but losses, a line a row. `check`: a
+    line a finding. `limits`: a line a dtype.
     """
     if isinstance(report, CompareReport):
         header, lines = _compare(report)
     elif isinstance(report, ComputeReport):
         header, lines = _compute(report)
+    elif isinstance(report, CheckReport):
+        header, lines = _check(report)
     else:
         header, lines = _limits(report)
     writer = csv.writer(stream, lineterminator="\n")
@@ -139,6 +142,11 @@ def _row_losses(row: ShownRow) -> list[Cell]:
     for value, kind in zip(row.losses, row.loss_kinds, strict=True):
         found += [None, None] if row.ignored else [value, kind]
     return found
+
+
+def _check(report: CheckReport) -> tuple[list[str], Iterator[list[Cell]]]:
+    names = ["code", "name", "row", "column", "message", "got", "exact", "ulp"]
+    return names, ([getattr(finding, name) for name in names] for finding in report.findings)
 
 
 def _limits(report: LimitsReport) -> tuple[list[str], Iterator[list[Cell]]]:

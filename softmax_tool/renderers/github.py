@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from softmax_tool.renderers import display
-from softmax_tool.renderers.concise import said, sentence, subject
-from softmax_tool.renderers.of_check import place
+from softmax_tool.renderers.concise import sentence, subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,7 +46,7 @@ def _property(text: str) -> str:
 
 
 def _lines(report: CheckReport) -> Iterator[str]:
-    failed = [finding for finding in _worst_first(report)]
+    failed = _worst_first(report)
     rest = len(failed) - SHOWN
     shown = failed if rest <= 0 else failed[: SHOWN - 1]
     for finding in shown:
@@ -79,6 +78,3 @@ def _counts(report: CheckReport) -> str:
     return ", ".join(
         f"{rule.code} in {display.plural(rule.rows, 'row')}" for rule in report.rules if rule.failed
     )
-
-
-__all__ = ["SHOWN", "command", "place", "render", "said"]

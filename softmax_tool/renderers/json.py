@@ -56,7 +56,8 @@ def render(report: Report, stream: TextIO) -> None:
 def to_dict(report: Report) -> dict[str, Any]:
     """Give the report as the object to be written: plain values, and arrays left as they are."""
     if isinstance(report, CheckReport):
-        return _head(report.command) | {"input": _input(report.input)} | _check(report)
+        own = _check(report)
+        return _head(report.command) | {"input": _input(report.input)} | own
     if isinstance(report, CompareReport):
         own = _compare(report)
     elif isinstance(report, ComputeReport):
@@ -132,8 +133,8 @@ def _check(report: CheckReport) -> dict[str, Any]:
 
 def _checked(case: CheckedCase) -> dict[str, Any]:
     plain: dict[str, Any] = _plain(case)
-    name = plain.pop("name")
-    return {"subject": plain.pop("subject")} | name | plain
+    name: dict[str, Any] = plain.pop("name")
+    return {"subject": plain.pop("subject"), **name, **plain}
 
 
 def _name(name: CaseName) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _lines(report: CheckReport) -> Iterator[str]:
     failures = sum(rule.failed for rule in report.rules)
     counts = f'tests="{len(report.rules)}" failures="{failures}" errors="0"'
     yield '<?xml version="1.0" encoding="UTF-8"?>'
-    yield f"<testsuites name={attribute(SUITE)} {counts} time=\"0\">"
+    yield f'<testsuites name={attribute(SUITE)} {counts} time="0">'
     yield f'  <testsuite name={attribute(subject(report))} {counts} skipped="0" time="0">'
     for rule in report.rules:
         yield from _case(report, rule)
@@ -74,9 +74,7 @@ def _case(report: CheckReport, rule: RuleResult) -> Iterator[str]:
     if not rule.failed:
         yield f"{start}/>"
         return
-    places = (
-        f"{display.plural(rule.elements, 'element')} in {display.plural(rule.rows, 'row')}"
-    )
+    places = f"{display.plural(rule.elements, 'element')} in {display.plural(rule.rows, 'row')}"
     listed = "\n".join(sentence(f) for f in report.findings if f.code == rule.code)
     yield f"{start}>"
     message = attribute(f"{rule.summary}: {places}")
