@@ -12,10 +12,12 @@ from softmax_tool import exact
 from softmax_tool.arithmetic.sharing import Sharing
 from softmax_tool.bounds import half_an_ulp
 from softmax_tool.computation import Computation
-from softmax_tool.diagnose import judge
+from softmax_tool.diagnose import KINDS, NO_KIND, judge
 from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import EXACT, FORMULATIONS, LOSSES
 from softmax_tool.rows import Rows, Yardsticks
+from softmax_tool.screening import Limit, Listing, Screen
+from softmax_tool.summary import Summary
 from softmax_tool.tally import Results, compare_pair, summarise, summarise_rounding
 from softmax_tool.targets import Targets
 
@@ -28,10 +30,11 @@ if TYPE_CHECKING:
     from softmax_tool.plan import Options, Plan, Slice, Variant
     from softmax_tool.readers import Block
     from softmax_tool.report import CaseName
-    from softmax_tool.summary import PairSummary, RoundingSummary, Summary
+    from softmax_tool.summary import PairSummary, RoundingSummary
     from softmax_tool.ulp import Ruler
 
     Array = NDArray[Any]
+    Indices = NDArray[np.intp]
     Mask = NDArray[np.bool_]
 
 
@@ -45,13 +48,33 @@ class LossPart:
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """The kinds of the elements of some rows; the elements of all others have none."""
+
+    rows: Indices
+    kind: NDArray[np.int8]  # (len(rows), classes)
+    unavoidable: Mask
+
+    def of_row(self, row: int) -> NDArray[np.int8]:
+        """Return the kinds of one row, or one NO_KIND for all."""
+        place = np.flatnonzero(self.rows == row)
+        return self.kind[place[0]] if place.size else np.full(1, NO_KIND, np.int8)
+
+    def worst(self, rows: int) -> NDArray[np.int8]:
+        """Return the first kind of `KINDS` in each of all rows, avoidable; else len(KINDS)."""
+        worst = np.full(rows, len(KINDS), np.int8)
+        harmless = self.unavoidable | (self.kind == NO_KIND)
+        worst[self.rows] = np.where(harmless, np.int8(len(KINDS)), self.kind).min(axis=1)
+        return worst
+
+
+@dataclass(frozen=True, slots=True)
 class CaseOutcome:
     """One case on one block."""
 
     summary: Summary
     values: Array  # (rows, classes), or (kept rows, 1)
-    kinds: NDArray[np.int8]  # of the same shape; NO_KIND where there is none
-    unavoidable: Mask
+    marks: Marks
     loss: LossPart | None
     true_loss: LossPart | None
 
@@ -70,16 +93,28 @@ class BlockOutcome:
 
 
 def work(
-    block: Block, plan: Plan, options: Options, pairs: tuple[tuple[int, int], ...]
+    block: Block,
+    plan: Plan,
+    options: Options,
+    pairs: tuple[tuple[int, int], ...],
+    floors: tuple[float, ...] = (),
 ) -> BlockOutcome:
-    """Do everything that the plan asks for on one block; `pairs` are indices into its cases."""
+    """Do everything that the plan asks for on one block; `pairs` are indices into its cases.
+
+    `floors` are errors, one a case, that elements of this block must exceed to be listed at all;
+    with none given, all that make a list of the block's own are.
+    """
     # Overflow, underflow and 0/0 are what this is about. A thread does not inherit the setting.
     with np.errstate(all="ignore"):
-        return _work(block, plan, options, pairs)
+        return _work(block, plan, options, pairs, floors or (0.0,) * len(plan.cases))
 
 
 def _work(
-    block: Block, plan: Plan, options: Options, pairs: tuple[tuple[int, int], ...]
+    block: Block,
+    plan: Plan,
+    options: Options,
+    pairs: tuple[tuple[int, int], ...],
+    floors: tuple[float, ...],
 ) -> BlockOutcome:
     kept = _kept(block, options)
     cases: list[CaseOutcome] = []
@@ -88,15 +123,12 @@ def _work(
     for target in plan.formats:
         logits = target.round(block.logits)
         rounding.append(summarise_rounding(block.logits, logits, target))
-        rows = Rows(
-            logits,
-            _targets(block, options, target),
-            exact.reference(logits.astype(np.float64), target),
-        )
+        rows = Rows(logits, _targets(block, options, target), exact.reference(logits, target))
         measure = _Measure.of(rows, kept, target, options)
         for variant in plan.variants:
             if variant.target == target:
-                for outcome, ruler in _variant(variant, measure, block.start, kept, options):
+                mine = floors[len(cases) : len(cases) + len(variant.cases)]
+                for outcome, ruler in _variant(variant, measure, block.start, kept, options, mine):
                     cases.append(outcome)
                     rulers.append(ruler)
     compared = tuple(compare_pair(cases[a].values, cases[b].values, rulers[a]) for a, b in pairs)
@@ -125,13 +157,12 @@ def judge_case(block: Block, plan: Plan, options: Options) -> Results:
     variant = plan.variants[0]
     target = variant.target
     logits = target.round(block.logits)
-    reference = exact.reference(logits.astype(np.float64), target)
-    rows = Rows(logits, _targets(block, options, target), reference)
+    rows = Rows(logits, _targets(block, options, target), exact.reference(logits, target))
     numbers = np.arange(block.start, block.start + len(logits))
     yardsticks = Yardsticks(rows, target, options.max_ulp)
     case = _Case(variant.cases[0], variant, yardsticks, numbers, options)
     with np.errstate(all="ignore"):
-        return case.judge(variant.model.build(target))
+        return case.judge(case.compute(variant.model.build(target)))
 
 
 def _kept(block: Block, options: Options) -> Mask:
@@ -160,7 +191,12 @@ def _targets(block: Block, options: Options, target: FloatFormat) -> Targets | N
 
 
 def _variant(
-    variant: Variant, measure: _Measure, start: int, kept: Mask, options: Options
+    variant: Variant,
+    measure: _Measure,
+    start: int,
+    kept: Mask,
+    options: Options,
+    floors: tuple[float, ...],
 ) -> list[tuple[CaseOutcome, Ruler]]:
     """Compute and judge every case of one format and arithmetic."""
     yardsticks, kept_yardsticks = measure.all_rows, measure.kept_rows
@@ -170,13 +206,13 @@ def _variant(
     loss_xp = xp if shared else Sharing(variant.model.build(variant.target))
     numbers = np.arange(start, start + len(kept))
     outcomes = []
-    for name in variant.cases:
+    for name, floor in zip(variant.cases, floors, strict=True):
         if name.quantity in LOSSES:
             case = _Case(name, variant, kept_yardsticks, numbers[kept], options)
-            outcomes.append(case.run(loss_xp, kept))
+            outcomes.append((case.run_loss(loss_xp, kept), case.ruler))
         else:
             case = _Case(name, variant, yardsticks, numbers, options)
-            outcomes.append(case.run(xp, kept))
+            outcomes.append((case.run(xp, floor), case.ruler))
     return outcomes
 
 
@@ -188,24 +224,69 @@ class _Case:
     numbers: NDArray[np.int64]
     options: Options
 
-    def run(self, xp: Arithmetic, kept: Mask) -> tuple[CaseOutcome, Ruler]:
-        """Compute, judge and add up."""
-        results = self.judge(xp)
-        judged = results.judged
-        summary = summarise(results, self._bound(), self.options.top)
-        loss, true_loss = self._loss_parts(results.got, results.exact, kept)
-        outcome = CaseOutcome(
-            summary, results.got, judged.kind, judged.unavoidable, loss, true_loss
-        )
-        return outcome, self._ruler
+    def run(self, xp: Arithmetic, floor: float) -> CaseOutcome:
+        """Compute an elementwise quantity, judge it and add up."""
+        got = self.compute(xp)
+        plain, summary = self._screen(got, floor)
+        rest = np.flatnonzero(~plain)
+        if rest.size == len(got):
+            marks, summary = self.judged_summary(got, rest)
+        elif rest.size:
+            part = replace(
+                self, yardsticks=self.yardsticks.subset(rest), numbers=self.numbers[rest]
+            )
+            marks, more = part.judged_summary(got[rest], rest)
+            summary += more
+        else:
+            nothing = np.empty((0, got.shape[1]), np.int8)
+            marks = Marks(rest, nothing, nothing.astype(bool))
+        return CaseOutcome(summary, got, marks, None, None)
 
-    def judge(self, xp: Arithmetic) -> Results:
-        """Compute and judge."""
-        ruler, reference = self._ruler, self.rows.reference
+    def run_loss(self, xp: Arithmetic, kept: Mask) -> CaseOutcome:
+        """Compute a loss, judge it and add up."""
+        got = self.compute(xp)
+        marks, summary = self.judged_summary(got, np.arange(len(got)))
+        loss, true_loss = self._loss_parts(got, self.ruler.exact, kept)
+        return CaseOutcome(summary, got, marks, loss, true_loss)
+
+    def compute(self, xp: Arithmetic) -> Array:
+        """Return results in the carrier of the format."""
         computation = self._computation()
-        got = ruler.rounded if computation is None else computation.compute(xp)
+        return self.ruler.rounded if computation is None else computation.compute(xp)
+
+    def _screen(self, got: Array, floor: float) -> tuple[Mask, Summary]:
+        """Add up the rows that need no judgement, and say which they are."""
+        model = self.variant.model
+        exact_values = self.name.formulation == EXACT
+        if not (model.sums_are_wide or exact_values):
+            return np.zeros(len(got), bool), Summary(self.options.top)
+        limit = None
+        if not exact_values:
+            bound = FORMULATIONS[self.name.quantity, self.name.formulation].error_bound
+            conditions = self.yardsticks.conditions(model, self.yardsticks.functions)
+            limit = None if bound is None else Limit(bound, conditions)
+        whole = len(self.numbers) + int(self.numbers[0]), self.rows.logits.shape[1]
+        listing = Listing(
+            self.options.top,
+            floor,
+            _ends(self.options.rows, whole[0]),
+            _ends(self.options.columns, whole[1]),
+        )
+        screen = Screen(self.yardsticks, self.name.quantity, self.numbers)
+        return screen.add_up(got, limit, listing, are_exact=exact_values)
+
+    def judged_summary(self, got: Array, rows: Indices) -> tuple[Marks, Summary]:
+        """Judge results of all rows of this case, which are `rows` of the block."""
+        results = self.judge(got)
+        judged = results.judged
+        marks = Marks(rows, judged.kind, judged.unavoidable)
+        return marks, summarise(results, self._bound(), self.options.top)
+
+    def judge(self, got: Array) -> Results:
+        """Judge results."""
+        ruler, reference = self.ruler, self.rows.reference
         masked = self.yardsticks.masked(self.name.quantity)
-        judged = judge(got, ruler, reference.invalid, masked, computation)
+        judged = judge(got, ruler, reference.invalid, masked, self._computation())
         return Results(
             self.variant.target,
             self.name.quantity,
@@ -226,7 +307,7 @@ class _Case:
         return self.yardsticks.rows
 
     @property
-    def _ruler(self) -> Ruler:
+    def ruler(self) -> Ruler:
         return self.yardsticks.ruler(self.name.quantity)
 
     @property
@@ -241,7 +322,7 @@ class _Case:
 
     def _bound(self) -> Array | None:
         if self.name.formulation == EXACT:
-            return half_an_ulp(self._ruler)
+            return half_an_ulp(self.ruler)
         formulation = FORMULATIONS[self.name.quantity, self.name.formulation]
         return self.yardsticks.bound(formulation, self.variant.model)
 
@@ -291,6 +372,11 @@ def _inside(numbers: NDArray[np.int64], part: Slice | None) -> Mask:
     if last is not None:
         inside &= numbers < last
     return inside
+
+
+def _ends(part: Slice | None, count: int) -> tuple[int, int]:
+    first, last = part if part is not None else (None, None)
+    return first or 0, count if last is None else last
 
 
 def _part(values: Array, divisors: Array, kept: Mask) -> LossPart:

@@ -49,6 +49,7 @@ class Conditions:
     sum_constant: float
     sums_are_wide: bool
     functions: float = 1.0
+    picked: NDArray[np.intp] | None = None  # which rows of the logits these are; None: all
 
     @property
     def u(self) -> float:
@@ -78,6 +79,10 @@ class Conditions:
     def at(self, columns: NDArray[np.int64]) -> Conditions:
         """Return the same for one class of each row; what belongs to the row stays as it is."""
         return replace(self, reference=self.reference.at(columns))
+
+    def pick(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Conditions:
+        """Return the same for single elements, each with what belongs to its row, (some, 1)."""
+        return replace(self, reference=self.reference.pick(rows, columns), picked=rows)
 
 
 Bound = Callable[[Conditions], Array]
@@ -147,21 +152,20 @@ def _softmax(c: Conditions, first_order: Array, per_class: int = 1) -> Array:
 def _rescaling(c: Conditions) -> Array:
     """Return what rescaling a one-pass sum adds to its constant, (rows, 1)."""
     if not c.sums_are_wide:
-        return (c.functions + 1) * _rises(c.logits)
+        return (c.functions + 1) * _rises(c, c.logits)
     starts = np.arange(0, c.reference.classes, LEAF)
     ratio = accumulator_of(c.format).unit_roundoff / c.u
     later = len(starts) - 1 - (len(starts) - 1).bit_length()
-    return (
-        _rises(np.maximum.reduceat(c.logits, starts, axis=1)) * (c.functions + ratio)
-        + later * ratio
-    )
+    rises = _rises(c, np.maximum.reduceat(c.logits, starts, axis=1))
+    return rises * (c.functions + ratio) + later * ratio
 
 
-def _rises(values: NDArray[np.floating]) -> Array:
+def _rises(c: Conditions, values: NDArray[np.floating]) -> Array:
     """Count how often the running maximum of each row rises, (rows, 1)."""
     with np.errstate(invalid="ignore"):
         above = values[:, 1:] > np.maximum.accumulate(values, axis=1)[:, :-1]
-    return np.count_nonzero(above, axis=1, keepdims=True).astype(np.float64)
+    rises = np.count_nonzero(above, axis=1, keepdims=True).astype(np.float64)
+    return rises if c.picked is None or len(rises) == 1 else rises[c.picked]
 
 
 # Log-softmax.
@@ -257,6 +261,25 @@ def _log1p_of_minus(relative: Array) -> Array:
     with np.errstate(all="ignore"):
         return np.log1p(-np.minimum(relative, 1.0))
 
+
+# What no error bound of the shifted formulations is below, in ULP of a normal true value: an ULP is
+# at most 2 u times the value.
+
+
+def _least_softmax(c: Conditions) -> Array:
+    """(Σ p|z| + n + 2)/2, (rows, 1)."""
+    return (c.reference.mean_shift + c.n_of_quotient) / 2
+
+
+def _least_log_softmax(c: Conditions) -> Array:
+    """1 + (Σ p|z| + n)/(2 max|y|), (rows, 1)."""
+    rows = c.reference.of_rows
+    with np.errstate(all="ignore"):
+        largest = rows.maximum - rows.minimum + rows.log_sum
+        return np.asarray(1 + (rows.mean_shift + c.n) / (2 * largest))
+
+
+LEAST_IN_ULP = {"softmax": _least_softmax, "log-softmax": _least_log_softmax}
 
 # Losses.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from softmax_tool.arithmetic.deferred import Deferred
 from softmax_tool.arithmetic.replay import Replay
 from softmax_tool.arithmetic.tracing import Traced, Tracing
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
@@ -48,11 +49,24 @@ class Computation:
 
     def compute(self, xp: Arithmetic) -> Array:
         """Return results in the carrier of the format: (rows, classes), for a loss (rows, 1)."""
-        got = _apply(self.formulation, xp, xp, self._operands(self.rows))
+        got = self._computed(xp, self._operands(self.rows))
         got = got.astype(self.target.carrier, copy=False)
         invalid = self.rows.reference.invalid
         # Such rows are NaN by definition, whatever a formulation would make of them.
         return np.asarray(np.where(invalid, got.dtype.type(np.nan), got) if invalid.any() else got)
+
+    def _computed(self, xp: Arithmetic, rows: Rows) -> Array:
+        """Compute; of a loss of class labels, only what its classes need.
+
+        Not in an arithmetic that is NumPy's own, which promises no bits.
+        """
+        targets = rows.targets
+        loss = self.formulation.quantity in LOSSES
+        if not loss or targets is None or targets.only is None or self.model.in_storage:
+            return np.asarray(_apply(self.formulation, xp, xp, rows))
+        late: Any = Deferred(xp, targets.only)
+        values = self.formulation.compute(late, late.logits(rows.logits))
+        return np.asarray(per_row(late, values, targets))
 
     def _operands(self, rows: Rows) -> Rows:
         return rows.stored(self.target) if self.model.in_storage else rows

@@ -70,7 +70,7 @@ def compare(
     plan_ = plan(source, options, ieee_formats, None)
     options = _counted_from_the_start(options, source)
     totals = _Totals(plan_, options)
-    for outcome in _outcomes(source, plan_, options, totals.pairs, threads):
+    for outcome in _outcomes(source, plan_, options, totals, threads):
         totals.add(outcome)
         if progress is not None:
             progress(totals.rows, _row_count(source))
@@ -115,7 +115,7 @@ def compute(
     totals = _Totals(plan_, options)
     shown = ShownRows(plan_, options)
     sink = Outlet(plan_, options, values) if values is not None else None
-    for outcome in _outcomes(source, plan_, options, totals.pairs, threads):
+    for outcome in _outcomes(source, plan_, options, totals, threads):
         totals.add(outcome)
         shown.add(outcome)
         if sink is not None:
@@ -192,7 +192,7 @@ def _outcomes(
     source: Source,
     plan_: Plan,
     options: Options,
-    pairs: tuple[tuple[int, int], ...],
+    totals: _Totals,
     threads: int | None,
 ) -> Iterator[BlockOutcome]:
     """Work on every block, several at a time, and hand the outcomes out in row order."""
@@ -203,13 +203,14 @@ def _outcomes(
         raise InputError(f"{', '.join(source.paths)}: no rows; there is nothing to look at")
     if second is None or count == 1:
         for block in _chain(first, second, blocks):
-            yield work(block, plan_, options, pairs)
+            yield work(block, plan_, options, totals.pairs, totals.floors())
         return
     waiting: deque[Future[BlockOutcome]] = deque()
     pool = ThreadPoolExecutor(count)
     try:
         for block in _chain(first, second, blocks):
-            waiting.append(pool.submit(work, block, plan_, options, pairs))
+            arguments = block, plan_, options, totals.pairs, totals.floors()
+            waiting.append(pool.submit(work, *arguments))
             if len(waiting) > count:
                 yield waiting.popleft().result()
         while waiting:
@@ -361,6 +362,10 @@ class _Totals:
         for index, rounding in enumerate(outcome.rounding):
             self._rounding[index] += rounding
 
+    def floors(self) -> tuple[float, ...]:
+        """Return, for each case, an error that later rows must exceed to be listed."""
+        return tuple(s.worst[-1].ulp if 0 < s.top == len(s.worst) else 0.0 for s in self._summaries)
+
     def case(self, index: int) -> Case:
         s = self._summaries[index]
         return Case(
@@ -458,6 +463,6 @@ def _pair_report(a: CaseName, b: CaseName, total: PairSummary) -> Pair:
         max_abs_difference=total.max_abs_difference,
         max_ulp_difference=total.max_ulp_difference,
         identical_in={
-            f.name: count == 0 for f, count in zip(narrower, total.differing_in, strict=True)
+            f.name: not differs for f, differs in zip(narrower, total.differs_in, strict=True)
         },
     )

@@ -52,6 +52,11 @@ class ExactSum:
             int(np.count_nonzero(np.isnan(wide))),
         )
 
+    @classmethod
+    def of_units(cls, count: int, places: int) -> ExactSum:
+        """Return `count` times 2**-places."""
+        return cls(count << (_SCALE - places))
+
     def fraction(self) -> Fraction:
         """Return the exact sum of the finite values."""
         return Fraction(self.scaled, 1 << _SCALE)

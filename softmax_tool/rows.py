@@ -9,7 +9,7 @@ import numpy as np
 
 from softmax_tool import exact
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
-from softmax_tool.bounds import Conditions, loss_bound
+from softmax_tool.bounds import LEAST_IN_ULP, Conditions, loss_bound
 from softmax_tool.formats import FLOAT64
 from softmax_tool.formulations import FORMULATIONS, LOSSES
 from softmax_tool.ulp import Ruler
@@ -67,6 +67,13 @@ class Yardsticks:
     max_ulp: float | None
     _made: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
+    def subset(self, rows: Array) -> Yardsticks:
+        """Return the same for some of the rows."""
+        made: Yardsticks = self._once(
+            ("rows", rows.tobytes()), lambda: Yardsticks(self.rows[rows], self.target, self.max_ulp)
+        )
+        return made
+
     def ruler(self, quantity: str) -> Ruler:
         """Return the true values of a quantity, ready to measure with."""
         key = ("ruler", "loss" if quantity in LOSSES else quantity)
@@ -84,8 +91,12 @@ class Yardsticks:
         """Return the a-priori bound of each element in an arithmetic, None where there is none."""
         if formulation.error_bound is None or model.sum_constant is None:
             return None
-        functions = _FLOAT64_FUNCTIONS if self.target == FLOAT64 else 1.0
-        return self._bound(formulation.error_bound, formulation.quantity, model, functions)
+        return self._bound(formulation.error_bound, formulation.quantity, model, self.functions)
+
+    @property
+    def functions(self) -> float:
+        """The error of exp, log and log1p as the models compute them, in u."""
+        return _FLOAT64_FUNCTIONS if self.target == FLOAT64 else 1.0
 
     def thresholds(self, quantity: str) -> Array:
         """Return the a-priori bound of the `shifted` formulation under `wide-sum`, in ULP.
@@ -106,6 +117,34 @@ class Yardsticks:
         # No finite result is near a true infinity.
         return np.where(ruler.exact.infinite, 1.0, np.maximum(ruler.in_ulp(bound), 1.0))
 
+    def least_threshold(self, quantity: str) -> Array:
+        """Return what no threshold of a row is below, (rows, 1); of softmax and log-softmax."""
+        if self.max_ulp is not None:
+            return np.full((len(self.rows.logits), 1), self.max_ulp)
+        least = LEAST_IN_ULP[quantity](self.conditions(WIDE_SUM))
+        return np.asarray(np.maximum(least, 1.0))
+
+    def threshold_at(self, quantity: str, rows: Array, columns: Array) -> Array:
+        """Return the thresholds of single elements, whose true values are normal numbers."""
+        if self.max_ulp is not None:
+            return np.full(len(rows), self.max_ulp)
+        shifted = FORMULATIONS[quantity, "shifted"]
+        assert shifted.error_bound is not None  # noqa: S101  (the register's own invariant)
+        some = self.conditions(WIDE_SUM).pick(rows, columns)
+        reference = some.reference
+        true = reference.softmax if quantity == "softmax" else reference.log_softmax
+        in_ulp = Ruler.of(true, self.target).in_ulp(shifted.error_bound(some))
+        return np.maximum(in_ulp, 1.0)[:, 0]
+
+    def conditions(self, model: Model, functions: float = 1.0) -> Conditions:
+        """Return what bounds in an arithmetic depend on."""
+        assert model.sum_constant is not None  # noqa: S101  (asked for where there is a bound)
+        rows = self.rows
+        constant = model.sum_constant(rows.logits.shape[1], self.target)
+        return Conditions(
+            rows.reference, rows.logits, self.target, constant, model.sums_are_wide, functions
+        )
+
     def _bound(self, bound: Bound, quantity: str, model: Model, functions: float = 1.0) -> Array:
         sums = model.sum_constant, model.sums_are_wide
         key = ("bound", bound, quantity in LOSSES, sums, functions)
@@ -113,12 +152,7 @@ class Yardsticks:
         return made
 
     def _make_bound(self, bound: Bound, quantity: str, model: Model, functions: float) -> Array:
-        rows = self.rows
-        assert model.sum_constant is not None  # noqa: S101  (asked for where there is a bound)
-        constant = model.sum_constant(rows.logits.shape[1], self.target)
-        conditions = Conditions(
-            rows.reference, rows.logits, self.target, constant, model.sums_are_wide, functions
-        )
+        rows, conditions = self.rows, self.conditions(model, functions)
         if quantity not in LOSSES or rows.targets is None:
             return bound(conditions)
         return loss_bound(conditions, rows.targets, bound)

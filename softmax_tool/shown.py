@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.diagnose import KINDS, NO_KIND
+from softmax_tool.diagnose import KINDS
 from softmax_tool.formats import find_format
 from softmax_tool.formulations import LOSSES
 from softmax_tool.renderers.display import bounds, plural
@@ -50,8 +50,7 @@ class ShownRows:
         count = len(outcome.kept)
         severity = np.full(count, _HARMLESS)
         for name, case in zip(self._names, outcome.cases, strict=True):
-            harmless = case.unavoidable | (case.kinds == NO_KIND)
-            worst = np.where(harmless, _HARMLESS, case.kinds).min(axis=1)
+            worst = case.marks.worst(len(case.values))
             rows = np.flatnonzero(outcome.kept) if name.quantity in LOSSES else np.arange(count)
             severity[rows] = np.minimum(severity[rows], worst)
         for place in self._promising(outcome.start, severity):
@@ -122,9 +121,13 @@ def _shown_row(outcome: BlockOutcome, place: int, names: tuple[Any, ...]) -> Sho
         label=label,
         logits=outcome.logits[place].copy(),
         values=tuple(_stored(name, case.values[place]) for name, case in elementwise),
-        kinds=tuple(_words(case.kinds[place]) for _, case in elementwise),
+        kinds=tuple(
+            _words(case.marks.of_row(place), len(case.values[0])) for _, case in elementwise
+        ),
         losses=tuple(float(case.values[position, 0]) if kept else 0.0 for case in losses),
-        loss_kinds=tuple(str(_words(case.kinds[position])[0]) if kept else "" for case in losses),
+        loss_kinds=tuple(
+            str(_words(case.marks.of_row(position), 1)[0]) if kept else "" for case in losses
+        ),
         ignored=not kept,
     )
 
@@ -133,5 +136,6 @@ def _stored(name: CaseName, values: Array) -> Array:
     return find_format(name.dtype).stored(values).copy()
 
 
-def _words(codes: Array) -> Array:
-    return np.asarray([*KINDS, ""])[codes]  # NO_KIND is -1, and so the last
+def _words(codes: Array, count: int) -> Array:
+    words = np.asarray([*KINDS, ""])[codes]  # NO_KIND is -1, and so the last
+    return np.broadcast_to(words, count)

@@ -102,12 +102,12 @@ class PairSummary:
     differing: int = 0
     max_abs_difference: float | None = None
     max_ulp_difference: float | None = None
-    differing_in: tuple[int, ...] = ()
+    differs_in: tuple[bool, ...] = ()  # rounded to each known narrower format
 
     def __add__(self, other: PairSummary) -> PairSummary:
         narrower = zip(
-            self.differing_in or (0,) * len(other.differing_in),
-            other.differing_in or (0,) * len(self.differing_in),
+            self.differs_in or (False,) * len(other.differs_in),
+            other.differs_in or (False,) * len(self.differs_in),
             strict=True,
         )
         return PairSummary(
@@ -115,7 +115,7 @@ class PairSummary:
             self.differing + other.differing,
             largest(self.max_abs_difference, other.max_abs_difference),
             largest(self.max_ulp_difference, other.max_ulp_difference),
-            tuple(a + b for a, b in narrower),
+            tuple(a or b for a, b in narrower),
         )
 
 

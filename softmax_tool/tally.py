@@ -16,6 +16,7 @@ from softmax_tool.formats import FLOAT64, narrower_than, ulp_exponent
 from softmax_tool.origins import describe
 from softmax_tool.report import Finding
 from softmax_tool.summary import PairSummary, RoundingSummary, Summary, worst_of
+from softmax_tool.tiling import tiles
 from softmax_tool.ulp import UlpStatistics
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from softmax_tool.exact import Exact, Reference
     from softmax_tool.formats import FloatFormat
     from softmax_tool.report import Number
+    from softmax_tool.tiling import Tile
     from softmax_tool.ulp import Ruler
 
     Array = NDArray[Any]
@@ -245,22 +247,40 @@ def exact_number(results: Results, row: int, column: int) -> Number:
 def compare_pair(a: Array, b: Array, ruler: Ruler) -> PairSummary:
     """Compare two results element by element; differences in ULP of the exact value."""
     narrower = narrower_than(ruler.target)
+    total = PairSummary(differs_in=(False,) * len(narrower))
+    for tile in tiles(a.shape):
+        # Once they differ in a narrower format, the other tiles need not be rounded to it.
+        still_equal = [
+            f for f, differs in zip(narrower, total.differs_in, strict=True) if not differs
+        ]
+        unequal = {f for f in still_equal if _differs(f.round(a[tile]), f.round(b[tile])).any()}
+        differs_in = tuple(f in unequal for f in narrower)
+        total += _compare_tile(a[tile], b[tile], ruler, tile, differs_in)
+    return total
+
+
+def _compare_tile(
+    a: Array, b: Array, ruler: Ruler, tile: Tile, differs_in: tuple[bool, ...]
+) -> PairSummary:
     differs = _differs(a, b)
-    if not differs.any():
-        return PairSummary(a.size, 0, None, None, (0,) * len(narrower))
+    differing = int(np.count_nonzero(differs))
+    if not differing:
+        return PairSummary(a.size, 0, None, None, differs_in)
     with np.errstate(all="ignore"):
-        difference = np.abs(a[differs].astype(np.float64) - b[differs].astype(np.float64))
-        ulps = np.ldexp(difference, -ruler.exponent[differs])
-    finite = np.isfinite(difference)
+        difference = np.subtract(a, b, dtype=np.float64)
+        np.abs(difference, out=difference)
+        if ruler.target.precision == 53:
+            ulps = np.ldexp(difference, -ruler.exponent[tile])
+        else:
+            ulps = difference * ruler.scale[tile]
+        largest, largest_ulp = float(difference.max()), float(ulps.max())
+        if not largest < np.inf:
+            # What is not finite on one side alone is infinitely far.
+            largest = float(difference.max(where=differs & np.isfinite(difference), initial=-1.0))
+            ulps = np.where(np.isnan(ulps), np.inf, ulps)
+            largest_ulp = float(ulps.max(where=differs, initial=0.0))
     return PairSummary(
-        a.size,
-        int(np.count_nonzero(differs)),
-        float(difference[finite].max()) if finite.any() else None,
-        float(np.where(np.isnan(ulps), np.inf, ulps).max()),
-        tuple(
-            int(np.count_nonzero(_differs(f.round(a[differs]), f.round(b[differs]))))
-            for f in narrower
-        ),
+        a.size, differing, largest if largest >= 0 else None, largest_ulp, differs_in
     )
 
 
@@ -284,10 +304,14 @@ def _is_changed(stored: Array, rounded: Array) -> Mask:
 
 def summarise_rounding(stored: Array, rounded: Array, target: FloatFormat) -> RoundingSummary:
     """Count what rounding a block of logits changed."""
-    finite = np.isfinite(rounded)
-    some = rounded[finite]
+    low, high = float(rounded.min()), float(rounded.max())
+    all_finite = np.isfinite(low) and np.isfinite(high)
+    finite = np.isfinite(rounded) if not all_finite else np.ones((1, 1), bool)
     # One zero: which of −0 and +0 a minimum is depends on their order.
-    limits = (float(some.min()) + 0.0, float(some.max()) + 0.0) if some.size else (None, None)
+    limits: tuple[float | None, float | None] = (low + 0.0, high + 0.0)
+    if not all_finite:
+        some = rounded[finite]
+        limits = (float(some.min()) + 0.0, float(some.max()) + 0.0) if some.size else (None, None)
     if stored.dtype == target.storage:
         return RoundingSummary(0, 0, 0, 0, *limits)
     with np.errstate(invalid="ignore"):

@@ -37,6 +37,11 @@ class Targets:
     kept: Fraction
     spread: Fraction
 
+    @property
+    def only(self) -> Array | None:
+        """The labels, if the loss of a row takes the log-probability of its class alone."""
+        return None if self.smoothing else self.labels
+
     def map(self, function: Callable[[Array], Array]) -> Targets:
         """Apply a function to the probabilities and the weights."""
         probabilities, weights = self.probabilities, self.weights

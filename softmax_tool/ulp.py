@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64, ulp_exponent
+from softmax_tool.once import once
+from softmax_tool.tiling import TILE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,44 +25,46 @@ _EXPONENT_BITS = 52
 _BIAS = 1023
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ruler:
-    """True values, and all that measuring results against them takes, made once."""
+    """True values, and all that measuring results against them takes, made once and when asked."""
 
     exact: Exact
     target: FloatFormat
-    rounded: NDArray[Any]  # the true values correctly rounded, in the format's carrier
-    exponent: NDArray[np.int64]  # log2 of one ULP of each
-    outside: NDArray[np.bool_] | None  # true values not finite, or not below the largest; None: no
-    vanished: NDArray[np.bool_] | None  # true values that are 0 only in float64; None: no
 
     @classmethod
     def of(cls, exact: Exact, target: FloatFormat) -> Ruler:
         """Prepare to measure results in a format."""
-        y = np.ascontiguousarray(exact.hi)
-        exponent = ulp_exponent(y, target)
-        if exact.tail is not None:
-            exponent -= _just_below_a_power(y, exact.tail) & (exponent > _least(target))
-        inside = np.abs(y) < target.max_finite  # False for NaN
-        vanished = (y == 0) & exact.nonzero
-        return cls(
-            exact,
-            target,
-            target.round(y),
-            exponent,
-            None if inside.all() else ~inside,
-            vanished if vanished.any() else None,
-        )
+        return cls(replace(exact, hi=np.ascontiguousarray(exact.hi)), target)
 
-    def __getitem__(self, rows: Any) -> Ruler:
-        return Ruler(
-            self.exact[rows],
-            self.target,
-            self.rounded[rows],
-            self.exponent[rows],
-            None if self.outside is None else self.outside[rows],
-            None if self.vanished is None else self.vanished[rows],
-        )
+    def __getitem__(self, key: Any) -> Ruler:
+        return Ruler(self.exact[key], self.target)
+
+    @once
+    def rounded(self) -> NDArray[Any]:
+        """The true values correctly rounded, in the format's carrier."""
+        return self.target.round(self.exact.hi)
+
+    @once
+    def exponent(self) -> NDArray[np.int64]:
+        """Log2 of one ULP of each true value."""
+        exponent = ulp_exponent(self.exact.hi, self.target)
+        if self.exact.tail is not None:
+            below = _just_below_a_power(self.exact.hi, self.exact.tail)
+            exponent -= below & (exponent > _least(self.target))
+        return exponent
+
+    @once
+    def outside(self) -> NDArray[np.bool_] | None:
+        """True values that are not finite, or not below the largest; None where there are none."""
+        inside = np.abs(self.exact.hi) < self.target.max_finite  # False for NaN
+        return None if inside.all() else ~inside
+
+    @once
+    def vanished(self) -> NDArray[np.bool_] | None:
+        """True values that are 0 only in float64; None where there are none."""
+        vanished = (self.exact.hi == 0) & self.exact.nonzero
+        return vanished if vanished.any() else None
 
     def _tail(self) -> Array:
         """Return the tails in ULP of the true values: half as large as of `hi` below a power."""
@@ -72,7 +76,12 @@ class Ruler:
         """Return absolute distances in ULP of the true values."""
         if self.target.precision == 53:
             return np.ldexp(distance, -self.exponent)
-        return distance * ((_BIAS - self.exponent) << _EXPONENT_BITS).view(np.float64)
+        return distance * self.scale
+
+    @once
+    def scale(self) -> Array:
+        """One over an ULP of each true value; in float64, where that is in range."""
+        return one_over_an_ulp(self.exact.hi, self.target)
 
     def errors(self, got: NDArray[Any], got_lo: Array | None = None) -> Array:
         """Return |got − exact| in ULP of the exact value, elementwise.
@@ -106,6 +115,23 @@ class Ruler:
         if self.vanished is not None:
             errors[self.vanished & (errors == 0) & (g == 0)] = _TINIEST
         return errors
+
+
+_EXPONENT_MASK = 0x7FF << _EXPONENT_BITS
+
+
+def one_over_an_ulp(y: Array, target: FloatFormat) -> Array:
+    """Return the inverse of one ULP at each true value, in a format below float64.
+
+    For |y| in [2**e, 2**(e + 1)) it is 2**(p − 1 − e), which the exponent field alone decides; in
+    float64 likewise, where that is in its range.
+    """
+    bits = y.view(np.uint64) & _EXPONENT_MASK
+    least, most = target.emin + _BIAS << _EXPONENT_BITS, target.emax + _BIAS << _EXPONENT_BITS
+    if bits.min(initial=most) < least or bits.max(initial=least) > most:
+        np.clip(bits, least, most, out=bits)
+    np.subtract(target.precision - 1 + 2 * _BIAS << _EXPONENT_BITS, bits, out=bits)
+    return bits.view(np.float64)
 
 
 def _just_below_a_power(y: Array, tail: Array) -> NDArray[np.bool_]:
@@ -149,14 +175,63 @@ def histogram(errors: Array) -> NDArray[np.int64]:
 
     NaN is not an error and must not be passed.
     """
+    largest = float(errors.max(initial=0.0))
+    counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
+    if largest <= _FEW_EDGES:
+        # Most errors are small: then it is quicker to compare with the few edges below them.
+        left = errors.size
+        for index, edge in enumerate(HISTOGRAM_EDGES):
+            above = int(np.count_nonzero(errors > edge)) if edge < largest else 0
+            counts[index] = left - above
+            left = above
+        return counts
     # Rounding the bit pattern up to the next power of two gives ⌈log2⌉ without a logarithm.
     bits = np.ravel(errors).view(np.int64)
     ceiling = ((bits + ((1 << _EXPONENT_BITS) - 1)) >> _EXPONENT_BITS) - _BIAS
     bins = np.clip(ceiling + 2, 1, len(HISTOGRAM_EDGES) - 1)
-    counts = np.bincount(bins, minlength=len(HISTOGRAM_EDGES))
+    counts += np.bincount(bins, minlength=len(HISTOGRAM_EDGES))
     zeros = errors.size - int(np.count_nonzero(errors))
     counts[0], counts[1] = zeros, counts[1] - zeros
-    return counts.astype(np.int64)
+    return counts
+
+
+_FEW_EDGES = 64.0
+
+# Adding this to a smaller error leaves a float64 whose last place is 2**-33, so that its bits count
+# units of that; a tile of 2**15 errors below 2**12 sums to less than 2**61 of them.
+_ANCHOR, _PLACES = 2.0**19, 33
+_ANCHOR_BITS = int(np.float64(_ANCHOR).view(np.int64))
+_SMALL, _LARGE = 2.0**-12, 2.0**12
+
+
+def sum_of_errors(errors: Array) -> ExactSum:
+    """Add finite errors up: those between 2**-12 and 2**12 in units of 2**-33, others exactly.
+
+    True values are not known better than that; and the sum does not depend on the order.
+    """
+    errors = np.ravel(errors)
+    total = ExactSum()
+    for start in range(0, errors.size, TILE):
+        units, rest = _sum_of_tile(errors[start : start + TILE])
+        total += rest + ExactSum.of_units(units, _PLACES)
+    return total
+
+
+def _sum_of_tile(errors: Array) -> tuple[int, ExactSum]:
+    """Return the sum of the common errors in their units, and that of the others."""
+    apart = errors < _SMALL
+    if errors.max() >= _LARGE:
+        apart |= errors >= _LARGE
+    rest = _NOTHING
+    if apart.any():
+        rest = ExactSum.of(errors[apart])
+        errors = np.where(apart, 0.0, errors)
+    places = int(np.add.reduce((errors + _ANCHOR).view(np.uint64), axis=None))
+    # NumPy adds modulo 2**64, and the difference is less than that.
+    return (places - errors.size * _ANCHOR_BITS) % 2**64, rest
+
+
+_NOTHING = ExactSum()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +258,15 @@ class UlpStatistics:
         """Gather the errors of one array of any shape."""
         if not errors.size:
             return cls()
-        infinite = int(np.count_nonzero(np.isinf(errors)))
+        largest = float(errors.max())
+        infinite = 0 if largest < np.inf else int(np.count_nonzero(np.isinf(errors)))
         finite = errors[np.isfinite(errors)] if infinite else errors
         return cls(
             errors.size,
-            ExactSum.of(finite),
+            sum_of_errors(finite),
             infinite,
             tuple(int(count) for count in histogram(errors)),
-            float(errors.max()),
+            largest,
         )
 
     @property
@@ -200,3 +276,38 @@ class UlpStatistics:
         if not finite:
             return None
         return FLOAT64.round_exactly(self.finite_sum.fraction() / finite)
+
+
+class ErrorSum:
+    """ULP statistics in the making: adds finite errors, tile after tile."""
+
+    def __init__(self) -> None:
+        self.last = 0.0  # the largest error of the last tile
+        self._elements, self._units = 0, 0
+        self._rest = ExactSum()
+        self._counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
+        self._largest = 0.0
+
+    def add(self, errors: Array) -> bool:
+        """Add a tile of errors; add nothing and say no where one of them is not finite."""
+        self.last = float(errors.max())
+        if not self.last < np.inf:
+            return False
+        self._largest = max(self._largest, self.last)
+        self._elements += errors.size
+        self._counts += histogram(errors)
+        units, rest = _sum_of_tile(errors)
+        self._units += units
+        if rest is not _NOTHING:
+            self._rest += rest
+        return True
+
+    def statistics(self) -> UlpStatistics:
+        """Return what has been added, as a value."""
+        return UlpStatistics(
+            self._elements,
+            self._rest + ExactSum.of_units(self._units, _PLACES),
+            0,
+            tuple(int(count) for count in self._counts),
+            self._largest,
+        )

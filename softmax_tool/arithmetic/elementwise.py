@@ -53,7 +53,7 @@ def _evaluate(function: str, x: NDArray[Any], target: FloatFormat) -> NDArray[An
     rounded = target.round(wide)
     if target.precision <= _NEVER_CLOSE:
         return rounded
-    undecided = np.flatnonzero(_near_boundary(wide, target))
+    undecided = _near_boundary(wide, target)
     if undecided.size:
         arguments, inverse = np.unique(x[undecided], return_inverse=True)
         decided = [_decide(function, float(a), target) for a in arguments]
@@ -61,24 +61,27 @@ def _evaluate(function: str, x: NDArray[Any], target: FloatFormat) -> NDArray[An
     return rounded
 
 
-def _near_boundary(wide: NDArray[np.float64], target: FloatFormat) -> NDArray[np.bool_]:
-    """Tell which values may lie on the other side of a rounding boundary than they seem to."""
+def _near_boundary(wide: NDArray[np.float64], target: FloatFormat) -> NDArray[np.intp]:
+    """Return which values may lie on the other side of a rounding boundary than they seem to."""
     if target.is_native and target.precision == 24:
         return _near_float32_boundary(wide, target)
-    return _rounds_both_ways(wide, target)
+    return np.flatnonzero(_rounds_both_ways(wide, target))
 
 
-def _near_float32_boundary(wide: NDArray[np.float64], target: FloatFormat) -> NDArray[np.bool_]:
+def _near_float32_boundary(wide: NDArray[np.float64], target: FloatFormat) -> NDArray[np.intp]:
     # A float64 keeps 29 bits more; at a boundary between float32 neighbours they are 100…0.
     margin = 1 << 4
     distance = wide.view(np.int64) + ((1 << 28) + margin)
     distance &= (1 << 29) - 1
-    near = np.asarray(distance < 2 * margin)
+    near = np.empty(0, np.intp)
+    if distance.min() < 2 * margin:
+        near = np.flatnonzero(distance < 2 * margin)
+        near = near[np.isfinite(wide[near])]
     tiny = np.abs(wide) < target.smallest_normal
     if tiny.any():
         some = np.flatnonzero(tiny & (wide != 0))
-        near[some] = _rounds_both_ways(wide[some], target)
-    return near & np.isfinite(wide) if near.any() else near
+        near = np.union1d(near, some[_rounds_both_ways(wide[some], target)])
+    return near
 
 
 def _rounds_both_ways(wide: NDArray[np.float64], target: FloatFormat) -> NDArray[np.bool_]:

@@ -7,19 +7,19 @@ so that it does not cancel near 0.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_tool.arithmetic.tree import LEAF, combine_leaves, leaf_sums
 from softmax_tool.exact.values import Exact, Reference, RowValues
+from softmax_tool.once import once
 from softmax_tool.tiling import Scratch, tiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from softmax_tool.exact.values import Array, Columns, Mask
+    from softmax_tool.exact.values import Array, Columns, Indices, Mask
 
 _U = 2.0**-53
 # NumPy's exp and log1p are within 4 ULP on every processor, and an ULP is up to 2 u.
@@ -127,16 +127,21 @@ class Float64Elements:
         picked = np.take_along_axis(self.logits, columns, axis=1)
         return Float64Elements(picked, self.rows, self.others)
 
-    @cached_property
+    def pick(self, rows: Indices, columns: Indices) -> Float64Elements:
+        picked = self.logits[rows, columns][:, None]
+        others = self.others if len(self.others) == 1 else self.others[rows]
+        return Float64Elements(picked, self.rows.pick(rows), others)
+
+    @once
     def masked(self) -> Mask:
         return np.asarray(self.logits == -np.inf)
 
-    @cached_property
+    @once
     def shifted(self) -> Array:
         with np.errstate(all="ignore"):
             return self.logits.astype(np.float64) - self.rows.maximum
 
-    @cached_property
+    @once
     def softmax(self) -> Exact:
         hi = np.empty(self.logits.shape)
         scratch = Scratch(hi.shape)
@@ -150,7 +155,7 @@ class Float64Elements:
                 hi[(hi == 1) & (self.others > 0)] = np.nextafter(1.0, 0.0)
         return Exact(hi, None, ~self.masked, np.zeros_like(self.masked))
 
-    @cached_property
+    @once
     def log_softmax(self) -> Exact:
         hi = np.empty(self.logits.shape)
         scratch = Scratch(hi.shape)

@@ -8,13 +8,13 @@ can see is moved off it, to the side on which the true value lies.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_tool.exact import double, quad
 from softmax_tool.exact.double import Float64Elements
+from softmax_tool.once import once
 from softmax_tool.tiling import tiles
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from softmax_tool.exact.values import Array, Columns, Exact, Mask, Reference
+    from softmax_tool.exact.values import Array, Columns, Exact, Indices, Mask, Reference
     from softmax_tool.formats import FloatFormat
 
 
@@ -56,6 +56,9 @@ class SettledElements:
     def at(self, columns: Columns) -> SettledElements:
         return replace(self, plain=self.plain.at(columns), columns=columns)
 
+    def pick(self, rows: Indices, columns: Indices) -> Float64Elements:
+        return self.plain.pick(rows, columns)
+
     @property
     def masked(self) -> Mask:
         return self.plain.masked
@@ -64,7 +67,7 @@ class SettledElements:
     def shifted(self) -> Array:
         return self.plain.shifted
 
-    @cached_property
+    @once
     def softmax(self) -> Exact:
         def error(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
             some = self.plain.rows[rows]
@@ -74,7 +77,7 @@ class SettledElements:
 
         return self._settled(self.plain.softmax, error, lambda wide: wide.softmax)
 
-    @cached_property
+    @once
     def log_softmax(self) -> Exact:
         values = self.plain.log_softmax
 
@@ -157,7 +160,9 @@ def _near_boundary(hi: Array, target: FloatFormat) -> Mask:
     margin = 1 << 13
     distance = hi.view(np.int64) + ((1 << 28) + margin)
     distance &= (1 << 29) - 1
-    near = np.asarray(distance < 2 * margin)
+    near = np.zeros(hi.shape, bool)
+    if distance.min(initial=2 * margin) < 2 * margin:
+        near = np.asarray(distance < 2 * margin)
     tiny = np.abs(hi) < target.smallest_normal
     return near | (tiny & (hi != 0)) if tiny.any() else near
 

@@ -30,8 +30,8 @@ def losses(reference: Reference, targets: Targets) -> Exact:
     relative to the sum of the terms' magnitudes. In float64 otherwise.
     """
     coefficients = _coefficients(reference, targets)
-    if targets.labels is not None and not targets.smoothing:
-        reference = reference.at(targets.labels)
+    if targets.only is not None:
+        reference = reference.at(targets.only)
     y = reference.log_softmax
     with np.errstate(all="ignore"):
         hi = (-coefficients.hi * y.hi).sum(axis=1, keepdims=True)

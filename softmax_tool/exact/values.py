@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
     Columns = NDArray[np.integer[Any]]
+    Indices = NDArray[np.intp]
     Mask = NDArray[np.bool_]
 
 
@@ -66,6 +67,9 @@ class Elements(Protocol):
     def at(self, columns: Columns) -> Elements:
         """Return the elements in some columns of each row, (rows, some)."""
 
+    def pick(self, rows: Indices, columns: Indices) -> Elements:
+        """Return single elements, (some, 1), to float64's accuracy at least."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownElements:
@@ -83,6 +87,9 @@ class KnownElements:
 
     def at(self, columns: Columns) -> KnownElements:
         return self[np.arange(len(columns))[:, None], columns]
+
+    def pick(self, rows: Indices, columns: Indices) -> KnownElements:
+        return self[rows[:, None], columns[:, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,10 @@ class RowValues:
             self.invalid[rows],
             self.alone[rows],
         )
+
+    def pick(self, rows: Indices) -> RowValues:
+        """Return what belongs to the rows of single elements: of one row, as it broadcasts."""
+        return self if len(self.maximum) == 1 else self[rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +174,7 @@ class Reference:
     def at(self, columns: Columns) -> Reference:
         """Return the same for some columns of each row; what belongs to the row stays as it is."""
         return Reference(self.of_rows, self.elements.at(columns), self.classes)
+
+    def pick(self, rows: Indices, columns: Indices) -> Reference:
+        """Return single elements, (some, 1), to float64's accuracy at least."""
+        return Reference(self.of_rows.pick(rows), self.elements.pick(rows, columns), self.classes)

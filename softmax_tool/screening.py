@@ -1,0 +1,324 @@
+"""The quick way through rows in which nothing can have gone wrong but rounding.
+
+Most rows of most logits are such: every true value is a normal number, every result close to it.
+They need no trace and no kinds, and add up tile by tile to the same summary that the whole
+judgement would give. All other rows are left to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool import sentences
+from softmax_tool.minorant import Minorant, relative_bound
+from softmax_tool.report import Finding
+from softmax_tool.summary import Summary, worst_of
+from softmax_tool.tiling import Scratch, tiles
+from softmax_tool.ulp import ErrorSum
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.bounds import Bound, Conditions
+    from softmax_tool.formats import FloatFormat
+    from softmax_tool.rows import Yardsticks
+    from softmax_tool.tiling import Tile
+    from softmax_tool.ulp import Ruler
+
+    Array = NDArray[Any]
+    Indices = NDArray[np.intp]
+    Mask = NDArray[np.bool_]
+
+_SIGNIFICAND_MASK = (1 << 52) - 1
+_LEAST_POWER = -960  # below, one over an ULP is beyond float64
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which elements the list of worst cases may still name."""
+
+    top: int
+    floor: float  # the list is full of errors at least as large
+    rows: tuple[int, int]  # global numbers
+    columns: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The error bound of a formulation, with what it depends on."""
+
+    bound: Bound
+    conditions: Conditions
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Rows of one quantity in one format that may be plain, with all that measures results."""
+
+    yardsticks: Yardsticks
+    quantity: str
+    numbers: NDArray[np.int64]  # global, of all rows
+
+    @property
+    def target(self) -> FloatFormat:
+        return self.yardsticks.target
+
+    @property
+    def ruler(self) -> Ruler:
+        return self.yardsticks.ruler(self.quantity)
+
+    def promising(self) -> Mask:
+        """Return rows whose true values are all normal numbers, far from both ends."""
+        values, target = self.yardsticks.rows.reference.of_rows, self.target
+        least = np.log(4 * max(target.smallest_normal, 2.0**_LEAST_POWER))
+        with np.errstate(all="ignore"):
+            width = values.maximum - values.minimum
+            if self.quantity == "softmax":
+                normal = -(width + values.log_sum) >= least
+            else:
+                normal = np.log(values.log_sum) >= least
+                normal &= width + values.log_sum <= target.max_finite / 4
+        return np.asarray((normal & np.isfinite(width) & ~values.invalid)[:, 0])
+
+    def least_limits(self) -> Array:
+        """Return errors up to which no result of a row has a kind, (rows, 1)."""
+        return np.minimum(self.yardsticks.least_threshold(self.quantity), self._of_tiny_results)
+
+    def limits_at(self, rows: Indices, columns: Indices) -> Array:
+        """Return errors up to which single results have no kind."""
+        limits = self.yardsticks.threshold_at(self.quantity, rows, columns)
+        return np.minimum(limits, self._of_tiny_results)
+
+    @property
+    def _of_tiny_results(self) -> float:
+        """Return half the least error, in ULP, of a result that is 0 or subnormal."""
+        return 2.0 ** (self.target.precision - 2)
+
+    def add_up(
+        self, got: Array, limit: Limit | None, listing: Listing, *, are_exact: bool
+    ) -> tuple[Mask, Summary]:
+        """Return which rows are plain, and their summary.
+
+        Parameters
+        ----------
+        got : array, shape (rows, classes)
+            Results of all rows, in the carrier of the format.
+        limit : Limit or None
+            The formulation's bound; None if it has none.
+        listing : Listing
+            What the list of worst cases may name.
+        are_exact : bool
+            Whether results are the true values rounded, whose bound is half an ULP.
+        """
+        rows = np.flatnonzero(self.promising())
+        minorant = None
+        if limit is not None and rows.size:
+            logits = self.yardsticks.rows.logits
+            minorant = Minorant.of(self.quantity, logits, limit.conditions, limit.bound)
+            rows = rows[np.isfinite(minorant.highest[rows, 0])]
+        while rows.size:
+            attempt = _Attempt(self, got, rows, limit, minorant, listing)
+            failed = attempt.run()
+            if not failed.size:
+                plain = np.zeros(len(got), bool)
+                plain[rows] = True
+                return plain, attempt.summary(are_exact=are_exact)
+            rows = np.setdiff1d(rows, failed)
+        return np.zeros(len(got), bool), Summary(listing.top)
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One pass over some rows, given up for those that turn out not to be plain."""
+
+    screen: Screen
+    got: Array  # of all rows, like all that the screen holds
+    rows: Indices
+    limit: Limit | None
+    minorant: Minorant | None
+    listing: Listing
+    errors: ErrorSum = field(default_factory=ErrorSum)
+    max_abs: float = 0.0
+    max_rel: float = 0.0
+    ratio: float = 0.0  # the largest error as a fraction of its bound
+    right: int = 0
+    rank_changes: int = 0
+    above: list[tuple[Indices, Indices, Array]] = field(default_factory=list)
+    found: list[tuple[float, int, int]] = field(default_factory=list)  # error, −row, −column
+
+    def run(self) -> Indices:
+        """Add all tiles up; return the rows, if any, that make the sums void."""
+        ruler, logits = self.screen.ruler, self.screen.yardsticks.rows.logits
+        got, y, rounded, scale, logits = (
+            self._part(values)
+            for values in (self.got, ruler.exact.hi, ruler.rounded, ruler.scale, logits)
+        )
+        tail = None if ruler.exact.tail is None else self._part(ruler.exact.tail)
+        minorant = None if self.minorant is None else self.minorant[self.rows]
+        limits = self.screen.least_limits()[self.rows]
+        distances, errors = Scratch(got.shape), Scratch(got.shape)
+        with np.errstate(all="ignore"):
+            for tile in tiles(got.shape):
+                distance = np.subtract(got[tile], y[tile], out=distances.like(y[tile]))
+                error = errors.like(distance)
+                if tail is None:
+                    np.multiply(np.abs(distance, out=distance), scale[tile], out=error)
+                else:
+                    _with_tails(distance, scale[tile], y[tile], tail[tile], error)
+                if not self.errors.add(error):
+                    return self._not_finite(got, y)
+                if self.errors.last > float(limits[tile[0]].min()):
+                    self._keep(tile, error, error > limits[tile[0]])
+                self._list(tile, error)
+                self.max_abs = max(self.max_abs, float(distance.max()))
+                relative = np.divide(distance, y[tile], out=error)
+                self.max_rel = max(self.max_rel, float(relative.max()), -float(relative.min()))
+                if minorant is not None:
+                    measure = relative if self.screen.quantity == "softmax" else distance
+                    self._compare_with_bound(tile, measure, logits[tile], minorant[tile[0]])
+        self.right = int(np.count_nonzero(got == rounded))
+        self.rank_changes = _rank_changes(got, rounded)
+        return self._beyond()
+
+    def _part(self, values: Array) -> Array:
+        """Return the rows of this attempt."""
+        return values if len(self.rows) == len(values) else np.asarray(values[self.rows])
+
+    def _keep(self, tile: Tile, values: Array, where: Mask) -> None:
+        """Keep errors that may be too large for a plain row."""
+        places = np.flatnonzero(where)
+        self.above.append((*self._places(tile, places), values.reshape(-1)[places]))
+
+    def _places(self, tile: Tile, places: Indices) -> tuple[Indices, Indices]:
+        """Return rows and columns of places within a tile."""
+        rows, columns = np.divmod(places, tile[1].stop - tile[1].start)
+        return self.rows[rows + tile[0].start], columns + tile[1].start
+
+    def _compare_with_bound(
+        self, tile: Tile, measure: Array, logits: Array, minorant: Minorant
+    ) -> None:
+        """Evaluate the bound of the few elements that may be nearer to theirs than any so far."""
+        line = np.multiply(logits, minorant.slope * self.ratio, dtype=np.float64)
+        line += minorant.base * self.ratio
+        if not self.ratio:
+            first = int(np.argmax(measure))
+            self._evaluate(tile, np.array([first]), measure)
+            return self._compare_with_bound(tile, measure, logits, minorant) if self.ratio else None
+        near = measure > line
+        if near.any():
+            self._evaluate(tile, np.flatnonzero(near), measure)
+        return None
+
+    def _evaluate(self, tile: Tile, places: Indices, measure: Array) -> None:
+        assert self.limit is not None  # noqa: S101  (there is a minorant of it)
+        some = self.limit.conditions.pick(*self._places(tile, places))
+        bounds = relative_bound(self.screen.quantity, some, self.limit.bound)
+        ratios = measure.reshape(-1)[places] / bounds[:, 0]
+        self.ratio = max(self.ratio, float(ratios.max()))
+
+    def _list(self, tile: Tile, errors: Array) -> None:
+        """Keep the largest error of each row that the list of worst cases may still name."""
+        listing = self.listing
+        full = listing.top > 0 and len(self.found) == listing.top
+        floor = max(listing.floor, self.found[-1][0] if full else 0.0)
+        if listing.top == 0 or not self.errors.last > floor:
+            return
+        numbers = self.screen.numbers[self.rows[tile[0]]]
+        columns = np.arange(tile[1].start, tile[1].stop)
+        listed = _inside(numbers, listing.rows)[:, None] & _inside(columns, listing.columns)
+        if not listed.all():
+            errors = np.where(listed, errors, 0.0)
+        largest = errors.max(axis=1)
+        order = np.argsort(-largest, kind="stable")[: listing.top]
+        for row in order[largest[order] > floor]:
+            column = tile[1].start + int(errors[row].argmax())
+            self._insert(float(largest[row]), int(self.rows[tile[0].start + row]), column)
+
+    def _insert(self, error: float, row: int, column: int) -> None:
+        """Keep one element a row, the `top` largest errors, of equal ones the first."""
+        others = [entry for entry in self.found if entry[1] != -row]
+        mine = [entry for entry in self.found if entry[1] == -row]
+        best = max([*mine, (error, -row, -column)])
+        self.found = sorted([*others, best], reverse=True)[: self.listing.top]
+
+    def _not_finite(self, got: Array, y: Array) -> Indices:
+        """Return rows that hold a result beyond measuring; at least one does."""
+        return np.asarray(self.rows[~np.isfinite(got - y).all(axis=1)])
+
+    def _beyond(self) -> Indices:
+        """Return rows that hold an error above what a result without a kind can have."""
+        rows = [np.empty(0, np.intp)]
+        for places, columns, errors in self.above:
+            rows.append(places[errors > self.screen.limits_at(places, columns)])
+        return np.unique(np.concatenate(rows))
+
+    def summary(self, *, are_exact: bool) -> Summary:
+        """Return the sums as a value."""
+        rows, columns = len(self.rows), self.got.shape[1]
+        statistics = self.errors.statistics()
+        ratio = 2 * statistics.largest if are_exact else self.ratio
+        bounded = are_exact or self.limit is not None
+        return Summary(
+            self.listing.top,
+            rows=rows,
+            elements=rows * columns,
+            judged=rows * columns,
+            rank_changes=self.rank_changes,
+            correctly_rounded=self.right,
+            ulp=statistics,
+            max_abs_error=self.max_abs,
+            max_rel_error=self.max_rel,
+            bound_ratio=ratio if bounded else None,
+            bound_elements=rows * columns if bounded else 0,
+            worst=self._worst(),
+        )
+
+    def _worst(self) -> tuple[Finding, ...]:
+        ruler, logits = self.screen.ruler, self.screen.yardsticks.rows.logits
+        why = sentences.why(None, None, sentences.ROUNDING, "", self.screen.target)
+        findings = []
+        for error, row, column in ((e, -r, -c) for e, r, c in self.found):
+            got, true = self.got[row, column], ruler.exact.hi[row, column]
+            if got != ruler.rounded[row, column]:
+                number, logit = int(self.screen.numbers[row]), float(logits[row, column])
+                findings.append(
+                    Finding(
+                        number,
+                        column,
+                        logit,
+                        float(got),
+                        float(true),
+                        error,
+                        kind=None,
+                        origin=None,
+                        propagated=False,
+                        why=why,
+                    )
+                )
+        return worst_of(findings, self.listing.top)
+
+
+def _with_tails(distance: Array, scale: Array, y: Array, tail: Array, error: Array) -> None:
+    """Write errors, in ULP, and distances of results from true values in two parts."""
+    np.multiply(distance, scale, out=error)
+    error -= tail
+    np.abs(error, out=error)
+    np.divide(error, scale, out=distance)
+    power = (y.view(np.int64) & _SIGNIFICAND_MASK) == 0
+    if power.any():
+        # The true value is nearer to 0 than the power of two: its ULP is that of the binade below.
+        error[power & (tail * np.sign(y) < 0)] *= 2
+
+
+def _inside(numbers: NDArray[np.integer[Any]], part: tuple[int, int]) -> Mask:
+    return np.asarray((numbers >= part[0]) & (numbers < part[1]))
+
+
+def _rank_changes(got: Array, rounded: Array) -> int:
+    """Count rows whose set of largest results is not that of the correctly rounded values."""
+    mine = got == got.max(axis=1, keepdims=True)
+    true = rounded == rounded.max(axis=1, keepdims=True)
+    return int(np.count_nonzero((mine != true).any(axis=1)))

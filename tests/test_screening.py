@@ -1,0 +1,147 @@
+"""The quick way through plain rows gives the summary that the whole judgement gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from softmax_tool.arithmetic.wide_sum import WIDE_SUM
+from softmax_tool.blocks import work
+from softmax_tool.exact import reference
+from softmax_tool.formats import FLOAT16, FLOAT32, FLOAT64, find_format
+from softmax_tool.formulations import FORMULATIONS
+from softmax_tool.minorant import Minorant
+from softmax_tool.plan import Options, ieee_formats, plan
+from softmax_tool.readers import Block, from_arrays
+from softmax_tool.rows import Rows, Yardsticks
+from softmax_tool.screening import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.formats import FloatFormat
+
+    Array = NDArray[np.float64]
+
+
+def _normal(scale: float, shape: tuple[int, int]) -> Callable[[np.random.Generator], Array]:
+    return lambda rng: rng.standard_normal(shape) * scale
+
+
+def _one_larger(margin: float, shape: tuple[int, int]) -> Callable[[np.random.Generator], Array]:
+    def make(rng: np.random.Generator) -> Array:
+        x = rng.standard_normal(shape)
+        x[np.arange(shape[0]), rng.integers(0, shape[1], shape[0])] += margin
+        return x
+
+    return make
+
+
+def _mixed(rng: np.random.Generator) -> Array:
+    """Rows of every sort: ordinary, masked, far apart, overflowing, tied, invalid."""
+    x = rng.standard_normal((60, 17)) * np.exp(rng.uniform(-8, 5, (60, 1)))
+    x[rng.random(x.shape) < 0.02] = -np.inf
+    x[5] = np.nan
+    x[6, 3] = np.inf
+    x[7:12] = np.round(x[7:12])
+    x[12:20] += 100
+    return x
+
+
+MAKERS = {
+    "ordinary": _normal(3, (40, 50)),
+    "wide": _normal(30, (40, 50)),
+    "narrow": _normal(1e-3, (40, 50)),
+    "two classes": _normal(5, (500, 2)),
+    "confident": _one_larger(14, (40, 100)),
+    "certain": _one_larger(30, (40, 100)),
+    "long": _normal(2.5, (2, 70_000)),
+    "mixed": _mixed,
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize("max_ulp", [None, 0.75])
+def test_the_summaries_are_the_same(
+    maker: str, dtype: str, max_ulp: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = MAKERS[maker](np.random.default_rng(20261121))
+    source = from_arrays(logits.astype(find_format(dtype).storage))
+    options = Options(dtypes=(dtype,), max_ulp=max_ulp, top=7, columns=(1, None))
+    plan_ = plan(source, options, ieee_formats, None)
+    [block] = source.blocks(len(logits))
+    quick = work(block, plan_, options, ((0, 1),))
+    monkeypatch.setattr(Screen, "promising", lambda self: np.zeros(len(self.numbers), bool))
+    slow = work(block, plan_, options, ((0, 1),))
+    for name, one, other in zip(plan_.cases, quick.cases, slow.cases, strict=True):
+        mine, theirs = one.summary, other.summary
+        # Bounds of single elements are taken in float64; those of whole rows may be settled.
+        ratio = theirs.bound_ratio and pytest.approx(theirs.bound_ratio, rel=1e-9)
+        # As text, since NaN is unlike itself.
+        assert repr(replace(mine, bound_ratio=None)) == repr(replace(theirs, bound_ratio=None)), (
+            name
+        )
+        assert mine.bound_ratio == ratio, name
+        assert np.array_equal(one.marks.worst(len(logits)), other.marks.worst(len(logits)))
+
+
+def test_a_block_may_be_screened_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ordinary float32 rows never reach the judgement: this is what makes them cheap."""
+    logits = MAKERS["ordinary"](np.random.default_rng(1)).astype(np.float32)
+    source = from_arrays(logits)
+    options = Options(dtypes=("float32",))
+    plan_ = plan(source, options, ieee_formats, None)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a plain row was judged")
+
+    monkeypatch.setattr("softmax_tool.blocks.judge", refuse)
+    work(Block(0, logits, None), plan_, options, ())
+
+
+@pytest.mark.parametrize("target", [FLOAT16, FLOAT32, FLOAT64], ids=lambda f: f.name)
+@pytest.mark.parametrize("maker", MAKERS)
+def test_no_threshold_is_below_the_least(maker: str, target: FloatFormat) -> None:
+    yardsticks = _yardsticks(maker, target)
+    for quantity in ("softmax", "log-softmax"):
+        rows = np.flatnonzero(Screen(yardsticks, quantity, np.arange(500)).promising())
+        if rows.size:
+            some = yardsticks.subset(rows)
+            least = some.least_threshold(quantity) * (1 - 1e-12)
+            assert (some.thresholds(quantity) >= least).all()
+
+
+@pytest.mark.parametrize("target", [FLOAT16, FLOAT32, FLOAT64], ids=lambda f: f.name)
+@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize(
+    "key", [k for k in FORMULATIONS if k[0] in {"softmax", "log-softmax"}], ids="/".join
+)
+def test_a_line_that_no_bound_is_below(
+    key: tuple[str, str], maker: str, target: FloatFormat
+) -> None:
+    yardsticks = _yardsticks(maker, target)
+    screen = Screen(yardsticks, key[0], np.arange(len(yardsticks.rows.logits)))
+    rows = np.flatnonzero(screen.promising())
+    bound = FORMULATIONS[key].error_bound
+    assert bound is not None
+    conditions = yardsticks.conditions(WIDE_SUM, yardsticks.functions)
+    line = Minorant.of(key[0], yardsticks.rows.logits, conditions, bound)
+    with np.errstate(all="ignore"):
+        limit = bound(conditions)
+        if key[0] == "softmax":
+            limit = limit / conditions.reference.softmax.hi
+        below = line.base + line.slope * yardsticks.rows.logits
+    finite = np.isfinite(line.highest[:, 0])
+    rows = rows[finite[rows]]
+    assert (below[rows] <= limit[rows] * (1 + 1e-9)).all()
+
+
+def _yardsticks(maker: str, target: FloatFormat) -> Yardsticks:
+    logits = target.round(MAKERS[maker](np.random.default_rng(7)))
+    return Yardsticks(Rows(logits, None, reference(logits, target)), target, None)
