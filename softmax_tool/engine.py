@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int | None], None]
 
 DEMONSTRATION = "<demonstration>"
-BLOCK_ELEMENTS = 1 << 17  # of 8 bytes each they stay in the second-level cache
+BLOCK_ELEMENTS = 1 << 18  # few enough that the arrays of a block stay small, and calls long
 
 
 def compare(

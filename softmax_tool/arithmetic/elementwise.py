@@ -53,7 +53,7 @@ def _evaluate(function: str, x: NDArray[Any], target: FloatFormat) -> NDArray[An
     rounded = target.round(wide)
     if target.precision <= _NEVER_CLOSE:
         return rounded
-    undecided = _near_boundary(wide, target)
+    undecided = _near_boundary(wide, rounded, target)
     if undecided.size:
         arguments, inverse = np.unique(x[undecided], return_inverse=True)
         decided = [_decide(function, float(a), target) for a in arguments]
@@ -61,14 +61,18 @@ def _evaluate(function: str, x: NDArray[Any], target: FloatFormat) -> NDArray[An
     return rounded
 
 
-def _near_boundary(wide: NDArray[np.float64], target: FloatFormat) -> NDArray[np.intp]:
+def _near_boundary(
+    wide: NDArray[np.float64], rounded: NDArray[Any], target: FloatFormat
+) -> NDArray[np.intp]:
     """Return which values may lie on the other side of a rounding boundary than they seem to."""
     if target.is_native and target.precision == 24:
-        return _near_float32_boundary(wide, target)
+        return _near_float32_boundary(wide, rounded, target)
     return np.flatnonzero(_rounds_both_ways(wide, target))
 
 
-def _near_float32_boundary(wide: NDArray[np.float64], target: FloatFormat) -> NDArray[np.intp]:
+def _near_float32_boundary(
+    wide: NDArray[np.float64], rounded: NDArray[np.float32], target: FloatFormat
+) -> NDArray[np.intp]:
     # A float64 keeps 29 bits more; at a boundary between float32 neighbours they are 100…0.
     margin = 1 << 4
     distance = wide.view(np.int64) + ((1 << 28) + margin)
@@ -77,7 +81,7 @@ def _near_float32_boundary(wide: NDArray[np.float64], target: FloatFormat) -> ND
     if distance.min() < 2 * margin:
         near = np.flatnonzero(distance < 2 * margin)
         near = near[np.isfinite(wide[near])]
-    tiny = np.abs(wide) < target.smallest_normal
+    tiny = np.abs(rounded) <= target.smallest_normal
     if tiny.any():
         some = np.flatnonzero(tiny & (wide != 0))
         near = np.union1d(near, some[_rounds_both_ways(wide[some], target)])
