@@ -187,7 +187,7 @@ def check(
         weights=read_weights(weights, source),
         weights_name=weights,
     )
-    with messages.progress("checking") as progress:
+    with messages.progress("checking", source) as progress:
         report = check_(source, options, request, threads=threads, progress=progress)
     messages.overflows(source.overflows, source.overflow_count)
     for warning in report.warnings:

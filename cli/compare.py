@@ -122,7 +122,7 @@ def compare(
         weights=read_weights(weights, source),
         weights_name=weights,
     )
-    with messages.progress("comparing") as progress:
+    with messages.progress("comparing", source) as progress:
         report = engine.compare(source, options, threads=threads, progress=progress)
     messages.overflows(source.overflows, source.overflow_count)
     how.write(report)

@@ -121,7 +121,7 @@ def compute(
         weights_name=weights,
     )
     with Values(output, keep=how.whole_values) as values:
-        with messages.progress("computing") as progress:
+        with messages.progress("computing", source) as progress:
             report = engine.compute(
                 source,
                 options,

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 DONE = 0
 NOT_POSSIBLE = 2
 BUG = 3
-INTERRUPTED = 130
+BY_A_SIGNAL = 128
+INTERRUPTED = BY_A_SIGNAL + signal.SIGINT
 
 PROGRAM = "softmax-tool"
 DEBUG = "--debug"
@@ -33,12 +34,26 @@ DEBUG = "--debug"
 def main() -> NoReturn:
     """Run the command that the process was started with, and exit."""
     signal.signal(signal.SIGTERM, _end)
-    sys.exit(run(sys.argv[1:]))
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+    # NumPy would start threads for products of matrices, of which there are none here.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    code = run(sys.argv[1:])
+    if code > BY_A_SIGNAL:
+        # Files are cleaned up and all is said. Threads that still compute are not waited for.
+        os._exit(code)
+    sys.exit(code)
 
 
 def _end(number: int, _frame: object) -> NoReturn:
     """End by an exception, so that no temporary file is left behind."""
-    sys.exit(128 + number)
+    sys.exit(BY_A_SIGNAL + number)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    """End by an exception, once: a second Ctrl-C must not get between it and a temporary file."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,18 +1,15 @@
 """Where text goes: the answer to stdout or a file, notes and progress to stderr."""
 
-# ruff: noqa: PLC0415
-
 from __future__ import annotations
 
 import io
 import os
 import shutil
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from softmax_tool import renderers
 from softmax_tool.errors import UsageError
@@ -20,17 +17,17 @@ from softmax_tool.renderers import display
 from softmax_tool.writers import text
 
 from .options import STDIN, one_of
+from .progress import Bar, expected_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from softmax_tool.readers.source import InputOverflow
+    from softmax_tool.readers.source import InputOverflow, Source
     from softmax_tool.report import Report
 
-COLORS = ("auto", "always", "never")
-PATIENCE = 1.0
-"""Seconds of work before progress is shown."""
+    Advance = Callable[[int, int | None], None]
 
+COLORS = ("auto", "always", "never")
 OVERFLOWS_SAID = 3
 """So many numbers that no float64 holds are told one by one."""
 
@@ -177,49 +174,18 @@ class Messages:
             sys.stderr.write(f"softmax-tool: {kind}: {display.visible(message)}\n")
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Callable[[int, int | None], None] | None]:
+    def progress(self, what: str, source: Source | None = None) -> Iterator[Advance | None]:
         """Give a callback that draws a bar once work lasts; None where nobody would see it."""
         if self.quiet or sys.stderr is None or not sys.stderr.isatty():
             yield None
             return
-        bar = _Bar(what)
+        bar = Bar(what)
+
+        def advance(done: int, total: int | None) -> None:
+            fraction = None if source is None else source.read_fraction
+            bar.update(done, total or expected_rows(done, fraction))
+
         try:
-            yield bar.update
+            yield advance
         finally:
             bar.close()
-
-
-class _Bar:
-    """A progress bar on stderr that appears after a while and leaves nothing behind."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._started = time.monotonic()
-        self._shown: tuple[Any, Any] | None = None
-
-    def update(self, done: int, total: int | None) -> None:
-        if self._shown is None and time.monotonic() - self._started >= PATIENCE:
-            self._shown = self._show()
-        if self._shown is not None:
-            progress, task = self._shown
-            progress.update(task, completed=done, total=total)
-
-    def close(self) -> None:
-        if self._shown is not None:
-            self._shown[0].stop()
-
-    def _show(self) -> tuple[Any, Any]:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:.0f} rows"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        task = progress.add_task(self._what, total=None)
-        progress.start()
-        return progress, task

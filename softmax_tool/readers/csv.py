@@ -65,20 +65,23 @@ class Parsed:
         return found
 
 
-class OverflowLog:
-    """Finite numbers beyond float64: the first of them, and how many there were."""
+class ReadLog:
+    """How much text has been read, and finite numbers in it beyond float64: the first, and all."""
 
     def __init__(self) -> None:
+        self.characters = 0
         self.kept: list[InputOverflow] = []
         self.count = 0
 
-    def extend(self, other: OverflowLog) -> None:
+    def extend(self, other: ReadLog) -> None:
         """Count all of another log."""
+        self.characters += other.characters
         self.count += other.count
         self.kept.extend(other.kept[: MOST_OVERFLOWS_KEPT - len(self.kept)])
 
     def clear(self) -> None:
         """Forget all."""
+        self.characters = 0
         self.kept.clear()
         self.count = 0
 
@@ -92,14 +95,15 @@ class OverflowLog:
 def parsed_batches(
     origin: Origin,
     dialect: Dialect,
-    log: OverflowLog | None = None,
+    log: ReadLog | None = None,
     label_column: int | None = None,
     threads: int = 1,
 ) -> Iterator[Parsed]:
     """Yield the rows of a text file, batch by batch, `threads` of them worked on at a time.
 
     Numbers are rounded once to the nearest float64. Finite ones beyond its range become ±inf and
-    are noted in `log`, but for those in the label column, which are errors there.
+    are noted in `log`, but for those in the label column, which are errors there; so is how much
+    text has been read.
 
     Raises
     ------
@@ -108,22 +112,24 @@ def parsed_batches(
     """
     work = partial(_parsed, dialect=dialect, origin=origin, label_column=label_column)
     with origin.open(last=True) as stream:
-        for parsed, overflows in in_order(work, batches(stream, origin.name), threads):
+        for parsed, noted in in_order(work, batches(stream, origin.name), threads):
             if log is not None:
-                log.extend(overflows)
+                log.extend(noted)
             if len(parsed.values):
                 yield parsed
 
 
 def _parsed(
     batch: Batch, dialect: Dialect, origin: Origin, label_column: int | None
-) -> tuple[Parsed, OverflowLog]:
+) -> tuple[Parsed, ReadLog]:
     body = _below_header(batch, dialect.header_line)
     values = _fast(body.text, dialect)
     if values is None:
         values = _careful(body, dialect, origin.name)
     parsed = Parsed(values, body, dialect.delimiter)
-    return parsed, _overflows(parsed, origin.path, label_column)
+    log = _overflows(parsed, origin.path, label_column)
+    log.characters = len(batch.text)
+    return parsed, log
 
 
 def _fast(text: str, dialect: Dialect) -> NDArray[np.float64] | None:
@@ -203,8 +209,8 @@ def _not_a_number(name: str, line: int, place: int, cell: str) -> str:
     return f"{where}: column {place} is {quoted(cell)}, which is not a number{advice}"
 
 
-def _overflows(parsed: Parsed, path: str, label_column: int | None) -> OverflowLog:
-    log = OverflowLog()
+def _overflows(parsed: Parsed, path: str, label_column: int | None) -> ReadLog:
+    log = ReadLog()
     infinite = np.isinf(parsed.values)
     if label_column is not None:
         infinite[:, label_column] = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from softmax_tool.errors import InputError, UsageError
-from softmax_tool.readers.csv import OverflowLog
+from softmax_tool.readers.csv import ReadLog
 from softmax_tool.readers.dialect import label_column_index, sniffed
 from softmax_tool.readers.labels import Expected, check_count, open_labels
 from softmax_tool.readers.layout import Layout
@@ -184,7 +184,7 @@ def _text_part(
                 f"{origin.name}: --label-column with --axis {axis}: the lines are the classes, "
                 "so no column holds the labels; use --labels"
             )
-        noticed = OverflowLog()
+        noticed = ReadLog()
         spool, shape = spooled_table(origin, dialect, noticed, threads)
         numbers = Numbers(TEXT, shape.dtype, shape.dtype)
         return ArrayPart(

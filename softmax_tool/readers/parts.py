@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.readers.csv import OverflowLog, parsed_batches
+from softmax_tool.readers.csv import ReadLog, parsed_batches
 from softmax_tool.readers.labels import checked_classes, line_place
 from softmax_tool.readers.layout import Layout, boxes, rows_of
 from softmax_tool.readers.npy import Header, Numbers, array_chunks, exact
@@ -37,7 +37,7 @@ class ArrayPart:
     stored_dtype: str
     column_names: tuple[str, ...] | None = None
     # What was noticed while a text table was spooled.
-    noticed: OverflowLog | None = None
+    noticed: ReadLog | None = None
 
     @property
     def path(self) -> str:
@@ -67,7 +67,11 @@ class ArrayPart:
     def label_path(self) -> None:
         return None
 
-    def chunks(self, rows: int, log: OverflowLog) -> Iterator[Chunk]:
+    @property
+    def text_bytes(self) -> None:
+        return None
+
+    def chunks(self, rows: int, log: ReadLog) -> Iterator[Chunk]:
         if self.noticed is not None:
             log.extend(self.noticed)
         for part in array_chunks(self.origin, self.header, self.numbers, self.layout, rows):
@@ -124,7 +128,11 @@ class TextPart:
     def label_path(self) -> str | None:
         return None if self.label_name is None else f"{self.path}:{self.label_name}"
 
-    def chunks(self, rows: int, log: OverflowLog) -> Iterator[Chunk]:
+    @property
+    def text_bytes(self) -> int | None:
+        return self.origin.size
+
+    def chunks(self, rows: int, log: ReadLog) -> Iterator[Chunk]:
         parsed = parsed_batches(self.origin, self.dialect, log, self.label_column, self.threads)
         return _regrouped((self._split(batch) for batch in parsed), rows)
 
@@ -181,7 +189,11 @@ class MemoryPart:
     def label_path(self) -> None:
         return None
 
-    def chunks(self, rows: int, log: OverflowLog) -> Iterator[Chunk]:  # noqa: ARG002
+    @property
+    def text_bytes(self) -> None:
+        return None
+
+    def chunks(self, rows: int, log: ReadLog) -> Iterator[Chunk]:  # noqa: ARG002
         for part in memory_rows(self.array, self.layout, rows):
             yield exact(part, self.numbers, self.name, 0), None
 

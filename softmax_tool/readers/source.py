@@ -51,7 +51,8 @@ class Source(Protocol):
     for a text file or a stream its row count is known only after the last block, and None before.
     `label_kind` is "classes", "probabilities" or None. `label_paths` are the files (or
     `PATH:COLUMN`) that the labels came from. `overflows` grows while blocks are read, up to the
-    first 100; `overflow_count` counts them all. `stored_dtype` is "text" for a text file.
+    first 100; `overflow_count` counts them all. `read_fraction` is how much of text files of known
+    size has been read; None of anything else. `stored_dtype` is "text" for a text file.
     `column_names` is the header of a text file, without the label column; None without one.
     """
 
@@ -73,6 +74,8 @@ class Source(Protocol):
     def overflows(self) -> tuple[InputOverflow, ...]: ...
     @property
     def overflow_count(self) -> int: ...
+    @property
+    def read_fraction(self) -> float | None: ...
     @property
     def column_names(self) -> tuple[str, ...] | None: ...
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from softmax_tool.errors import InputError, UsageError
-from softmax_tool.readers.csv import OverflowLog
+from softmax_tool.readers.csv import ReadLog
 from softmax_tool.readers.labels import Feed
 from softmax_tool.readers.shown import quoted
 from softmax_tool.readers.source import Block
@@ -45,8 +45,11 @@ class Part(Protocol):
     def column_names(self) -> tuple[str, ...] | None: ...
     @property
     def label_path(self) -> str | None: ...
+    @property
+    def text_bytes(self) -> int | None:
+        """Bytes of a text file whose size is known."""
 
-    def chunks(self, rows: int, log: OverflowLog) -> Iterator[Chunk]:
+    def chunks(self, rows: int, log: ReadLog) -> Iterator[Chunk]:
         """Yield all rows in order, at most `rows` at a time, in fresh read-only buffers."""
 
 
@@ -60,7 +63,7 @@ class Table:
         self._labels = tuple(labels)
         self._name = name or joint_name(parts)
         self._shape = joint_shape(parts)
-        self._log = OverflowLog()
+        self._log = ReadLog()
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -115,6 +118,13 @@ class Table:
     def overflow_count(self) -> int:
         """How many such numbers there were in the rows read so far."""
         return self._log.count
+
+    @property
+    def read_fraction(self) -> float | None:
+        """How much of the text files has been read; None where there is none of known size."""
+        sizes = [part.text_bytes for part in self._parts]
+        known = [size for size in sizes if size is not None]
+        return self._log.characters / sum(known) if known == sizes else None
 
     def blocks(self, rows: int) -> Iterator[Block]:
         """Yield every row once, in order, at most `rows` at a time.

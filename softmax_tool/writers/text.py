@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -89,6 +88,6 @@ def is_regular(target: Path) -> bool:
 
 def temporary_beside(target: Path) -> tuple[Path, BinaryIO]:
     """Create and open a new file in the folder of `target`, with a new file's permissions."""
-    temporary = target.parent / f".softmax-tool-{secrets.token_hex(8)}.tmp"
+    temporary = target.parent / f".softmax-tool-{os.urandom(8).hex()}.tmp"
     flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
     return temporary, os.fdopen(os.open(temporary, flags, 0o666), "w+b")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 options = import_module("softmax_tool.cli.options")
 output = import_module("softmax_tool.cli.output")
+progress = import_module("softmax_tool.cli.progress")
 
 
 class Terminal(io.StringIO):
@@ -112,25 +113,68 @@ def test_many_overflows_are_summed_up(capsys: pytest.CaptureFixture[str]) -> Non
     assert lines[3].startswith("softmax-tool: warning: 1230 more numbers")
 
 
+class Half:
+    """A source of which half is read, whose rows nobody has counted."""
+
+    read_fraction = 0.5
+
+
 def test_progress_is_for_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    with output.Messages(quiet=False).progress("x") as update:
-        assert update is None
+    with output.Messages(quiet=False).progress("x", Half()) as advance:
+        assert advance is None
     monkeypatch.setattr("sys.stderr", Terminal())
-    with output.Messages(quiet=True).progress("x") as update:
-        assert update is None
-    with output.Messages(quiet=False).progress("x") as update:
-        assert update is not None
-        update(1, 2)
+    with output.Messages(quiet=True).progress("x", Half()) as advance:
+        assert advance is None
+    with output.Messages(quiet=False).progress("x", Half()) as advance:
+        assert advance is not None
+        advance(1, 2)
 
 
 def test_the_bar_comes_late_and_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Terminal()
     monkeypatch.setattr("sys.stderr", screen)
-    bar = output._Bar("comparing")
-    bar.update(1, 10)
-    assert screen.getvalue() == ""
-    bar._started -= 2
-    bar.update(2, 10)
-    bar.update(3, None)
-    bar.close()
-    assert "comparing" in screen.getvalue()
+    monkeypatch.setenv("COLUMNS", "120")
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    with output.Messages(quiet=False).progress("comparing", Half()) as advance:
+        advance(1, 10)
+        assert screen.getvalue() == ""
+        now[0] = 2.0
+        advance(2000, None)
+    text = screen.getvalue()
+    assert "comparing" in text
+    assert "2000 of 4000 rows, 1000 rows/s, 2 s left" in text
+    # The cursor is shown again, and the line is cleared.
+    assert text.endswith("\x1b[?25h\r\x1b[1A\x1b[2K")
+
+
+@pytest.mark.parametrize(("choice", "total"), [(None, None), (0.0, None), (0.25, 40), (1.5, 10)])
+def test_how_many_rows_there_will_be(choice: float | None, total: int | None) -> None:
+    assert progress.expected_rows(10, choice) == total
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "elapsed", "said"),
+    [
+        (500, 2000, 2.0, "500 of 2000 rows, 250 rows/s, 6 s left"),
+        (10, None, 4.0, "10 rows, 2.5 rows/s"),
+        (1, 3, 1800.0, "1 of 3 rows, 0.00056 rows/s, 1 h 0 min left"),
+        (7, 6, 1.0, "7 of 6 rows, 7 rows/s, 0 s left"),
+    ],
+)
+def test_what_a_bar_says(done: int, total: int | None, elapsed: float, said: str) -> None:
+    assert progress.said_of(done, total, elapsed) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.2, "1 s"),
+        (59.5, "1 min 0 s"),
+        (75, "1 min 15 s"),
+        (3599.1, "1 h 0 min"),
+        (3 * 3600 + 59, "3 h 1 min"),
+    ],
+)
+def test_how_long_the_rest_takes(seconds: float, said: str) -> None:
+    assert progress.duration(seconds) == said

@@ -41,13 +41,35 @@ def test_version() -> None:
     assert done.stderr == b""
 
 
-@pytest.mark.parametrize("argument", ["--version", "--help"])
-def test_nothing_heavy_is_imported_to_answer_at_once(argument: str) -> None:
+AT_ONCE = ("numpy", "rich", "json", "decimal", "fractions", "logging", "softmax_tool.engine")
+SMALL = (
+    *("rich", "multiprocessing", "secrets", "asyncio", "email", "http", "importlib.metadata"),
+    *("numpy.random", "numpy.polynomial", "numpy.testing", "softmax_tool.demonstration"),
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [
+        (["--version"], AT_ONCE),
+        (["--help"], AT_ONCE),
+        (["compute", "LOGITS", "--format", "json"], SMALL),
+        (["compute", "LOGITS", "--format", "csv"], SMALL),
+        (["compare", "LOGITS", "--format", "markdown"], SMALL),
+        (["compute", "LOGITS", "--format", "table"], SMALL[1:]),
+    ],
+)
+def test_nothing_heavy_is_imported_that_is_not_needed(
+    tmp_path: Path, arguments: list[str], heavy: tuple[str, ...]
+) -> None:
+    logits = tmp_path / "logits.csv"
+    logits.write_text("1,2,3\n4,5,6\n")
+    given = [str(logits) if word == "LOGITS" else word for word in arguments]
     script = (
         "import sys; from softmax_tool.cli.main import run; "
-        f"code = run(['{argument}']); "
-        "heavy = {'numpy', 'rich', 'softmax_tool.engine'} & set(sys.modules); "
-        "sys.exit(repr(heavy) if heavy else code)"
+        f"code = run({given!r}); "
+        f"found = set({heavy!r}) & set(sys.modules); "
+        "sys.exit(repr(found) if found else code)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert done.stderr == b""
@@ -152,6 +174,32 @@ def test_an_interrupt_is_130() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert done.returncode == 130
     assert done.stderr == b"softmax-tool: error: interrupted\n"
+
+
+@on_posix
+def test_ctrl_c_waits_for_no_thread_and_leaves_no_file(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys, threading, time\n"
+        "from softmax_tool import engine\n"
+        "from softmax_tool.ahead import in_order\n"
+        "from softmax_tool.cli.main import main\n"
+        "from softmax_tool.writers.text import open_text\n"
+        "def interrupt():\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "def work(_): time.sleep(60)\n"
+        "def limits(*_):\n"
+        "    with open_text('report.txt'):\n"
+        "        threading.Timer(0.2, interrupt).start()\n"
+        "        list(in_order(work, range(9), 2))\n"
+        "engine.limits = limits; sys.argv = ['softmax-tool', 'limits']; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=False, cwd=tmp_path, timeout=30
+    )
+    assert done.returncode == 130
+    assert done.stderr == b"softmax-tool: error: interrupted\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 @on_posix
