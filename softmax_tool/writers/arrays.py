@@ -1,35 +1,37 @@
 """Arrays to a file, block by block: NPY, NPZ or CSV, whole or not at all.
 
 Blocks arrive in row order with the class axis last, and the shape is known only after the last one.
-So each array is spooled to an unnamed temporary file first; at the end it is read back through a
-memory map, the class axis where it belongs, in pieces of bounded size. No array is ever held whole.
+An array that is to stay in that order goes straight into the NPY file to be, behind room for its
+header. Any other is spooled to an unnamed temporary file first, and read back from there in pieces,
+the class axis where it belongs. No array is ever held whole.
 """
 
 from __future__ import annotations
 
-import csv
 import io
 import tempfile
 import zipfile
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import numpy as np
 
 from softmax_tool.errors import InputError, UsageError
-from softmax_tool.writers.text import destination, is_regular, open_binary
+from softmax_tool.writers.spool import Spool
+from softmax_tool.writers.text import destination, is_regular, open_binary, temporary_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    Shape = tuple[int, ...]
+
 SUFFIXES = (".npy", ".npz", ".csv")
 
-PIECE_BYTES = 1 << 22
-"""How much of an array is in memory while it is copied to its place."""
+HEADER_BYTES = 128
+"""Room for the header of an NPY file: what NumPy takes where there are few axes."""
 
 
 class ArrayWriter(Protocol):
@@ -83,32 +85,73 @@ def open_arrays(path: str, names: Sequence[str], dtypes: Sequence[np.dtype[Any]]
             f"{path}: {suffix} holds one array, and these are {len(names)} ({', '.join(names)}); "
             "use .npz, or choose one with --op and --formulation"
         )
-    return _FileWriter(path, suffix, tuple(names), _Spools.open(dtypes, destination(path).parent))
+    target = destination(path)
+    if suffix == ".npy":
+        temporary, stream = temporary_beside(target)
+        spool = Spool(np.dtype(dtypes[0]), stream, HEADER_BYTES)
+        return _NpyWriter(path, target, temporary, spool)
+    return _FileWriter(path, suffix, tuple(names), _spools(dtypes, target.parent))
 
 
 def open_values(dtypes: Sequence[np.dtype[Any]]) -> ValuesWriter:
     """Begin arrays that are kept in unnamed temporary files and come back memory-mapped."""
-    return ValuesWriter(_Spools.open(dtypes, None))
+    return ValuesWriter(_spools(dtypes, None))
 
 
 @dataclass(slots=True)
 class ValuesWriter:
     """An `ArrayWriter` whose arrays are given back, read-only, instead of written anywhere."""
 
-    _spools: _Spools
+    _spools: tuple[Spool, ...]
     arrays: tuple[NDArray[Any], ...] = ()
 
     def write(self, index: int, start_row: int, block: NDArray[Any]) -> None:
         """Take the next block of array `index`."""
-        self._spools.write(index, start_row, block)
+        self._spools[index].write(start_row, block)
 
-    def finish(self, shapes: Sequence[tuple[int, ...]], axis: int) -> None:
+    def finish(self, shapes: Sequence[Shape], axis: int) -> None:
         """Leave the arrays in `arrays`."""
-        self.arrays = self._spools.arrays(shapes, axis)
+        self.arrays = tuple(
+            spool.array(tuple(shape), axis)
+            for spool, shape in zip(self._spools, shapes, strict=True)
+        )
 
     def abort(self) -> None:
         """Forget everything."""
-        self._spools.close()
+        for spool in self._spools:
+            spool.close()
+
+
+@dataclass(slots=True)
+class _NpyWriter:
+    """One array to NPY, in the temporary file that takes the name."""
+
+    path: str
+    target: Path
+    temporary: Path
+    spool: Spool
+
+    def write(self, index: int, start_row: int, block: NDArray[Any]) -> None:  # noqa: ARG002
+        self.spool.write(start_row, block)
+
+    def finish(self, shapes: Sequence[Shape], axis: int) -> None:
+        try:
+            (shape,) = shapes
+            header = _npy_header(self.spool.dtype, shape)
+            if self.spool.is_in_order(shape, axis) and len(header) == HEADER_BYTES:
+                self.spool.file.seek(0)
+                self.spool.file.write(header)
+                self.spool.file.close()
+                self.temporary.replace(self.target)
+            else:
+                with open_binary(self.path) as stream:
+                    _write_npy(stream, self.spool, shape, axis)
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        self.spool.close()
+        self.temporary.unlink(missing_ok=True)
 
 
 @dataclass(slots=True)
@@ -116,136 +159,74 @@ class _FileWriter:
     path: str
     suffix: str
     names: tuple[str, ...]
-    spools: _Spools
-
-    def write(self, index: int, start_row: int, block: NDArray[Any]) -> None:
-        self.spools.write(index, start_row, block)
-
-    def finish(self, shapes: Sequence[tuple[int, ...]], axis: int) -> None:
-        try:
-            arrays = self.spools.arrays(shapes, axis)
-            if self.suffix == ".csv" and arrays[0].ndim > 2:
-                raise UsageError(
-                    f"{self.path}: .csv holds rows and columns, and {self.names[0]} has "
-                    f"{arrays[0].ndim} axes; use .npy"
-                )
-            with open_binary(self.path) as stream:
-                if self.suffix == ".npz":
-                    _write_npz(stream, self.names, arrays)
-                elif self.suffix == ".npy":
-                    _write_npy(stream, arrays[0])
-                else:
-                    _write_csv(stream, arrays[0], by_rows=self.spools.has_classes(0))
-        finally:
-            self.spools.close()
-
-    def abort(self) -> None:
-        self.spools.close()
-
-
-@dataclass(slots=True)
-class _Spool:
-    """One array on its way: raw values in row order in a file that has no name."""
-
-    dtype: np.dtype[Any]
-    file: IO[bytes]
-    block_rank: int = 0
-    rows: int = 0
-
-    def write(self, start_row: int, block: NDArray[Any]) -> None:
-        self.block_rank = block.ndim
-        if block.ndim:
-            if start_row != self.rows:
-                raise ValueError(f"block of row {start_row} where row {self.rows} was due")
-            self.rows += len(block)
-        self.file.write(np.ascontiguousarray(block, dtype=self.dtype).data)
-
-    def array(self, shape: tuple[int, ...], axis: int) -> NDArray[Any]:
-        self.file.flush()
-        spooled = shape
-        if self.block_rank == 2:
-            axis %= len(shape)
-            spooled = (*shape[:axis], *shape[axis + 1 :], shape[axis])
-        if 0 in shape:
-            array: NDArray[Any] = np.empty(spooled, self.dtype)
-        else:
-            array = np.memmap(self.file, dtype=self.dtype, mode="r", shape=spooled or (1,))
-            array = array.reshape(spooled)
-        return np.moveaxis(array, -1, axis) if self.block_rank == 2 else array
-
-
-@dataclass(frozen=True, slots=True)
-class _Spools:
-    spools: tuple[_Spool, ...] = field(default=())
-
-    @classmethod
-    def open(cls, dtypes: Sequence[np.dtype[Any]], folder: Path | None) -> _Spools:
-        return cls(
-            tuple(_Spool(np.dtype(dtype), tempfile.TemporaryFile(dir=folder)) for dtype in dtypes)
-        )
+    spools: tuple[Spool, ...]
 
     def write(self, index: int, start_row: int, block: NDArray[Any]) -> None:
         self.spools[index].write(start_row, block)
 
-    def arrays(self, shapes: Sequence[tuple[int, ...]], axis: int) -> tuple[NDArray[Any], ...]:
-        return tuple(
-            spool.array(tuple(shape), axis)
-            for spool, shape in zip(self.spools, shapes, strict=True)
-        )
+    def finish(self, shapes: Sequence[Shape], axis: int) -> None:
+        try:
+            if self.suffix == ".csv" and len(shapes[0]) > 2:
+                raise UsageError(
+                    f"{self.path}: .csv holds rows and columns, and {self.names[0]} has "
+                    f"{len(shapes[0])} axes; use .npy"
+                )
+            with open_binary(self.path) as stream:
+                if self.suffix == ".npz":
+                    _write_npz(stream, self.names, self.spools, shapes, axis)
+                else:
+                    _write_csv(stream, self.spools[0], shapes[0], axis)
+        finally:
+            self.abort()
 
-    def has_classes(self, index: int) -> bool:
-        return self.spools[index].block_rank == 2
-
-    def close(self) -> None:
+    def abort(self) -> None:
         for spool in self.spools:
-            with suppress(OSError):
-                spool.file.close()
+            spool.close()
 
 
-def pieces(array: NDArray[Any], limit: int = PIECE_BYTES) -> Iterator[NDArray[Any]]:
-    """Yield the elements of an array in C order as contiguous parts of at most `limit` bytes."""
-    if array.ndim == 0 or array.nbytes <= limit:
-        yield np.ascontiguousarray(array)
-        return
-    lines = max(1, limit // (array.nbytes // len(array)))
-    for start in range(0, len(array), lines):
-        part = array[start : start + lines]
-        if part.nbytes > limit and len(part) == 1 and part.ndim > 1:
-            yield from pieces(part[0], limit)
-        else:
-            yield np.ascontiguousarray(part)
+def _spools(dtypes: Sequence[np.dtype[Any]], folder: Path | None) -> tuple[Spool, ...]:
+    return tuple(Spool(np.dtype(each), tempfile.TemporaryFile(dir=folder)) for each in dtypes)
 
 
-def _write_npy(stream: IO[bytes], array: NDArray[Any]) -> None:
-    header = {
-        "descr": np.lib.format.dtype_to_descr(array.dtype),
-        "fortran_order": False,
-        "shape": array.shape,
-    }
+def _npy_header(dtype: np.dtype[Any], shape: Shape) -> bytes:
+    stream = io.BytesIO()
+    description = np.lib.format.dtype_to_descr(dtype)
+    header = {"descr": description, "fortran_order": False, "shape": tuple(shape)}
     np.lib.format.write_array_header_1_0(stream, header)
-    for piece in pieces(array):
+    return stream.getvalue()
+
+
+def _write_npy(stream: IO[bytes], spool: Spool, shape: Shape, axis: int) -> None:
+    stream.write(_npy_header(spool.dtype, shape))
+    for piece in spool.pieces(shape, axis):
         stream.write(piece.data)
 
 
-def _write_npz(stream: BinaryIO, names: Sequence[str], arrays: Sequence[NDArray[Any]]) -> None:
+def _write_npz(
+    stream: BinaryIO,
+    names: Sequence[str],
+    spools: Sequence[Spool],
+    shapes: Sequence[Shape],
+    axis: int,
+) -> None:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in zip(names, arrays, strict=True):
+        for name, spool, shape in zip(names, spools, shapes, strict=True):
             # A ZipInfo without a date gives the same bytes for the same arrays on any day.
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                _write_npy(member, array)
+                _write_npy(member, spool, tuple(shape), axis)
 
 
-def _write_csv(stream: BinaryIO, array: NDArray[Any], *, by_rows: bool) -> None:
+def _write_csv(stream: BinaryIO, spool: Spool, shape: Shape, axis: int) -> None:
     """Write a line a row; a vector of classes is one row, a vector of losses a line each."""
-    table = (
-        array.reshape(1, -1) if array.ndim < 2 and by_rows else array.reshape(-1, *array.shape[1:])
-    )
-    text = io.TextIOWrapper(stream, encoding="ascii", newline="")
-    try:
-        writer = csv.writer(text, lineterminator="\n")
-        for row in table:
-            writer.writerow(
-                [repr(value) for value in np.atleast_1d(row).astype(np.float64).tolist()]
-            )
-    finally:
-        text.detach()
+    columns = shape[-1] if len(shape) == 2 or spool.block_rank == 2 else 1
+    written = 0  # cells of the line that is begun: a piece may end within one
+    for piece in spool.pieces(shape, axis):
+        cells = piece.reshape(-1).astype(np.float64).tolist()
+        place = 0
+        while place < len(cells):
+            part = cells[place : place + columns - written]
+            start = "," if written else ""
+            written = (written + len(part)) % columns
+            end = "" if written else "\n"
+            stream.write(f"{start}{','.join(map(repr, part))}{end}".encode("ascii"))
+            place += len(part)

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from softmax_tool.errors import InputError, UsageError
-from softmax_tool.writers.arrays import ArrayWriter, check_path, open_arrays, open_values, pieces
+from softmax_tool.writers import spool
+from softmax_tool.writers.arrays import ArrayWriter, check_path, open_arrays, open_values
+from softmax_tool.writers.spool import pieces
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +52,7 @@ def numbers(shape: Sequence[int], dtype: Any = np.float32) -> NDArray[Any]:
         ((2, 3, 4), 2),
         ((2, 3, 4, 2), -3),
         ((1, 1), 0),
+        ((1,) * 30 + (3,), -1),  # a header that takes more room
     ],
 )
 def test_npy_has_the_shape_and_bits_of_the_whole(
@@ -59,7 +62,7 @@ def test_npy_has_the_shape_and_bits_of_the_whole(
     whole = numbers(shape, np.float16)
     writer = open_arrays(str(target), ["softmax/shifted/float16"], [whole.dtype])
     feed(writer, 0, whole, axis)
-    assert list(tmp_path.iterdir()) == []
+    assert not target.exists()
     writer.finish([shape], axis)
     read = np.load(target)
     np.testing.assert_array_equal(read, whole)
@@ -103,6 +106,18 @@ def test_csv_is_rows_and_columns_that_read_back_exactly(tmp_path: Path) -> None:
     assert len(lines) == 4
     read = np.array([[float(cell) for cell in line.split(",")] for line in lines])
     np.testing.assert_array_equal(read.astype(np.float32), whole)
+
+
+def test_csv_in_pieces_of_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = numbers((4, 3), np.float64)
+    written = []
+    for limit in (1 << 22, 8, 16, 24, 40):
+        monkeypatch.setattr(spool, "PIECE_BYTES", limit)
+        writer = open_arrays(str(tmp_path / "x.csv"), ["a"], [whole.dtype])
+        feed(writer, 0, whole, -1)
+        writer.finish([whole.shape], -1)
+        written.append((tmp_path / "x.csv").read_text())
+    assert set(written) == {"".join(",".join(map(repr, row)) + "\n" for row in whole.tolist())}
 
 
 def test_csv_of_vectors(tmp_path: Path) -> None:
