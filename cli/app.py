@@ -11,6 +11,7 @@ from softmax_tool.version import VERSION
 from .check import check
 from .compare import compare
 from .compute import compute
+from .explain import explain
 from .grouped import GroupedCommand
 from .limits import limits
 from .options import OutputOptions
@@ -27,6 +28,7 @@ for command, purpose in (
     (compute, "The quantities themselves, and what goes wrong on the way."),
     (compare, "Which formulation survives in which dtype, and how far off it is."),
     (check, "May CI pass? Exit code 0 for nothing found, 1 for something, 2 for no answer."),
+    (explain, "The arithmetic of one row, step by step."),
     (limits, "Where the edges of each dtype are."),
 ):
     app.command(cls=GroupedCommand, short_help=purpose)(command)

@@ -90,6 +90,16 @@ class ComputationOptions:
             help="Format to compute in; repeatable: <dtypes>.",
         ),
     ]
+    OneDtype = Annotated[
+        list[str] | None,  # so that a second one is refused, and not taken for the first
+        typer.Option(
+            "--dtype",
+            "-d",
+            metavar="NAME",
+            rich_help_panel=COMPUTATION,
+            help="Format to compute in, one of: <dtypes>. Default: that of the file.",
+        ),
+    ]
     Op = Annotated[
         list[str] | None,
         typer.Option(

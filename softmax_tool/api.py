@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool import engine
+from softmax_tool.explanation import explaining
 from softmax_tool.plan import Options
 from softmax_tool.readers import from_arrays
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from softmax_tool.explanation.report import ExplainReport
     from softmax_tool.readers import Source
     from softmax_tool.report import CaseName, CompareReport, ComputeReport, LimitsReport
 
@@ -178,6 +180,68 @@ def limits(dtypes: Sequence[str] | None = None) -> LimitsReport:
     11.09375
     """
     return engine.limits(dtypes)
+
+
+def explain(
+    logits: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    *,
+    row: int = 0,
+    column: int | None = None,
+    axis: int = -1,
+    dtype: str | None = None,
+    arithmetic: str = "wide-sum",
+    ignore_index: int | None = None,
+    bits: bool = False,
+) -> ExplainReport:
+    """Go through the arithmetic of one row: naive and shifted beside the true values.
+
+    Every step, z = x − m, exp, Σ, p = e/Σ, log, pick, with its operands as they are in the dtype;
+    the event and the limit where it goes wrong; entropy, information and argmax of the row.
+
+    Parameters
+    ----------
+    logits : array_like, optional
+        As for `compare`; the textbook's row 2, 1, 0.1 without.
+    labels : array_like, optional
+        Class indices.
+    row, column : int
+        The row to explain, and a class to show besides those that matter; negative from the end.
+    axis : int
+        The class axis.
+    dtype : str, optional
+        The format to compute in; the logits' own floating dtype by default.
+    arithmetic : str
+        One of "strict", "wide-sum", "fused", "native".
+    ignore_index : int, optional
+        The label of rows without a loss; -100 by default.
+    bits : bool
+        Whether to give the bits of each value.
+
+    Returns
+    -------
+    ExplainReport
+        Frozen values; a row that is NaN by definition has `nan` for every true value.
+
+    Raises
+    ------
+    InputError
+        Arrays that cannot be read as logits or labels, or do not fit each other.
+    UsageError
+        There is no such row, class, dtype or arithmetic.
+
+    Examples
+    --------
+    >>> report = explain([[12.0, 11.5]], dtype="half")
+    >>> [(t.step, t.operand, t.limit, t.margin) for t in report.trouble][0]
+    ('exp', 12.0, 11.09375, 0.90625)
+    """
+    source = (
+        explaining.textbook() if logits is None else _source(logits, labels, axis, ignore_index)
+    )
+    ignored = -100 if ignore_index is None else ignore_index
+    request = explaining.Request(row, column, dtype, arithmetic, ignored, bits)
+    return explaining.explain(source, request)
 
 
 class _Kept:

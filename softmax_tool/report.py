@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.check.report import CheckReport
+    from softmax_tool.explanation.report import ExplainReport
 
     Number = float | Decimal
 
@@ -282,4 +283,4 @@ class LimitsReport:
     command: str = field(default="limits", init=False)
 
 
-Report: TypeAlias = "CompareReport | ComputeReport | LimitsReport | CheckReport"
+Report: TypeAlias = "CompareReport | ComputeReport | LimitsReport | CheckReport | ExplainReport"

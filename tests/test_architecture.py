@@ -95,7 +95,8 @@ MAY_IMPORT: dict[str, tuple[str, ...] | None] = {
     "readers": ("ahead", "errors"),
     "writers": ("errors",),
     "report": (),
-    "renderers": ("report", "check.report", "errors", "version"),
+    "renderers": ("report", "check.report", "explanation.report", "errors", "version"),
+    "lookalike": ("arithmetic.tree",),
     "cli": None,
 }
 

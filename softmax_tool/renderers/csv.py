@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from softmax_tool.check.report import CheckReport
+from softmax_tool.explanation.report import ExplainReport
 from softmax_tool.renderers.kinds import KINDS
 from softmax_tool.report import CompareReport, ComputeReport, FormatLimits
 
@@ -47,7 +48,7 @@ def render(report: Report, stream: TextIO) -> None:
     those no formulation can avoid), its reduced loss. `compute`: a line an element of the rows
     shown, a column a result, and one a loss, which repeats the loss of the row in each of its
     lines and is empty where the row is ignored; with nothing but losses, a line a row. `check`: a
-    line a finding. `limits`: a line a dtype.
+    line a finding. `explain`: a line a value of a step. `limits`: a line a dtype.
     """
     if isinstance(report, CompareReport):
         header, lines = _compare(report)
@@ -55,6 +56,8 @@ def render(report: Report, stream: TextIO) -> None:
         header, lines = _compute(report)
     elif isinstance(report, CheckReport):
         header, lines = _check(report)
+    elif isinstance(report, ExplainReport):
+        header, lines = _explain(report)
     else:
         header, lines = _limits(report)
     writer = csv.writer(stream, lineterminator="\n")
@@ -147,6 +150,22 @@ def _row_losses(row: ShownRow) -> list[Cell]:
 def _check(report: CheckReport) -> tuple[list[str], Iterator[list[Cell]]]:
     names = ["code", "name", "row", "column", "message", "got", "exact", "ulp"]
     return names, ([getattr(finding, name) for name in names] for finding in report.findings)
+
+
+def _explain(report: ExplainReport) -> tuple[list[str], Iterator[list[Cell]]]:
+    way_names = ("quantity", "formulation", "expression", "dtype")
+    entry_names = ("value", "exact", "exact_minus_one", "ulp", "event", "kind", "bits")
+    return ["step", "column", *way_names, *entry_names], (
+        [
+            step.name,
+            column,
+            *(getattr(way, name) for name in way_names),
+            *(getattr(entry, name) for name in entry_names),
+        ]
+        for step in report.steps
+        for way in step.ways
+        for column, entry in zip(step.columns or [None], way.entries, strict=True)
+    )
 
 
 def _limits(report: LimitsReport) -> tuple[list[str], Iterator[list[Cell]]]:

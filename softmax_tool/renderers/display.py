@@ -145,6 +145,28 @@ def _rounded(value: float, digits: int) -> str:
     return text if math.isfinite(float(text)) else repr(value)
 
 
+def on_board(value: float | Decimal) -> str:
+    """Print a value as on a blackboard: six decimals, or more digits where those would mislead.
+
+    Examples
+    --------
+    >>> [on_board(x) for x in (7.389056205749512, 11.212509155, 0.0985658914, -1005.3314116, 1.0)]
+    ['7.389056', '11.212509', '0.098566', '-1005.331412', '1']
+    >>> on_board(0.9999999403953552), on_board(2.5e-08), on_board(1e9 / 7), on_board(0.5)
+    ('0.9999999403953552', '2.5e-08', '1.42857e+08', '0.5')
+    """
+    if isinstance(value, Decimal):
+        return _decimal(value, SIGNIFICANT)
+    value = float(value)
+    exact = full(value)
+    if not math.isfinite(value) or ("e" not in exact and len(exact) <= SHORT):
+        return exact
+    if not 1e-3 <= abs(value) < 1e6:
+        return number(value)
+    text = f"{value:.6f}"
+    return exact if float(text) in {-1.0, 1.0} else text
+
+
 def full(value: float) -> str:
     """Print every digit that it takes to read the same float64 back.
 

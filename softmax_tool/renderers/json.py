@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.check.report import CheckReport
+from softmax_tool.explanation.report import ExplainReport
 from softmax_tool.report import CompareReport, ComputeReport
 from softmax_tool.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from typing import TextIO
 
     from numpy.typing import NDArray
@@ -62,6 +64,8 @@ def to_dict(report: Report) -> dict[str, Any]:
         own = _compare(report)
     elif isinstance(report, ComputeReport):
         own = _compute(report)
+    elif isinstance(report, ExplainReport):
+        return _head(report.command) | _whole(report)
     else:
         return _head(report.command) | _limits(report)
     return (
@@ -88,6 +92,13 @@ def _input(read: InputInfo) -> dict[str, Any]:
         "stored_dtype": read.stored_dtype,
         "labels": None if read.labels is None else _plain(read.labels),
     }
+
+
+def _whole(report: ExplainReport) -> dict[str, Any]:
+    """Give a report whose fields are its JSON, `command` and the axis of the input apart."""
+    plain: dict[str, Any] = _plain(report)
+    del plain["command"]
+    return plain | {"input": _input(report.input)}
 
 
 def _limits(report: LimitsReport) -> dict[str, Any]:
@@ -231,6 +242,8 @@ def _plain(value: Any) -> Any:
     """
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Decimal) and value.is_finite():

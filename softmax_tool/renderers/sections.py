@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from softmax_tool.check.report import CheckReport
+from softmax_tool.explanation.report import ExplainReport
 from softmax_tool.renderers.of_check import check
 from softmax_tool.renderers.of_compare import compare
 from softmax_tool.renderers.of_compute import compute
+from softmax_tool.renderers.of_explain import explain
 from softmax_tool.renderers.of_limits import limits
 from softmax_tool.report import CompareReport, ComputeReport
 
@@ -24,4 +26,6 @@ def sections(report: Report) -> tuple[Section, ...]:
         return tuple(compare(report))
     if isinstance(report, ComputeReport):
         return tuple(compute(report))
+    if isinstance(report, ExplainReport):
+        return tuple(explain(report))
     return tuple(limits(report))

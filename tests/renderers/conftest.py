@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from softmax_tool.explanation.explaining import Request, explain, textbook
+from softmax_tool.readers import from_arrays
 from softmax_tool.report import (
     Case,
     CaseName,
@@ -32,6 +34,8 @@ from softmax_tool.report import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from softmax_tool.explanation.report import ExplainReport
 
 INF = float("inf")
 NAN = float("nan")
@@ -566,6 +570,13 @@ def limits_report() -> LimitsReport:
     )
 
 
+def broken_row_report() -> ExplainReport:
+    """A row whose naive way overflows, in bits."""
+    logits = np.array([[12.0, 11.5, 3.0, *np.linspace(-40, 2, 20)]])
+    source = from_arrays(logits, np.array([3]), name="a\x1b[31m.npy")
+    return explain(source, Request(dtype="float16", column=-1, bits=True))
+
+
 REPORTS: dict[str, Callable[[], Report]] = {
     "compare": compare_report,
     "compare_hostile": hostile_report,
@@ -573,6 +584,8 @@ REPORTS: dict[str, Callable[[], Report]] = {
     "compute": compute_report,
     "compute_none": lambda: compute_report("none"),
     "compute_wide": wide_report,
+    "explain": lambda: explain(textbook(), Request()),
+    "explain_broken": broken_row_report,
     "limits": limits_report,
 }
 

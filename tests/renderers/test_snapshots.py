@@ -29,6 +29,8 @@ NAMES = (
     "compute",
     "compute_none",
     "compute_wide",
+    "explain",
+    "explain_broken",
     "limits",
 )
 TOO_LONG = {("compute_wide", "json"), ("compute_wide", "csv")}

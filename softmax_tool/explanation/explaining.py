@@ -1,0 +1,296 @@
+"""The whole way from a source to the explanation of one of its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from math import isfinite, isnan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool.arithmetic import find_model
+from softmax_tool.blocks import judge_case
+from softmax_tool.computation import Computation
+from softmax_tool.errors import UsageError
+from softmax_tool.explanation.bits import pattern
+from softmax_tool.explanation.report import (
+    Argmax,
+    ExplainedLogit,
+    ExplainReport,
+    ExplainSettings,
+    Information,
+    RowLoss,
+)
+from softmax_tool.explanation.row import read_row
+from softmax_tool.explanation.steps import NAIVE, SHIFTED, SHOWN, Run, kind_at, steps
+from softmax_tool.explanation.story import story
+from softmax_tool.explanation.trouble import troubles
+from softmax_tool.explanation.truth import Truth, number
+from softmax_tool.formats import FLOAT32, find_format
+from softmax_tool.formulations import FORMULATIONS
+from softmax_tool.plan import Options, Plan, Variant, stored_format
+from softmax_tool.readers import Block, from_arrays
+from softmax_tool.report import CaseName, InputInfo, LabelsInfo
+from softmax_tool.rows import Rows, Yardsticks
+from softmax_tool.tally import exact_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.arithmetic import Model
+    from softmax_tool.explanation.report import Trouble
+    from softmax_tool.explanation.steps import Name
+    from softmax_tool.formats import FloatFormat
+    from softmax_tool.readers import Source
+    from softmax_tool.report import Number
+    from softmax_tool.tally import Results
+
+    Array = NDArray[Any]
+
+TEXTBOOK = "<textbook>"
+TEXTBOOK_ROW = (2.0, 1.0, 0.1)
+SHOWN_WHOLE = 16  # a row of up to so many classes is shown whole
+LARGEST = 5  # of a longer one, so many of the largest logits
+_TIES = 8  # so many classes of equal value are named
+_LOSSES = ("log-of-naive", "log-of-shifted", "shifted", "log1p")
+_TWO = Decimal(2)
+_DIGITS = Context(prec=40, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
+_EXACTLY = Context(prec=2400)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be explained; None leaves a choice to the input."""
+
+    row: int = 0
+    column: int | None = None
+    dtype: str | None = None
+    arithmetic: str = "wide-sum"
+    ignore_index: int = -100
+    bits: bool = False
+
+
+def textbook() -> Source:
+    """Return the worked example: softmax of 2, 1 and 0.1."""
+    return from_arrays(np.array([TEXTBOOK_ROW]), np.array([0]), name=TEXTBOOK)
+
+
+def explain(source: Source, request: Request) -> ExplainReport:
+    """Explain one row of a source, step by step.
+
+    Raises
+    ------
+    UsageError
+        There is no such row or class, or no such dtype or arithmetic.
+    """
+    if source.label_kind == "probabilities":
+        raise UsageError("explain takes class labels, not probabilities; leave them out")
+    model = find_model(request.arithmetic)
+    target = find_format(request.dtype or _default_dtype(source))
+    if not model.supports(target):
+        raise UsageError(f"arithmetic {model.name!r} does not exist for {target.name}")
+    column = _column(request.column, source.classes)
+    block = read_row(source, request.row)
+    with np.errstate(all="ignore"):
+        return _report(_Row.of(block, target, model, request.ignore_index), source, request, column)
+
+
+def _default_dtype(source: Source) -> str:
+    return FLOAT32.name if source.paths == (TEXTBOOK,) else stored_format(source)[0]
+
+
+def _column(column: int | None, classes: int) -> int | None:
+    """Return a class counted from 0.
+
+    Raises
+    ------
+    UsageError
+        There is no such class.
+    """
+    if column is None or 0 <= column < classes:
+        return column
+    if -classes <= column < 0:
+        return column + classes
+    raise UsageError(f"column {column}: the logits have {classes} classes (0…{classes - 1})")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row, and all ways through it."""
+
+    block: Block
+    target: FloatFormat
+    model: Model
+    label: int | None  # None where there is none, or the row is ignored
+    ignored: bool
+    truth: Truth
+    runs: Mapping[Name, Run]
+
+    @classmethod
+    def of(cls, block: Block, target: FloatFormat, model: Model, ignore_index: int) -> _Row:
+        label = None if block.labels is None else int(block.labels[0])
+        ignored = label == ignore_index
+        rounded = target.round(block.logits)[0].astype(np.float64)
+        runs = {name: _run(block, name, target, model) for name in SHOWN}
+        kept = None if ignored else label
+        return cls(block, target, model, kept, ignored, Truth(rounded), runs)
+
+    @property
+    def rounded(self) -> Array:
+        """The logits in the format, as the formulations and the truth take them."""
+        rounded: Array = self.target.round(self.block.logits)[0]
+        return rounded
+
+
+def _run(block: Block, name: Name, target: FloatFormat, model: Model) -> Run:
+    """Judge one formulation on the row, and trace it."""
+    results = _judged(Block(block.start, block.logits, None), name, target, model)
+    rows = Rows(results.logits, None, results.reference)
+    computation = Computation(FORMULATIONS[name], model, Yardsticks(rows, target, None))
+    tracing, _ = computation.trace(np.array([0]))
+    return Run(results, tracing)
+
+
+def _judged(block: Block, name: Name, target: FloatFormat, model: Model) -> Results:
+    case = CaseName(*name, target.name, model.name)
+    variant = Variant(target, model, (case,))
+    plan = Plan((name[0],), (name[1],), (target,), (model,), (variant,))
+    return judge_case(block, plan, Options(arithmetics=(model.name,)))
+
+
+def _report(row: _Row, source: Source, request: Request, column: int | None) -> ExplainReport:
+    found = () if row.truth.invalid else tuple(troubles(row.runs))
+    columns = _columns(row, found, column)
+    target, block = row.target, row.block
+    settings = ExplainSettings(
+        block.start,
+        column,
+        target.name,
+        row.model.name,
+        source.axis,
+        request.ignore_index,
+        request.bits,
+    )
+    labels = None
+    if source.label_kind is not None:
+        labels = LabelsInfo(tuple(source.label_paths), source.label_kind)
+    shape = source.shape
+    return ExplainReport(
+        InputInfo(
+            tuple(source.paths),
+            shape or (source.classes,),
+            source.stored_dtype,
+            labels,
+            source.axis,
+        ),
+        settings,
+        None if block.labels is None else int(block.labels[0]),
+        row.ignored,
+        source.classes,
+        source.classes - len(columns),
+        tuple(_logits(row, columns, bits=request.bits)),
+        tuple(steps(row.runs, row.truth, columns, bits=request.bits)),
+        tuple(_losses(row, bits=request.bits)),
+        _information(row),
+        _argmax(row),
+        found,
+        tuple(story(found, target.name, invalid=row.truth.invalid)),
+    )
+
+
+def _columns(row: _Row, found: Sequence[Trouble], column: int | None) -> list[int]:
+    """Choose the classes to show: all, or the largest, the label, where it broke, what is worst."""
+    classes = row.block.logits.shape[1]
+    if classes <= SHOWN_WHOLE:
+        return list(range(classes))
+    order = np.argsort(-np.nan_to_num(row.rounded.astype(np.float64)), kind="stable")
+    chosen = {int(place) for place in order[:LARGEST]} | {column, row.label}
+    chosen |= {place for trouble in found for place in (trouble.column, trouble.at_column)}
+    chosen |= {
+        int(np.nan_to_num(run.results.judged.errors[0]).argmax()) for run in row.runs.values()
+    }
+    return sorted(place for place in chosen if place is not None)
+
+
+def _logits(row: _Row, columns: Sequence[int], *, bits: bool) -> Iterator[ExplainedLogit]:
+    read, rounded = row.block.logits[0], row.rounded
+    for column in columns:
+        before, after = _decimal(read[column]), float(rounded[column])
+        difference: Number = float("nan")
+        if before.is_finite() and isfinite(after):
+            difference = number(_EXACTLY.subtract(Decimal(after), before))
+        elif before == Decimal(after):
+            difference = 0.0
+        elif before.is_finite():
+            difference = after
+        yield ExplainedLogit(
+            column,
+            float(read[column]),
+            after,
+            difference,
+            pattern(after, row.target) if bits else None,
+        )
+
+
+def _decimal(value: Any) -> Decimal:
+    return Decimal(int(value)) if np.issubdtype(value.dtype, np.integer) else Decimal(float(value))
+
+
+def _losses(row: _Row, *, bits: bool) -> Iterator[RowLoss]:
+    """Yield the loss by every formulation: as nll of log-softmax, and as cross-entropy."""
+    if row.label is None:
+        return
+    for name in _LOSSES:
+        nll = _judged(row.block, ("nll", name), row.target, row.model)
+        ce = _judged(row.block, ("ce", name), row.target, row.model)
+        one, other = float(nll.got[0, 0]), float(ce.got[0, 0])
+        yield RowLoss(
+            name,
+            one,
+            other,
+            one == other or (isnan(one) and isnan(other)),
+            exact_number(nll, 0, 0),
+            float(nll.judged.errors[0, 0]),
+            kind_at(nll, 0),
+            pattern(one, row.target) if bits else None,
+        )
+
+
+def _information(row: _Row) -> Information:
+    """Return what the true probabilities say: entropy, and the information of the label."""
+    if row.truth.invalid:
+        return Information(None, None, None, None, None, None, None)
+    entropy = row.truth.entropy()
+    spread = number(entropy), number(_in_bits(entropy)), number(_DIGITS.exp(entropy))
+    if row.label is None:
+        return Information(*spread, None, None, None, None)
+    p = row.truth.probability(row.label)
+    information = _DIGITS.minus(row.truth.log_probability(row.label).value)
+    return Information(
+        *spread, p.number, p.number_minus_one, number(information), number(_in_bits(information))
+    )
+
+
+def _in_bits(nats: Decimal) -> Decimal:
+    return _DIGITS.divide(nats, _DIGITS.ln(_TWO))
+
+
+def _argmax(row: _Row) -> Argmax:
+    return Argmax(
+        _largest(row.block.logits[0]),
+        _largest(row.rounded),
+        {
+            formulation: _largest(row.runs[quantity, formulation].results.got[0])
+            for quantity, formulation in (NAIVE, SHIFTED)
+        },
+    )
+
+
+def _largest(values: Array) -> tuple[int, ...]:
+    """Return the classes of the largest value; none where a NaN leaves none."""
+    if np.isnan(values).any():
+        return ()
+    return tuple(int(place) for place in np.flatnonzero(values == values.max())[:_TIES])

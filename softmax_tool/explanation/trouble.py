@@ -1,0 +1,143 @@
+"""Where each way through a row goes wrong: the operand, the limit it crossed, and what mends it."""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from softmax_tool.diagnose import KINDS, NO_KIND
+from softmax_tool.explanation.report import Trouble
+from softmax_tool.explanation.truth import number
+from softmax_tool.renderers import display
+from softmax_tool.tally import finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from softmax_tool.explanation.steps import Name, Run
+    from softmax_tool.report import Finding, Number
+    from softmax_tool.tally import Results
+
+_EXACTLY = Context(prec=2400)
+
+SHIFT = (
+    "exp(x) / Σ exp(x) = exp(x − m) / Σ exp(x − m): the common factor exp(m) cancels, and with m "
+    "the largest logit no exponential is above 1."
+)
+LOG_SUM = (
+    "log softmax(x) = (x − m) − log Σ exp(x − m): the logarithm is taken of the sum, which is at "
+    "least 1, and no probability is formed that could vanish."
+)
+LOG1P = (
+    "at the largest logit, log softmax(x) = −log1p(Σ exp(x − m) over the other classes): the 1 "
+    "that swallows them is kept out of the sum."
+)
+LOGARITHM = (
+    "the logarithm of so small a probability is an ordinary number: work with log-softmax, and do "
+    "not go back through exp."
+)
+WIDER_SUM = "keep the sum in a wider accumulator, as the wide-sum and fused arithmetics do."
+WIDER_STEPS = (
+    "keep what lies between logits and result in a wider format, as fused arithmetic does."
+)
+WIDER = "a format with a wider range; no rearrangement helps."
+_ITSELF = "the true value itself rounds to that"
+
+
+def troubles(runs: Mapping[Name, Run]) -> Iterator[Trouble]:
+    """Yield what goes wrong on each way: the worst kind of it, at its first element."""
+    for name, run in runs.items():
+        column = worst_column(run.results)
+        if column is not None:
+            yield _trouble(name, run.results, column)
+
+
+def worst_column(results: Results) -> int | None:
+    """Return the element that shows what is worst, None where nothing is wrong.
+
+    Avoidable comes before unavoidable, then the order of the kinds, the element's own events before
+    those of others, and the first class.
+    """
+    kind = results.judged.kind[0].astype(np.int64)
+    columns = np.flatnonzero(kind != NO_KIND)
+    if not columns.size:
+        return None
+    unavoidable = results.judged.unavoidable[0]
+    severity = kind[columns] + len(KINDS) * unavoidable[columns]
+    worst = columns[severity == severity.min()]
+    traced = results.judged.traced
+    if traced is not None and traced.place[0] >= 0:
+        own = traced.event[traced.place[0], worst] % traced.tracing.stride == worst + 1
+        worst = worst[own] if own.any() else worst
+    return int(worst[0])
+
+
+def _trouble(name: Name, results: Results, column: int) -> Trouble:
+    found = finding(results, 0, column)
+    kind = found.kind or ""
+    unavoidable = bool(results.judged.unavoidable[0, column])
+    origin = found.origin
+    gap = None if origin is None else _margin(origin.operand, origin.limit)
+    return Trouble(
+        *name,
+        kind,
+        unavoidable,
+        column,
+        "" if origin is None else origin.step,
+        None if origin is None else origin.column,
+        None if origin is None else origin.operand,
+        None if origin is None else origin.limit,
+        gap,
+        _said(name, found, column, unavoidable=unavoidable),
+        _why(found, kind, gap, unavoidable=unavoidable),
+        _repair(name, kind, unavoidable=unavoidable),
+    )
+
+
+def _margin(operand: Number, limit: Number) -> Number:
+    """How far an operand is beyond its limit, exactly."""
+    if not (isfinite(operand) and isfinite(limit)):
+        return float("inf")
+    return number(abs(_EXACTLY.subtract(Decimal(operand), Decimal(limit))))
+
+
+def _said(name: Name, found: Finding, column: int, *, unavoidable: bool) -> str:
+    """Tell which element is wrong, and what it should be."""
+    got, true = display.number(found.got), display.on_board(found.exact)
+    what = f"{title_of(name)} of class {column} is {got}"
+    return f"{what}: {_ITSELF} ({true})" if unavoidable else f"{what} and should be {true}"
+
+
+def _why(found: Finding, kind: str, gap: Number | None, *, unavoidable: bool) -> str:
+    """Tell in a phrase what went wrong at the step, and by what margin."""
+    if found.origin is None or gap is None:
+        return _ITSELF if unavoidable else kind
+    return f"{found.why}; it is {display.number(gap)} beyond" if isfinite(gap) else found.why
+
+
+def title_of(name: Name) -> str:
+    """Name a way as a person would."""
+    quantity, formulation = name
+    if formulation.startswith("log-of-"):
+        return f"log({formulation.removeprefix('log-of-')} softmax)"
+    return f"{formulation} {quantity}"
+
+
+def _repair(name: Name, kind: str, *, unavoidable: bool) -> str:
+    """Return the identity that mends it, or what else does."""
+    quantity, formulation = name
+    if unavoidable:
+        return LOGARITHM if quantity == "softmax" else WIDER
+    small = kind in {"underflow", "subnormal"}
+    if small and quantity == "softmax":
+        return LOGARITHM
+    if kind == "stalled-sum":
+        return WIDER_SUM
+    if formulation != "shifted":
+        return SHIFT if quantity == "softmax" else LOG_SUM
+    if quantity == "log-softmax" and (small or kind == "absorbed"):
+        return LOG1P
+    return WIDER if kind in {"overflow", "nan", "inf"} else WIDER_STEPS

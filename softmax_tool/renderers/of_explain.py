@@ -1,0 +1,272 @@
+"""What `explain` has to say: the steps of one row as they would stand on a blackboard."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from softmax_tool.renderers import display
+from softmax_tool.renderers.grids import Cell, Column, Grid, Prose, Row, Section, Tables, aligned
+from softmax_tool.renderers.kinds import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from softmax_tool.explanation.report import Entry, ExplainReport, Step, Trouble, Way
+    from softmax_tool.report import Number
+
+    Cells = tuple[Column, list[Cell]]
+
+TEXTBOOK = "<textbook>"
+_VANISHED = 1e-300
+MARK = "◂"
+"""Stands beside a value with which something goes wrong."""
+
+
+def explain(report: ExplainReport) -> Iterator[Section]:
+    """Go through the steps, say what the numbers mean, and what happened last."""
+    yield _head(report)
+    yield _logits(report)
+    for number, step in enumerate(report.steps, 2):
+        yield _step(report, number, step)
+    if report.losses:
+        yield _losses(report, len(report.steps) + 2)
+    yield Prose("What the numbers mean", tuple(_meaning(report)))
+    yield Prose("What happened", report.story, stands_out=True)
+
+
+def _head(report: ExplainReport) -> Prose:
+    settings, read = report.settings, report.input
+    path = "the textbook's row" if read.paths == (TEXTBOOK,) else _paths(read.paths)
+    label = "" if report.label is None else f", label {report.label}"
+    ignored = " (ignored: no loss)" if report.ignored else ""
+    classes = display.plural(report.classes, "class", "classes")
+    return Prose(
+        f"explain: {path}, row {display.count(settings.row)}",
+        (
+            f"{classes}, stored as {display.visible(read.stored_dtype)}{label}{ignored}",
+            f"computed in {settings.dtype}, arithmetic {settings.arithmetic}",
+        ),
+    )
+
+
+def _paths(paths: Sequence[str]) -> str:
+    return ", ".join("standard input" if path == "-" else display.visible(path) for path in paths)
+
+
+def _logits(report: ExplainReport) -> Tables:
+    logits, dtype = report.logits, report.settings.dtype
+    columns: list[Cells] = [
+        (Column("class", "left"), [_class(report, x.column) for x in logits]),
+        (Column("x\nas read"), aligned([display.full(x.read) for x in logits])),
+        (Column(f"x in\n{dtype}"), aligned([display.full(x.rounded) for x in logits])),
+    ]
+    if any(x.difference for x in logits):
+        moved = [display.number(x.difference, 3) if x.difference else "" for x in logits]
+        columns.append((Column("moved\nby"), aligned(moved)))
+    if report.settings.bits:
+        columns = [columns[0], columns[2], (Column("bits"), [Cell(x.bits or "") for x in logits])]
+    legend = (_folded(report),) if report.folded else ()
+    return Tables(((_grid("1  The logits", columns, legend),),))
+
+
+def _folded(report: ExplainReport) -> str:
+    classes = display.plural(report.folded, "class", "classes")
+    return (
+        f"… {classes} not shown, though all are computed with; these are the largest, the label, "
+        "where it first breaks, and the worst (--column shows another)"
+    )
+
+
+def _class(report: ExplainReport, column: int) -> Cell:
+    notes = []
+    if column == report.label and not report.ignored:
+        notes.append("label")
+    if column == report.settings.column:
+        notes.append(MARK)
+    return Cell(" ".join([str(column), *notes]), "strong" if notes else "")
+
+
+def _step(report: ExplainReport, number: int, step: Step) -> Tables:
+    title = f"{number}  {step.title}"
+    first: Cells = (
+        Column("class", "left"),
+        [Cell("all")] if step.columns is None else [_class(report, c) for c in step.columns],
+    )
+    notes = _notes(report, step)
+    exact = _exact_columns(step)
+    together: list[Cells] = [first]
+    measured: list[Cells] = [first]
+    for place, way in enumerate(step.ways):
+        value = (Column(f"{_short(way)}\n{way.expression}"), _values(way))
+        truth = [(Column(f"exact\n{way.expression}"), _truths(way))] if place in exact else []
+        together += [value, *truth]
+        measured += [value, *_errors(way), *truth]
+    apart = tuple(
+        _grid(
+            title if not place else f"{title}, {_short(way)}",
+            [
+                first,
+                (Column(f"{_short(way)}\n{way.expression}"), _values(way)),
+                *([(Column(f"exact\n{way.expression}"), _truths(way))] if place in exact else []),
+            ],
+            (),
+            notes if not place else (),
+        )
+        for place, way in enumerate(step.ways)
+    )
+    whole = (_grid(title, columns, (), notes) for columns in (measured, together))
+    return Tables((*((grid,) for grid in whole), apart))
+
+
+def _exact_columns(step: Step) -> set[int]:
+    """Return which ways are followed by the true values: the last of those that share them."""
+    last = {tuple(map(_truth_text, way.entries)): place for place, way in enumerate(step.ways)}
+    return set(last.values())
+
+
+def _short(way: Way) -> str:
+    if way.formulation.startswith("log-of-"):
+        return f"of {way.formulation.removeprefix('log-of-')}"
+    return "log-softmax" if way.quantity == "log-softmax" else way.formulation
+
+
+def _values(way: Way) -> list[Cell]:
+    numbers = aligned([display.on_board(entry.value) for entry in way.entries])
+    return [_value(cell.text, entry) for cell, entry in zip(numbers, way.entries, strict=True)]
+
+
+def _errors(way: Way) -> list[Cells]:
+    """Give the column of errors, where the values are results."""
+    if way.entries[0].ulp is None:
+        return []
+    return [(Column("off by\nULP"), [Cell(_error(x.ulp), "quiet") for x in way.entries])]
+
+
+def _error(ulp: float | None) -> str:
+    """Print an error; of a true value that float64 cannot hold it is known to be more than 0."""
+    return "> 0" if ulp and ulp < _VANISHED else display.ulp(ulp)
+
+
+def _value(text: str, entry: Entry) -> Cell:
+    word = entry.kind or entry.event
+    lines = [text]
+    if entry.bits is not None:
+        lines.append(entry.bits)
+    if word and word != text.strip():
+        lines.append(word)
+    return Cell("\n".join(lines), KINDS.get(word, "lost") if word else "")
+
+
+def _truths(way: Way) -> list[Cell]:
+    return [Cell(cell.text, "good") for cell in aligned([_truth_text(x) for x in way.entries])]
+
+
+def _truth_text(entry: Entry) -> str:
+    return _true(entry.exact, entry.exact_minus_one)
+
+
+def _true(value: Number, minus_one: Number | None) -> str:
+    if minus_one is None:
+        return display.on_board(value)
+    distance = minus_one.copy_abs() if isinstance(minus_one, Decimal) else abs(minus_one)
+    return f"1 {'−' if minus_one < 0 else '+'} {display.number(distance, 3)}"
+
+
+def _notes(report: ExplainReport, step: Step) -> tuple[str, ...]:
+    """Say beneath a step what went wrong at it, and on which way."""
+    found: dict[str, None] = {}
+    for trouble in report.trouble:
+        if _stands_at(trouble) == step.name:
+            way = "naive" if trouble.formulation.endswith("naive") else "shifted"
+            found[f"{MARK} {way}: {trouble.why}"] = None
+    return tuple(found)
+
+
+def _stands_at(trouble: Trouble) -> str:
+    """Name the step of the board at which a way goes wrong."""
+    if trouble.step in {"log", "subtract"}:
+        return "log-sum" if trouble.at_column is None else "log"
+    return trouble.step or ("divide" if trouble.quantity == "softmax" else "log")
+
+
+def _losses(report: ExplainReport, number: int) -> Tables:
+    losses = report.losses
+    columns: list[Cells] = [
+        (Column("log-softmax by", "left"), [Cell(x.formulation) for x in losses]),
+        (
+            Column("nll\n−log p"),
+            [
+                Cell(
+                    cell.text
+                    + (f"\n{x.bits}" if x.bits else "")
+                    + (f"\n{x.kind}" if x.kind else ""),
+                    KINDS.get(x.kind, "lost") if x.kind else "",
+                )
+                for cell, x in zip(
+                    aligned([display.on_board(x.nll) for x in losses]), losses, strict=True
+                )
+            ],
+        ),
+        (
+            Column("ce"),
+            [Cell("the same bits" if x.identical else display.full(x.ce)) for x in losses],
+        ),
+        (Column("exact"), [Cell(display.on_board(x.exact), "good") for x in losses]),
+        (Column("off by\nULP"), [Cell(display.ulp(x.ulp)) for x in losses]),
+    ]
+    title = f"{number}  Pick the label, change the sign: the loss of class {report.label}"
+    legend = ("cross-entropy is log-softmax and then nll: the same operations, the same bits",)
+    return Tables(((_grid(title, columns, legend),),))
+
+
+def _grid(
+    title: str, columns: Sequence[Cells], legend: tuple[str, ...], footer: tuple[str, ...] = ()
+) -> Grid:
+    lines = zip(*(cells for _, cells in columns), strict=True)
+    heads = tuple(column for column, _ in columns)
+    return Grid(title, heads, tuple(Row(tuple(x)) for x in lines), legend, footer)
+
+
+def _meaning(report: ExplainReport) -> Iterator[str]:
+    """Say what entropy, information and argmax are, in the figures of the row."""
+    told = report.information
+    if told.entropy is not None and told.entropy_bits is not None and told.perplexity is not None:
+        yield (
+            f"entropy of the row, −Σ p log p: {display.on_board(told.entropy)} nats, "
+            f"{display.on_board(told.entropy_bits)} bits: as uncertain as a choice among "
+            f"{display.on_board(told.perplexity)} equal classes"
+        )
+    if told.information is not None and told.information_bits is not None:
+        assert told.probability is not None  # noqa: S101  (there is a label)
+        yield (
+            f"−log p of the label, p = {_true(told.probability, told.probability_minus_one)}: "
+            f"{display.on_board(told.information)} nats, {display.on_board(told.information_bits)} "
+            "bits of information: what it would take to be told that it is this class"
+        )
+        yield (
+            "it is also the cross-entropy −Σ t log p of the row against the one-hot label t, in "
+            "which every other term is 0"
+        )
+    yield from _ranks(report)
+
+
+def _ranks(report: ExplainReport) -> Iterator[str]:
+    argmax = report.argmax
+    before = _classes(argmax.read)
+    after = {_classes(found) for found in argmax.after.values()}
+    if {before, _classes(argmax.rounded)} | after == {before}:
+        yield (
+            f"argmax: class {before} before softmax and after it: softmax keeps the order, so that "
+            "choosing the largest needs none"
+        )
+        return
+    each = ", ".join(f"{name} softmax {_classes(found)}" for name, found in argmax.after.items())
+    yield (
+        f"argmax: class {before} as read, {_classes(argmax.rounded)} in {report.settings.dtype}; "
+        f"after {each}. The true softmax keeps the order of the rounded logits."
+    )
+
+
+def _classes(found: Sequence[int]) -> str:
+    return " and ".join(map(str, found)) or "none"

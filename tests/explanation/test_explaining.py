@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+from math import exp, isnan, log
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import softmax_tool as st
+from softmax_tool.arithmetic import MODELS
+from softmax_tool.explanation.row import read_row
+from softmax_tool.explanation.steps import SHOWN
+from softmax_tool.readers import Block, open_logits
+from softmax_tool.renderers.display import on_board
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from softmax_tool.explanation.report import ExplainReport
+
+
+def column(report: ExplainReport, step: str, way: int) -> list[str]:
+    """Print the values of one way through a step as they stand on the board."""
+    [found] = [s for s in report.steps if s.name == step]
+    return [on_board(entry.value) for entry in found.ways[way].entries]
+
+
+def truths(report: ExplainReport, step: str, way: int) -> list[str]:
+    [found] = [s for s in report.steps if s.name == step]
+    return [on_board(entry.exact) for entry in found.ways[way].entries]
+
+
+# The textbook's figures, to six decimals: eˣ and their sum; z, eᶻ and their sum; softmax.
+TEXTBOOK = {
+    ("exp", 0): ["7.389056", "2.718282", "1.105171"],
+    ("sum", 0): ["11.212509"],
+    ("shift", 0): ["0", "-1", "-1.900000"],
+    ("exp", 1): ["1", "0.367879", "0.149569"],
+    ("sum", 1): ["1.517448"],
+    ("divide", 0): ["0.659001", "0.242433", "0.098566"],
+    ("divide", 1): ["0.659001", "0.242433", "0.098566"],
+}
+
+
+@pytest.mark.parametrize(("step", "way"), TEXTBOOK)
+def test_the_textbook(step: str, way: int) -> None:
+    report = st.explain()
+    assert column(report, step, way) == TEXTBOOK[step, way]
+    assert truths(report, step, way) == TEXTBOOK[step, way]
+
+
+def test_the_textbook_goes_well() -> None:
+    report = st.explain()
+    assert report.trouble == ()
+    assert report.story == (
+        "Nothing goes wrong in float32 beyond rounding: both ways give the same softmax.",
+    )
+    p = [exp(x) / (exp(2) + exp(1) + exp(0.1)) for x in (2, 1, 0.1)]
+    told = report.information
+    assert told.entropy == pytest.approx(-sum(q * log(q) for q in p))
+    assert told.information == pytest.approx(-log(p[0]))
+    assert told.information_bits == pytest.approx(-log(p[0]) / log(2))
+    assert {loss.identical for loss in report.losses} == {True}
+
+
+def test_a_thousand_below() -> None:
+    report = st.explain([[-999, 1, 2, 5, 6]], [0], dtype="float32")
+    assert column(report, "divide", 1) == ["0", "0.004837", "0.013149", "0.264104", "0.717910"]
+    assert truths(report, "log", 2) == [
+        *("-1005.331412", "-5.331412", "-4.331412", "-1.331412", "-0.331412")
+    ]
+    found = {(t.quantity, t.formulation): t for t in report.trouble}
+    assert found["softmax", "shifted"].unavoidable
+    lost = found["log-softmax", "log-of-shifted"]
+    # exp(x) is 0 in float32 up to -103.97208404541016
+    assert (lost.kind, lost.step, lost.operand, lost.limit) == (
+        *("log-of-zero", "exp", -1005.0, -103.97208404541016),
+    )
+    assert lost.margin == pytest.approx(1005 - 103.97208404541016, rel=1e-15)
+    assert "log Σ exp(x − m)" in lost.repair
+    assert ("log-softmax", "shifted") not in found
+    assert {x.formulation: x.nll for x in report.losses}["log-of-shifted"] == np.inf
+
+
+# Row, dtype, arithmetic; the worst of naive softmax: kind, step, operand, limit.
+TRAPS = [
+    ([12, 11.5, 3], "half", "wide-sum", "overflow", "exp", 12.0, 11.09375),
+    # Every exponential is finite; three times the float16 nearest to exp(11.0859375) is not.
+    ([11.0859375] * 3, "half", "wide-sum", "overflow", "sum", 3 * 65248.0, 65504.0),
+    ([-18, -19], "half", "wide-sum", "zero-denominator", "exp", -18.0, -17.34375),
+    ([0.0] * 3000, "half", "strict", "stalled-sum", "sum", 1.0, 1.0),
+]
+
+
+@pytest.mark.parametrize(("row", "dtype", "arithmetic", "kind", "step", "operand", "limit"), TRAPS)
+def test_where_it_breaks(
+    row: list[float],
+    dtype: str,
+    arithmetic: str,
+    kind: str,
+    step: str,
+    operand: float,
+    limit: float,
+) -> None:
+    report = st.explain([row], dtype=dtype, arithmetic=arithmetic)
+    worst = next(t for t in report.trouble if (t.quantity, t.formulation) == SHOWN[0])
+    assert (worst.kind, worst.step, worst.operand, worst.limit) == (kind, step, operand, limit)
+    assert worst.margin == abs(operand - limit)
+    assert worst.said in report.story[0]
+
+
+@pytest.mark.parametrize("arithmetic", MODELS)
+def test_the_values_are_those_of_the_formulations(arithmetic: str) -> None:
+    """The board shows what `compute` computes, bit for bit."""
+    row = np.random.default_rng(3).normal(size=(1, 12)).astype(np.float16) * 4
+    report = st.explain(row, dtype="half", arithmetic=arithmetic)
+    computed = st.compute(
+        row,
+        dtypes=["half"],
+        arithmetic=arithmetic,
+        ops=["softmax", "log-softmax", "log-of-softmax"],
+        formulations=["naive", "shifted"],
+    )
+    values = {(r.name.quantity, r.name.formulation): r.values for r in computed.results}
+    seen = set()
+    for step in report.steps:
+        for way in step.ways:
+            if way.entries[0].ulp is not None:
+                got = [entry.value for entry in way.entries]
+                expected = values[way.quantity, way.formulation]
+                assert expected is not None
+                np.testing.assert_array_equal(got, expected[0].astype(np.float64))
+                seen.add((way.quantity, way.formulation))
+    assert seen >= set(SHOWN) - {("log-softmax", "log-of-naive")}
+
+
+def test_many_classes_are_folded() -> None:
+    row = np.random.default_rng(5).normal(size=(1, 128_256)).astype(np.float32)
+    row[0, 777] = 12.0
+    row[0, 5] = -40.0
+    report = st.explain(row, [99], dtype="half", column=-1)
+    shown = [x.column for x in report.logits]
+    assert {777, 99, 128_255} <= set(shown)
+    assert len(shown) <= 16
+    assert report.folded == 128_256 - len(shown)
+    assert report.steps[1].columns == tuple(shown)
+
+
+def test_integers_are_read_exactly() -> None:
+    [logit] = st.explain(np.array([[2**53 + 1]])).logits
+    assert logit.rounded == 2.0**53
+    assert logit.difference == -1
+
+
+@pytest.mark.parametrize("row", [[np.nan, 1], [np.inf, 1], [-np.inf, -np.inf], [1e39, 0]])
+def test_a_row_that_is_nan_is_nobodys_fault(row: list[float]) -> None:
+    report = st.explain([row], [1], dtype="float32")
+    assert report.trouble == ()
+    assert "nan by definition" in report.story[0]
+    assert report.information.entropy is None
+    assert all(isnan(x.nll) for x in report.losses)
+
+
+def test_a_masked_class_is_in_order() -> None:
+    report = st.explain([[1.0, -np.inf, 0.5]], dtype="half")
+    assert report.trouble == ()
+    assert report.argmax.after == {"naive": (0,), "shifted": (0,)}
+
+
+def test_argmax_that_rounding_ties() -> None:
+    # Between 2048 and 4096 float16 holds even numbers only.
+    argmax = st.explain([[2049.0, 2048.0]], dtype="half").argmax
+    assert (argmax.read, argmax.rounded, argmax.after["shifted"]) == ((0,), (0, 1), (0, 1))
+    assert argmax.after["naive"] == ()
+
+
+def test_an_ignored_row_has_no_loss() -> None:
+    report = st.explain([[1.0, 2.0]], [-100])
+    assert report.ignored
+    assert report.losses == ()
+
+
+@pytest.mark.parametrize("row", [-3, 3])
+def test_a_row_that_is_not_there(row: int) -> None:
+    with pytest.raises(st.UsageError, match=r"row -?3: <array> has 2 rows \(0…1"):
+        st.explain([[1.0, 2.0], [3.0, 4.0]], row=row)
+
+
+def test_what_cannot_be_explained() -> None:
+    with pytest.raises(st.UsageError, match=r"column 2: the logits have 2 classes \(0…1\)"):
+        st.explain([[1.0, 2.0]], column=2)
+    with pytest.raises(st.UsageError, match="takes class labels, not probabilities"):
+        st.explain([[1.0, 2.0]], [[0.5, 0.5]])
+
+
+@pytest.mark.parametrize(("row", "first"), [(0, 1.0), (2, 5.0), (-1, 5.0), (-3, 1.0)])
+def test_rows_of_text_count_from_the_end_too(tmp_path: Path, row: int, first: float) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("1,2\n3,4\n5,6\n")
+    assert read_row(open_logits([str(path)]), row).logits[0, 0] == first
+
+
+def test_nothing_is_read_below_the_row() -> None:
+    class Guarded:
+        paths, shape, classes, axis = ("x",), None, 2, 1
+
+        def blocks(self, _: int) -> Iterator[Block]:
+            yield Block(0, np.zeros((2, 2)), None)
+            raise AssertionError("read on")
+
+    source: Any = Guarded()
+    assert read_row(source, 1).start == 1
+    with pytest.raises(AssertionError, match="read on"):
+        read_row(source, 2)

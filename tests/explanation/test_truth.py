@@ -1,0 +1,104 @@
+"""The true values of the board against ball arithmetic of 600 bits."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from flint import arb, ctx, fmpq
+
+from softmax_tool.explanation.truth import Truth
+
+ROWS = (
+    [2.0, 1.0, 0.1],
+    [-999.0, 1.0, 2.0, 5.0, 6.0],
+    [50.0, 0.0],
+    [1000.0, 0.0, -np.inf],
+    [0.0, -30.0, -1e-300],
+    [3.0, 3.0, 3.0],
+    [800.0, 799.0],
+    [88.72283935546875, -745.2, 5e-324, 12.5],
+    list(np.random.default_rng(7).normal(size=40) * 30),
+)
+DIGITS = Decimal("1e-14")  # of a true value beyond float64; others are right to float64
+
+
+@pytest.fixture(autouse=True)
+def many_bits() -> Any:
+    before, ctx.prec = ctx.prec, 12_000
+    yield
+    ctx.prec = before
+
+
+def ball(value: float) -> Any:
+    return arb(fmpq(*value.as_integer_ratio()))
+
+
+def close(value: Any, true: Any) -> bool:
+    """Tell whether a value is within a few float64 roundings of a ball, or 14 digits of it."""
+    if true == 0 or (true.is_zero()):
+        return bool(value == 0)
+    exact = Decimal(value)
+    number = arb(f"{exact:e}")
+    tolerance = arb(f"{DIGITS:e}") if isinstance(value, Decimal) else arb(2) ** -52
+    return bool(abs(number - true) <= tolerance * abs(true))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{len(row)} from {row[0]:.6g}")
+def test_every_expression(row: list[float]) -> None:
+    truth = Truth(np.array(row))
+    balls = {c: ball(x) for c, x in enumerate(row) if x != -np.inf}
+    m = balls[int(np.argmax(row))]
+    total = sum(((x - m).exp() for x in balls.values()), arb(0))
+    assert close(truth.total().number, total)
+    assert close(truth.naive_total().number, sum((x.exp() for x in balls.values()), arb(0)))
+    assert close(truth.log_total().number, total.log())
+    for column, x in balls.items():
+        p = (x - m).exp() / total
+        assert close(truth.shift(column).number, x - m)
+        assert close(truth.exp(column).number, x.exp())
+        assert close(truth.exp_shifted(column).number, (x - m).exp())
+        assert close(truth.probability(column).number, p)
+        assert close(truth.log_probability(column).number, p.log())
+        for value, true in (
+            (truth.exp_shifted(column), (x - m).exp()),
+            (truth.probability(column), p),
+        ):
+            told = value.number_minus_one
+            if told is not None:
+                assert close(told, true - 1) or abs(Decimal(told)) < Decimal("1e-290")
+            else:
+                assert float(value.value) != 1 or true == 1
+    entropy = sum(
+        (-((x - m).exp() / total) * ((x - m) - total.log()) for x in balls.values()), arb(0)
+    )
+    assert abs(arb(f"{truth.entropy():e}") - entropy) <= arb("1e-13") * entropy
+
+
+def test_what_hardly_differs_from_one() -> None:
+    truth = Truth(np.array([50.0, 0.0]))
+    # exp(-50) / (1 + exp(-50)), to 12 digits
+    assert float(truth.probability(0).number_minus_one or 0) == pytest.approx(-1.92874984796e-22)
+    assert float(truth.total().number_minus_one or 0) == pytest.approx(1.92874984796e-22)
+    assert truth.exp_shifted(0).number_minus_one is None  # exp(0) is 1
+    assert Truth(np.array([5.0])).probability(0).number_minus_one is None
+
+
+def test_beyond_every_number() -> None:
+    truth = Truth(np.array([1e308, -1e308]))
+    assert truth.log_probability(1).number == Decimal("-2e308")
+    assert 0 < Decimal(truth.probability(1).number) < Decimal("1e-99999")
+    assert Decimal(truth.exp(0).number).is_finite()
+    assert 0 < truth.entropy() < Decimal("1e-99999")
+
+
+@pytest.mark.parametrize("row", [[np.nan, 1.0], [np.inf, 0.0], [-np.inf, -np.inf]])
+def test_rows_that_are_nan(row: list[float]) -> None:
+    truth = Truth(np.array(row))
+    assert truth.invalid
+    for value in (truth.total(), truth.log_total(), truth.naive_total(), truth.probability(0)):
+        assert np.isnan(float(value.number))
+        assert value.number_minus_one is None
+    assert truth.entropy().is_nan()
