@@ -16,7 +16,7 @@ from softmax_tool.diagnose import KINDS, NO_KIND, judge
 from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import EXACT, FORMULATIONS, LOSSES
 from softmax_tool.rows import Rows, Yardsticks
-from softmax_tool.screening import Limit, Listing, Screen
+from softmax_tool.screening import Limit, Listing, Screen, Seen
 from softmax_tool.summary import Summary
 from softmax_tool.tally import Results, compare_pair, summarise, summarise_rounding
 from softmax_tool.targets import Targets
@@ -73,7 +73,7 @@ class CaseOutcome:
     """One case on one block."""
 
     summary: Summary
-    values: Array  # (rows, classes), or (kept rows, 1)
+    values: Array  # (rows, classes), or (kept rows, 1); empty where nobody asked for them
     marks: Marks
     loss: LossPart | None
     true_loss: LossPart | None
@@ -83,9 +83,6 @@ class CaseOutcome:
 class BlockOutcome:
     """All that one block adds to the report."""
 
-    start: int
-    logits: Array
-    labels: Array | None
     kept: Mask  # (rows,): rows that losses count
     cases: tuple[CaseOutcome, ...]
     pairs: tuple[PairSummary, ...]
@@ -97,16 +94,15 @@ def work(
     plan: Plan,
     options: Options,
     pairs: tuple[tuple[int, int], ...],
-    floors: tuple[float, ...] = (),
+    seen: tuple[Seen, ...] = (),
 ) -> BlockOutcome:
     """Do everything that the plan asks for on one block; `pairs` are indices into its cases.
 
-    `floors` are errors, one a case, that elements of this block must exceed to be listed at all;
-    with none given, all that make a list of the block's own are.
+    `seen` is what earlier rows have shown, one a case: what is less than that may be left out.
     """
     # Overflow, underflow and 0/0 are what this is about. A thread does not inherit the setting.
     with np.errstate(all="ignore"):
-        return _work(block, plan, options, pairs, floors or (0.0,) * len(plan.cases))
+        return _work(block, plan, options, pairs, seen or (Seen(),) * len(plan.cases))
 
 
 def _work(
@@ -114,7 +110,7 @@ def _work(
     plan: Plan,
     options: Options,
     pairs: tuple[tuple[int, int], ...],
-    floors: tuple[float, ...],
+    seen: tuple[Seen, ...],
 ) -> BlockOutcome:
     kept = _kept(block, options)
     cases: list[CaseOutcome] = []
@@ -127,14 +123,33 @@ def _work(
         measure = _Measure.of(rows, kept, target, options)
         for variant in plan.variants:
             if variant.target == target:
-                mine = floors[len(cases) : len(cases) + len(variant.cases)]
+                mine = seen[len(cases) : len(cases) + len(variant.cases)]
                 for outcome, ruler in _variant(variant, measure, block.start, kept, options, mine):
                     cases.append(outcome)
                     rulers.append(ruler)
     compared = tuple(compare_pair(cases[a].values, cases[b].values, rulers[a]) for a, b in pairs)
-    return BlockOutcome(
-        block.start, block.logits, block.labels, kept, tuple(cases), compared, tuple(rounding)
-    )
+    return BlockOutcome(kept, tuple(cases), compared, tuple(rounding))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The work of a command on any block, as a value that other processes can be given."""
+
+    plan: Plan
+    options: Options
+    pairs: tuple[tuple[int, int], ...]
+    keep_values: bool
+
+    def __call__(self, item: tuple[Block, tuple[Seen, ...]]) -> BlockOutcome:
+        block, seen = item
+        outcome = work(block, self.plan, self.options, self.pairs, seen)
+        if self.keep_values:
+            return outcome
+        cases = tuple(replace(case, values=_NO_VALUES) for case in outcome.cases)
+        return replace(outcome, cases=cases)
+
+
+_NO_VALUES = np.empty((0, 0), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +211,7 @@ def _variant(
     start: int,
     kept: Mask,
     options: Options,
-    floors: tuple[float, ...],
+    seen: tuple[Seen, ...],
 ) -> list[tuple[CaseOutcome, Ruler]]:
     """Compute and judge every case of one format and arithmetic."""
     yardsticks, kept_yardsticks = measure.all_rows, measure.kept_rows
@@ -206,13 +221,13 @@ def _variant(
     loss_xp = xp if shared else Sharing(variant.model.build(variant.target))
     numbers = np.arange(start, start + len(kept))
     outcomes = []
-    for name, floor in zip(variant.cases, floors, strict=True):
+    for name, seen_of_case in zip(variant.cases, seen, strict=True):
         if name.quantity in LOSSES:
             case = _Case(name, variant, kept_yardsticks, numbers[kept], options)
             outcomes.append((case.run_loss(loss_xp, kept), case.ruler))
         else:
             case = _Case(name, variant, yardsticks, numbers, options)
-            outcomes.append((case.run(xp, floor), case.ruler))
+            outcomes.append((case.run(xp, seen_of_case), case.ruler))
     return outcomes
 
 
@@ -224,10 +239,10 @@ class _Case:
     numbers: NDArray[np.int64]
     options: Options
 
-    def run(self, xp: Arithmetic, floor: float) -> CaseOutcome:
+    def run(self, xp: Arithmetic, seen: Seen) -> CaseOutcome:
         """Compute an elementwise quantity, judge it and add up."""
         got = self.compute(xp)
-        plain, summary = self._screen(got, floor)
+        plain, summary = self._screen(got, seen)
         rest = np.flatnonzero(~plain)
         if rest.size == len(got):
             marks, summary = self.judged_summary(got, rest)
@@ -254,7 +269,7 @@ class _Case:
         computation = self._computation()
         return self.ruler.rounded if computation is None else computation.compute(xp)
 
-    def _screen(self, got: Array, floor: float) -> tuple[Mask, Summary]:
+    def _screen(self, got: Array, seen: Seen) -> tuple[Mask, Summary]:
         """Add up the rows that need no judgement, and say which they are."""
         model = self.variant.model
         exact_values = self.name.formulation == EXACT
@@ -268,12 +283,11 @@ class _Case:
         whole = len(self.numbers) + int(self.numbers[0]), self.rows.logits.shape[1]
         listing = Listing(
             self.options.top,
-            floor,
             _ends(self.options.rows, whole[0]),
             _ends(self.options.columns, whole[1]),
         )
         screen = Screen(self.yardsticks, self.name.quantity, self.numbers)
-        return screen.add_up(got, limit, listing, are_exact=exact_values)
+        return screen.add_up(got, limit, listing, seen, are_exact=exact_values)
 
     def judged_summary(self, got: Array, rows: Indices) -> tuple[Marks, Summary]:
         """Judge results of all rows of this case, which are `rows` of the block."""

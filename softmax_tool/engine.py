@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool import crew
+from softmax_tool.ahead import processors
 from softmax_tool.arithmetic import find_model
 from softmax_tool.arithmetic.reduction import ExactReduction
-from softmax_tool.blocks import BlockOutcome, CaseOutcome, work
+from softmax_tool.blocks import BlockOutcome, CaseOutcome, Job
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.exact import Exact
 from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format, narrower_than
@@ -36,6 +36,7 @@ from softmax_tool.report import (
     Result,
     Settings,
 )
+from softmax_tool.screening import Seen
 from softmax_tool.shown import ShownRows
 from softmax_tool.sink import Outlet
 from softmax_tool.summary import PairSummary, RoundingSummary, Summary
@@ -70,7 +71,7 @@ def compare(
     plan_ = plan(source, options, ieee_formats, None)
     options = _counted_from_the_start(options, source)
     totals = _Totals(plan_, options)
-    for outcome in _outcomes(source, plan_, options, totals, threads):
+    for _, outcome in _outcomes(source, totals, threads, keep_values=False):
         totals.add(outcome)
         if progress is not None:
             progress(totals.rows, _row_count(source))
@@ -115,11 +116,11 @@ def compute(
     totals = _Totals(plan_, options)
     shown = ShownRows(plan_, options)
     sink = Outlet(plan_, options, values) if values is not None else None
-    for outcome in _outcomes(source, plan_, options, totals, threads):
+    for block, outcome in _outcomes(source, totals, threads, keep_values=True):
         totals.add(outcome)
-        shown.add(outcome)
+        shown.add(block, outcome)
         if sink is not None:
-            sink.add(outcome)
+            sink.add(block.start, outcome)
         if progress is not None:
             progress(totals.rows, _row_count(source))
     info = _input_info(source)
@@ -189,48 +190,28 @@ def _limits_of(target: FloatFormat) -> FormatLimits:
 
 
 def _outcomes(
-    source: Source,
-    plan_: Plan,
-    options: Options,
-    totals: _Totals,
-    threads: int | None,
-) -> Iterator[BlockOutcome]:
+    source: Source, totals: _Totals, threads: int | None, *, keep_values: bool
+) -> Iterator[tuple[Block, BlockOutcome]]:
     """Work on every block, several at a time, and hand the outcomes out in row order."""
-    blocks = source.blocks(max(1, BLOCK_ELEMENTS // source.classes))
-    count = threads if threads is not None else _processors()
-    first, second = next(blocks, None), next(blocks, None)
-    if first is None:
+    job = Job(totals.plan, totals.options, totals.pairs, keep_values)
+    taken: deque[Block] = deque()
+
+    def items() -> Iterator[tuple[Block, tuple[Seen, ...]]]:
+        for block in source.blocks(max(1, BLOCK_ELEMENTS // source.classes)):
+            taken.append(block)
+            yield block, totals.seen()
+
+    rows = _row_count(source)
+    many = rows is not None and rows * source.classes >= _MANY_ELEMENTS
+    count = processors() if threads is None else threads
+    for outcome in crew.in_order(job, items(), count, many=many):
+        yield taken.popleft(), outcome
+    if not totals.rows:
         raise InputError(f"{', '.join(source.paths)}: no rows; there is nothing to look at")
-    if second is None or count == 1:
-        for block in _chain(first, second, blocks):
-            yield work(block, plan_, options, totals.pairs, totals.floors())
-        return
-    waiting: deque[Future[BlockOutcome]] = deque()
-    pool = ThreadPoolExecutor(count)
-    try:
-        for block in _chain(first, second, blocks):
-            arguments = block, plan_, options, totals.pairs, totals.floors()
-            waiting.append(pool.submit(work, *arguments))
-            if len(waiting) > count:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
-def _chain(first: Block, second: Block | None, rest: Iterator[Block]) -> Iterator[Block]:
-    yield first
-    if second is not None:
-        yield second
-    yield from rest
-
-
-def _processors() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
+# Fewer are done before another process has started.
+_MANY_ELEMENTS = 1 << 21
 
 
 def _row_count(source: Source) -> int | None:
@@ -362,9 +343,12 @@ class _Totals:
         for index, rounding in enumerate(outcome.rounding):
             self._rounding[index] += rounding
 
-    def floors(self) -> tuple[float, ...]:
-        """Return, for each case, an error that later rows must exceed to be listed."""
-        return tuple(s.worst[-1].ulp if 0 < s.top == len(s.worst) else 0.0 for s in self._summaries)
+    def seen(self) -> tuple[Seen, ...]:
+        """Return, for each case, what later rows must exceed to be told."""
+        return tuple(
+            Seen(s.worst[-1].ulp if 0 < s.top == len(s.worst) else 0.0, s.bound_ratio or 0.0)
+            for s in self._summaries
+        )
 
     def case(self, index: int) -> Case:
         s = self._summaries[index]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Callable
 
-    from softmax_tool.bounds import Bound, Conditions
+    from numpy.typing import NDArray
 
     Array = NDArray[Any]
 
@@ -31,16 +31,24 @@ class Minorant:
 
     base: Array  # (rows, 1)
     slope: Array
-    highest: Array  # the largest bound of the row
 
     @classmethod
-    def of(cls, quantity: str, logits: Array, conditions: Conditions, bound: Bound) -> Minorant:
-        """Evaluate the bound of a formulation at three elements of each row."""
-        columns = np.stack([logits.argmax(axis=1), logits.argmin(axis=1), _middle(logits)])
+    def of(
+        cls,
+        lowest: Array,
+        highest: Array,
+        logits: Array,
+        bound: Callable[[NDArray[np.intp], NDArray[np.intp]], Array],
+    ) -> Minorant:
+        """Draw it from the bounds at each row's maximum and minimum, and at one logit between.
+
+        `bound` gives those of single elements, by rows and columns.
+        """
+        between = _between(logits)
         rows = np.arange(len(logits))
-        some = conditions.pick(np.tile(rows, 3), columns.reshape(-1))
-        values = relative_bound(quantity, some, bound).reshape(3, -1)
-        x = np.take_along_axis(logits, columns.T, axis=1).T.astype(np.float64)
+        values = np.concatenate([lowest, highest, bound(rows, between)], axis=1).T
+        x = np.stack([logits.max(axis=1), logits.min(axis=1), logits[rows, between]])
+        x = x.astype(np.float64)
         with np.errstate(all="ignore"):
             v = x[0] - x
             slope = (values[1] - values[0]) / v[1]
@@ -50,22 +58,11 @@ class Minorant:
             # The bound at the maximum will do where there is nothing between, or little to gain.
             flat = ~(gap < values[0] / 2)
             slope, gap = np.where(flat, 0.0, slope), np.where(flat, 0.0, gap)
-            highest = values.max(axis=0)
-            base = values[0] + slope * x[0] - gap - _SLACK * highest
-        return cls(base[:, None], -slope[:, None], highest[:, None])
-
-    def __getitem__(self, rows: Any) -> Minorant:
-        return Minorant(self.base[rows], self.slope[rows], self.highest[rows])
+            base = values[0] + slope * x[0] - gap - _SLACK * values[1]
+        return cls(base[:, None], -slope[:, None])
 
 
-def relative_bound(quantity: str, conditions: Conditions, bound: Bound) -> Array:
-    """Return a bound; for softmax, relative to the true value."""
-    with np.errstate(all="ignore"):
-        limit = bound(conditions)
-        return limit / conditions.reference.softmax.hi if quantity == "softmax" else limit
-
-
-def _middle(logits: Array) -> NDArray[np.intp]:
+def _between(logits: Array) -> NDArray[np.intp]:
     """Return a column of each row, of the first ones, with a logit halfway between the ends."""
     with np.errstate(all="ignore"):
         halfway = (logits.max(axis=1, keepdims=True) + logits.min(axis=1, keepdims=True)) / 2

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool import sentences
-from softmax_tool.minorant import Minorant, relative_bound
+from softmax_tool.minorant import Minorant
+from softmax_tool.once import once
 from softmax_tool.report import Finding
 from softmax_tool.summary import Summary, worst_of
 from softmax_tool.tiling import Scratch, tiles
@@ -37,11 +38,18 @@ _LEAST_POWER = -960  # below, one over an ULP is beyond float64
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What earlier rows have shown of a case, so that later ones need not repeat it."""
+
+    error: float = 0.0  # the list of worst cases is full of errors at least as large
+    ratio: float = 0.0  # an error was this fraction of its bound
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """Which elements the list of worst cases may still name."""
 
     top: int
-    floor: float  # the list is full of errors at least as large
     rows: tuple[int, int]  # global numbers
     columns: tuple[int, int]
 
@@ -98,7 +106,7 @@ class Screen:
         return 2.0 ** (self.target.precision - 2)
 
     def add_up(
-        self, got: Array, limit: Limit | None, listing: Listing, *, are_exact: bool
+        self, got: Array, limit: Limit | None, listing: Listing, seen: Seen, *, are_exact: bool
     ) -> tuple[Mask, Summary]:
         """Return which rows are plain, and their summary.
 
@@ -110,17 +118,18 @@ class Screen:
             The formulation's bound; None if it has none.
         listing : Listing
             What the list of worst cases may name.
+        seen : Seen
+            What need not be reported again: smaller errors, and smaller fractions of the bound.
         are_exact : bool
             Whether results are the true values rounded, whose bound is half an ULP.
         """
         rows = np.flatnonzero(self.promising())
-        minorant = None
+        bounds = None
         if limit is not None and rows.size:
-            logits = self.yardsticks.rows.logits
-            minorant = Minorant.of(self.quantity, logits, limit.conditions, limit.bound)
-            rows = rows[np.isfinite(minorant.highest[rows, 0])]
+            bounds = _Bounds(self, limit)
+            rows = rows[np.isfinite(bounds.highest[rows, 0])]
         while rows.size:
-            attempt = _Attempt(self, got, rows, limit, minorant, listing)
+            attempt = _Attempt(self, got, rows, bounds, listing, seen, ratio=seen.ratio)
             failed = attempt.run()
             if not failed.size:
                 plain = np.zeros(len(got), bool)
@@ -130,6 +139,44 @@ class Screen:
         return np.zeros(len(got), bool), Summary(listing.top)
 
 
+@dataclass(frozen=True)
+class _Bounds:
+    """The error bound of a formulation on all rows; of softmax, relative to the true value."""
+
+    screen: Screen
+    limit: Limit
+
+    @once
+    def lowest(self) -> Array:
+        """The bound at each row's maximum, below all others, (rows, 1)."""
+        return self._at(self.screen.yardsticks.rows.logits.argmax(axis=1))
+
+    @once
+    def highest(self) -> Array:
+        """The bound at each row's minimum, above all others, (rows, 1)."""
+        return self._at(self.screen.yardsticks.rows.logits.argmin(axis=1))
+
+    @once
+    def line(self) -> Minorant:
+        """A line below the bounds of each row."""
+        logits = self.screen.yardsticks.rows.logits
+        return Minorant.of(self.lowest, self.highest, logits, self.of)
+
+    def _at(self, columns: Indices) -> Array:
+        return self.of(np.arange(len(columns)), columns)
+
+    def of(self, rows: Indices, columns: Indices) -> Array:
+        """Return the bounds of single elements, (some, 1)."""
+        some = self.limit.conditions.pick(rows, columns)
+        with np.errstate(all="ignore"):
+            bounds = self.limit.bound(some)
+            return bounds / some.reference.softmax.hi if self.relative else bounds
+
+    @property
+    def relative(self) -> bool:
+        return self.screen.quantity == "softmax"
+
+
 @dataclass(slots=True)
 class _Attempt:
     """One pass over some rows, given up for those that turn out not to be plain."""
@@ -137,13 +184,13 @@ class _Attempt:
     screen: Screen
     got: Array  # of all rows, like all that the screen holds
     rows: Indices
-    limit: Limit | None
-    minorant: Minorant | None
+    bounds: _Bounds | None
     listing: Listing
+    seen: Seen
+    ratio: float  # the largest error as a fraction of its bound
     errors: ErrorSum = field(default_factory=ErrorSum)
     max_abs: float = 0.0
     max_rel: float = 0.0
-    ratio: float = 0.0  # the largest error as a fraction of its bound
     right: int = 0
     rank_changes: int = 0
     above: list[tuple[Indices, Indices, Array]] = field(default_factory=list)
@@ -157,7 +204,6 @@ class _Attempt:
             for values in (self.got, ruler.exact.hi, ruler.rounded, ruler.scale, logits)
         )
         tail = None if ruler.exact.tail is None else self._part(ruler.exact.tail)
-        minorant = None if self.minorant is None else self.minorant[self.rows]
         limits = self.screen.least_limits()[self.rows]
         distances, errors = Scratch(got.shape), Scratch(got.shape)
         with np.errstate(all="ignore"):
@@ -173,12 +219,15 @@ class _Attempt:
                 if self.errors.last > float(limits[tile[0]].min()):
                     self._keep(tile, error, error > limits[tile[0]])
                 self._list(tile, error)
-                self.max_abs = max(self.max_abs, float(distance.max()))
+                largest = float(distance.max())
+                self.max_abs = max(self.max_abs, largest)
                 relative = np.divide(distance, y[tile], out=error)
-                self.max_rel = max(self.max_rel, float(relative.max()), -float(relative.min()))
-                if minorant is not None:
-                    measure = relative if self.screen.quantity == "softmax" else distance
-                    self._compare_with_bound(tile, measure, logits[tile], minorant[tile[0]])
+                largest_relative = max(float(relative.max()), -float(relative.min()))
+                self.max_rel = max(self.max_rel, largest_relative)
+                if self.bounds is not None and self.bounds.relative:
+                    self._compare_with_bound(tile, relative, largest_relative, logits[tile])
+                elif self.bounds is not None:
+                    self._compare_with_bound(tile, distance, largest, logits[tile])
         self.right = int(np.count_nonzero(got == rounded))
         self.rank_changes = _rank_changes(got, rounded)
         return self._beyond()
@@ -198,24 +247,24 @@ class _Attempt:
         return self.rows[rows + tile[0].start], columns + tile[1].start
 
     def _compare_with_bound(
-        self, tile: Tile, measure: Array, logits: Array, minorant: Minorant
+        self, tile: Tile, measure: Array, largest: float, logits: Array
     ) -> None:
         """Evaluate the bound of the few elements that may be nearer to theirs than any so far."""
-        line = np.multiply(logits, minorant.slope * self.ratio, dtype=np.float64)
-        line += minorant.base * self.ratio
+        assert self.bounds is not None  # noqa: S101  (the caller has looked)
+        rows = self.rows[tile[0]]
+        if largest <= self.ratio * float(self.bounds.lowest[rows].min()):
+            return
         if not self.ratio:
-            first = int(np.argmax(measure))
-            self._evaluate(tile, np.array([first]), measure)
-            return self._compare_with_bound(tile, measure, logits, minorant) if self.ratio else None
+            self._evaluate(tile, np.array([np.argmax(measure)]), measure)
+        line = np.multiply(logits, self.bounds.line.slope[rows] * self.ratio, dtype=np.float64)
+        line += self.bounds.line.base[rows] * self.ratio
         near = measure > line
         if near.any():
             self._evaluate(tile, np.flatnonzero(near), measure)
-        return None
 
     def _evaluate(self, tile: Tile, places: Indices, measure: Array) -> None:
-        assert self.limit is not None  # noqa: S101  (there is a minorant of it)
-        some = self.limit.conditions.pick(*self._places(tile, places))
-        bounds = relative_bound(self.screen.quantity, some, self.limit.bound)
+        assert self.bounds is not None  # noqa: S101  (the caller has looked)
+        bounds = self.bounds.of(*self._places(tile, places))
         ratios = measure.reshape(-1)[places] / bounds[:, 0]
         self.ratio = max(self.ratio, float(ratios.max()))
 
@@ -223,7 +272,7 @@ class _Attempt:
         """Keep the largest error of each row that the list of worst cases may still name."""
         listing = self.listing
         full = listing.top > 0 and len(self.found) == listing.top
-        floor = max(listing.floor, self.found[-1][0] if full else 0.0)
+        floor = max(self.seen.error, self.found[-1][0] if full else 0.0)
         if listing.top == 0 or not self.errors.last > floor:
             return
         numbers = self.screen.numbers[self.rows[tile[0]]]
@@ -259,8 +308,8 @@ class _Attempt:
         """Return the sums as a value."""
         rows, columns = len(self.rows), self.got.shape[1]
         statistics = self.errors.statistics()
+        bounded = are_exact or self.bounds is not None
         ratio = 2 * statistics.largest if are_exact else self.ratio
-        bounded = are_exact or self.limit is not None
         return Summary(
             self.listing.top,
             rows=rows,

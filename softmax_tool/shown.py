@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from softmax_tool.blocks import BlockOutcome
     from softmax_tool.plan import Options, Plan
+    from softmax_tool.readers import Block
     from softmax_tool.report import CaseName
 
     Array = NDArray[Any]
@@ -45,18 +46,18 @@ class ShownRows:
         self._slice, self._top = options.rows, max(options.top, 1)
         self._found: list[Candidate] = []
 
-    def add(self, outcome: BlockOutcome) -> None:
+    def add(self, block: Block, outcome: BlockOutcome) -> None:
         """Take what may be shown of one block."""
         count = len(outcome.kept)
         severity = np.full(count, _HARMLESS)
         for name, case in zip(self._names, outcome.cases, strict=True):
-            worst = case.marks.worst(len(case.values))
             rows = np.flatnonzero(outcome.kept) if name.quantity in LOSSES else np.arange(count)
+            worst = case.marks.worst(len(rows))
             severity[rows] = np.minimum(severity[rows], worst)
-        for place in self._promising(outcome.start, severity):
-            row = _shown_row(outcome, int(place), self._names)
+        for place in self._promising(block.start, severity):
+            row = _shown_row(block, outcome, int(place), self._names)
             self._found.append(Candidate(int(severity[place]), row))
-        self._forget(outcome.start + count)
+        self._forget(block.start + count)
 
     def _promising(self, start: int, severity: Array) -> Array:
         if self._slice is None:
@@ -102,7 +103,7 @@ class ShownRows:
         return f"{plural(shown, 'row')}, {which}; {left}"
 
 
-def _shown_row(outcome: BlockOutcome, place: int, names: tuple[Any, ...]) -> ShownRow:
+def _shown_row(block: Block, outcome: BlockOutcome, place: int, names: tuple[Any, ...]) -> ShownRow:
     elementwise = [
         (name, case)
         for name, case in zip(names, outcome.cases, strict=True)
@@ -114,12 +115,12 @@ def _shown_row(outcome: BlockOutcome, place: int, names: tuple[Any, ...]) -> Sho
     kept = bool(outcome.kept[place])
     position = int(np.count_nonzero(outcome.kept[:place]))
     label = None
-    if outcome.labels is not None and outcome.labels.ndim == 1:
-        label = int(outcome.labels[place])
+    if block.labels is not None and block.labels.ndim == 1:
+        label = int(block.labels[place])
     return ShownRow(
-        row=outcome.start + place,
+        row=block.start + place,
         label=label,
-        logits=outcome.logits[place].copy(),
+        logits=block.logits[place].copy(),
         values=tuple(_stored(name, case.values[place]) for name, case in elementwise),
         kinds=tuple(
             _words(case.marks.of_row(place), len(case.values[0])) for _, case in elementwise

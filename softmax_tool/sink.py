@@ -42,13 +42,13 @@ class Outlet:
         self._by_row = options.reduction == "none"
         sink.begin(self._names, [find_format(name.dtype).storage for name in self._names])
 
-    def add(self, outcome: BlockOutcome) -> None:
-        """Hand on one block."""
+    def add(self, start: int, outcome: BlockOutcome) -> None:
+        """Hand on one block, whose first row has the number `start`."""
         for index, (name, case) in enumerate(zip(self._names, outcome.cases, strict=True)):
             if name.quantity not in LOSSES:
-                self._sink.write(index, outcome.start, _stored(name, case.values))
+                self._sink.write(index, start, _stored(name, case.values))
             elif self._by_row and case.loss is not None:
-                self._sink.write(index, outcome.start, _stored(name, case.loss.per_row))
+                self._sink.write(index, start, _stored(name, case.loss.per_row))
 
     def finish(self, info: InputInfo, losses: Sequence[Loss]) -> None:
         """Hand on reduced losses, and say what shapes everything has."""

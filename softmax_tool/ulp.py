@@ -201,11 +201,11 @@ _FEW_EDGES = 64.0
 # units of that; a tile of 2**15 errors below 2**12 sums to less than 2**61 of them.
 _ANCHOR, _PLACES = 2.0**19, 33
 _ANCHOR_BITS = int(np.float64(_ANCHOR).view(np.int64))
-_SMALL, _LARGE = 2.0**-12, 2.0**12
+_SMALL, _LARGE = 2.0**-20, 2.0**12
 
 
 def sum_of_errors(errors: Array) -> ExactSum:
-    """Add finite errors up: those between 2**-12 and 2**12 in units of 2**-33, others exactly.
+    """Add finite errors up: those between 2**-20 and 2**12 in units of 2**-33, others exactly.
 
     True values are not known better than that; and the sum does not depend on the order.
     """

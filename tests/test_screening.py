@@ -131,15 +131,26 @@ def test_a_line_that_no_bound_is_below(
     bound = FORMULATIONS[key].error_bound
     assert bound is not None
     conditions = yardsticks.conditions(WIDE_SUM, yardsticks.functions)
-    line = Minorant.of(key[0], yardsticks.rows.logits, conditions, bound)
+    logits = yardsticks.rows.logits
+
+    def at(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
+        some = conditions.pick(rows, columns)
+        with np.errstate(all="ignore"):
+            limit = bound(some)
+            return limit / some.reference.softmax.hi if key[0] == "softmax" else limit
+
+    every = np.arange(len(logits))
+    lowest, highest = at(every, logits.argmax(axis=1)), at(every, logits.argmin(axis=1))
+    line = Minorant.of(lowest, highest, logits, at)
     with np.errstate(all="ignore"):
         limit = bound(conditions)
         if key[0] == "softmax":
             limit = limit / conditions.reference.softmax.hi
-        below = line.base + line.slope * yardsticks.rows.logits
-    finite = np.isfinite(line.highest[:, 0])
-    rows = rows[finite[rows]]
-    assert (below[rows] <= limit[rows] * (1 + 1e-9)).all()
+        below = line.base + line.slope * logits
+    rows = rows[np.isfinite(highest[rows, 0])]
+    assert (below[rows] <= limit[rows]).all()
+    assert (lowest[rows] <= limit[rows] * (1 + 1e-12)).all()
+    assert (limit[rows] <= highest[rows] * (1 + 1e-12)).all()
 
 
 def _yardsticks(maker: str, target: FloatFormat) -> Yardsticks:

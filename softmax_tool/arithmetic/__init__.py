@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copyreg
+
 from softmax_tool.arithmetic.fused import FUSED
 from softmax_tool.arithmetic.native import NATIVE
 from softmax_tool.arithmetic.protocol import Arithmetic, Model
@@ -18,5 +20,12 @@ def find_model(name: str) -> Model:
         raise UsageError(f"unknown arithmetic {name!r}; known are {', '.join(MODELS)}")
     return MODELS[name]
 
+
+def _by_name(model: Model) -> tuple[object, tuple[str]]:
+    return find_model, (model.name,)
+
+
+# Between processes a model travels as its name: its functions are there already.
+copyreg.pickle(Model, _by_name)  # type: ignore[arg-type]
 
 __all__ = ["MODELS", "Arithmetic", "Model", "find_model"]

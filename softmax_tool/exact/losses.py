@@ -56,25 +56,27 @@ def _wide_sum(coefficients: DoubleDouble, y: Array, tail: Array) -> tuple[Array,
 
 def _coefficients(reference: Reference, targets: Targets) -> DoubleDouble:
     """Return what each log-probability is multiplied by: (rows, 1) or (rows, classes)."""
-    if targets.weights is None:
-        weights = DoubleDouble.of(np.ones((1, reference.classes)))
-    else:
-        weights = DoubleDouble.of(targets.weights.astype(np.float64))
     kept, spread = _constant(targets.kept), _constant(targets.spread)
     if targets.probabilities is not None:
         t = DoubleDouble.of(targets.probabilities.astype(np.float64))
         if targets.smoothing:
             t = dd.add(dd.multiply(t, kept), spread)
-        return t if targets.weights is None else dd.multiply(weights, t)
+        return t if targets.weights is None else dd.multiply(_weights(targets.weights), t)
     assert targets.labels is not None  # noqa: S101  (hard targets have labels)
     if not targets.smoothing:
-        return DoubleDouble.of(weights.hi[0, targets.labels])
+        if targets.weights is None:
+            return DoubleDouble.of(np.ones(targets.labels.shape))
+        return DoubleDouble.of(targets.weights.astype(np.float64)[0, targets.labels])
     own = _constant(targets.kept + targets.spread)
     at_label = np.arange(reference.classes)[None, :] == targets.labels
     share = DoubleDouble(
         np.where(at_label, own.hi, spread.hi), np.where(at_label, own.lo, spread.lo)
     )
-    return dd.multiply(weights, share)
+    return share if targets.weights is None else dd.multiply(_weights(targets.weights), share)
+
+
+def _weights(weights: Array) -> DoubleDouble:
+    return DoubleDouble.of(weights.astype(np.float64))
 
 
 def _constant(value: Fraction) -> DoubleDouble:

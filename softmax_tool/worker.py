@@ -1,0 +1,58 @@
+"""A process that works for another one: it takes a job, then items, and hands results back.
+
+Both directions are pickles in a pipe: first the job, a function; then items one by one, each
+answered by its result. The end of the input ends the process, so that none outlives its master.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+PICKLE_PROTOCOL = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An error in the place of a result."""
+
+    error: BaseException
+
+
+def main() -> None:
+    """Serve the process at the other end of standard input and output."""
+    # Whoever started this decides what an interrupt means for it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not get between the answers
+    serve(sys.stdin.buffer, answers)
+
+
+def serve(questions: BinaryIO, answers: BinaryIO) -> None:
+    """Answer until the questions end."""
+    try:
+        job = pickle.load(questions)  # noqa: S301  (from the process that started this one)
+        _send(None, answers)
+        while True:
+            _send(_result(job, pickle.load(questions)), answers)  # noqa: S301
+    except (EOFError, BrokenPipeError):
+        return
+
+
+def _result(job: Any, item: Any) -> Any:
+    try:
+        return job(item)
+    except Exception as error:
+        return Raised(error)
+
+
+def _send(value: Any, answers: BinaryIO) -> None:
+    pickle.dump(value, answers, PICKLE_PROTOCOL)
+    answers.flush()
