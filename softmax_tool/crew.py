@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -20,7 +21,7 @@ from softmax_tool.errors import SoftmaxToolError
 from softmax_tool.worker import PICKLE_PROTOCOL, Raised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from concurrent.futures import Future
 
 _Item = TypeVar("_Item")
@@ -37,7 +38,7 @@ _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from softmax_tool.worker imp
 
 def in_order(
     job: Callable[[_Item], _Result], items: Iterable[_Item], processors: int, *, many: bool
-) -> Iterator[_Result]:
+) -> Generator[_Result, None, None]:
     """Yield the result of each item, in order.
 
     `job` and all that goes in and out of it can be pickled. `many` says that the items are worth
@@ -114,10 +115,9 @@ class _Process(Generic[_Item, _Result]):
         """Hand the job over, and wait until work can begin; it cannot where the process ended."""
         try:
             self._send(self._job)
-            self._receive()
-        except (OSError, EOFError, ValueError):
+            return self._receive() is None
+        except (OSError, EOFError, ValueError, pickle.PickleError):
             return False
-        return True
 
     def __call__(self, item: _Item) -> _Result:
         try:
@@ -136,6 +136,10 @@ class _Process(Generic[_Item, _Result]):
     def end(self) -> None:
         self._process.kill()
         self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(OSError):  # what was still to be sent has nobody to go to
+                    pipe.close()
 
     def _send(self, value: Any) -> None:
         assert self._process.stdin is not None  # noqa: S101  (it is a pipe)

@@ -38,12 +38,21 @@ def main() -> None:
 def serve(questions: BinaryIO, answers: BinaryIO) -> None:
     """Answer until the questions end."""
     try:
-        job = pickle.load(questions)  # noqa: S301  (from the process that started this one)
-        _send(None, answers)
+        job = _taken(questions)
+        _send(job if isinstance(job, Raised) else None, answers)
         while True:
             _send(_result(job, pickle.load(questions)), answers)  # noqa: S301
     except (EOFError, BrokenPipeError):
         return
+
+
+def _taken(questions: BinaryIO) -> Any:
+    try:
+        return pickle.load(questions)  # noqa: S301  (from the process that started this one)
+    except EOFError:
+        raise
+    except Exception as error:
+        return Raised(error)
 
 
 def _result(job: Any, item: Any) -> Any:

@@ -1,0 +1,35 @@
+"""Jobs for several processes; each takes a moment, so that all get to work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+
+from softmax_tool.errors import InputError
+
+
+def square(number: int) -> tuple[int, int]:
+    time.sleep(0.01)
+    return number * number, os.getpid()
+
+
+def refuse(number: int) -> int:
+    if number == 30:
+        raise InputError("row 30: no")
+    time.sleep(0.01)
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class EndElsewhere:
+    """Works in one process and ends every other one."""
+
+    home: int
+
+    def __call__(self, number: int) -> int:
+        time.sleep(0.01)
+        if os.getpid() != self.home:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return number
