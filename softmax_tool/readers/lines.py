@@ -6,6 +6,8 @@ from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from softmax_tool.errors import InputError
 from softmax_tool.readers.origin import read_up_to
 
@@ -69,7 +71,7 @@ def batches(stream: BinaryIO, name: str) -> Iterator[Batch]:
         if whole:
             text = _decoded(whole, name, line)
             yield Batch(text, line)
-            line += text.count("\n")
+            line += int(np.count_nonzero(np.frombuffer(whole, np.uint8) == ord("\n")))
         if last:
             return
 

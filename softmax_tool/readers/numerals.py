@@ -33,12 +33,9 @@ _LOWER_CASE = 0x20
 _WORD = 8  # digits that are put together at once, one in each byte of 64 bits
 _MOST_DIGITS = 19  # so many always fit into 64 bits
 _LONGEST_EXPONENT = 4
-# The digit in each of the last bytes of a word: of none, one … eight, and so many at most.
+# The digit in each of the last bytes of a word: of none, one … eight.
 _LAST = np.array(
-    [
-        sum(0x0F << (64 - 8 * place) for place in range(1, min(count, _WORD) + 1))
-        for count in range(3 * _WORD + 1)
-    ],
+    [sum(0x0F << (64 - 8 * place) for place in range(1, count + 1)) for count in range(_WORD + 1)],
     np.uint64,
 )
 _BEFORE = b"\n" * 3 * _WORD  # in front of a text, so that words end at any of its digits
@@ -148,10 +145,10 @@ class _Cells:
         settled = (digits > 0) & (digits <= _MOST_DIGITS) & (self.points <= self.exponents)
         settled &= ~self.strange
         mantissa = self._integers(self.points, whole)
-        mantissa *= _INTEGER_POWERS[np.minimum(fraction, _MOST_DIGITS)]
+        mantissa *= _INTEGER_POWERS.take(fraction, mode="clip")
         mantissa += self._integers(self.exponents, fraction)
         if self.exponents is self.ends:
-            values, exact = _quotients(mantissa, _POWERS[np.minimum(fraction, _MOST_DIGITS)])
+            values, exact = _quotients(mantissa, _POWERS.take(fraction, mode="clip"))
         else:
             written, readable = self._exponents()
             settled &= readable
@@ -171,12 +168,12 @@ class _Cells:
     def _integers(self, ends: Places, lengths: Places) -> Words:
         """The integers of `lengths` digits before `ends`; anything where they are too many."""
         words = np.ndarray((len(self.characters) - _WORD + 1,), "V8", self.characters, 0, (1,))
-        lengths = np.minimum(lengths, len(_BEFORE))
-        total = _integer_of(words[ends - _WORD].view("<u8"), _LAST[lengths])
-        for done in range(_WORD, int(lengths.max()), _WORD):
-            last = _LAST[np.maximum(lengths - done, 0)]
+        wanted = _LAST.take(lengths, mode="clip")
+        total = _integer_of(words[ends - _WORD].view("<u8"), wanted)
+        for done in range(_WORD, min(int(lengths.max()), len(_BEFORE)), _WORD):
+            wanted = _LAST.take(lengths - done, mode="clip")
             word = words[ends - (done + _WORD)].view("<u8")
-            total += _integer_of(word, last) * _INTEGER_POWERS[done]
+            total += _integer_of(word, wanted) * _INTEGER_POWERS[done]
         return total
 
 
@@ -250,7 +247,7 @@ def _integer_of(word: Words, wanted: Words) -> Words:
 def _scaled(mantissa: Words, powers: Places) -> tuple[Floats, Mask]:
     """M·10^k, and where that is known to be rounded correctly."""
     within = np.clip(powers, -_LARGEST_POWER, _LARGEST_POWER)
-    values, settled = _quotients(mantissa, _POWERS[np.maximum(-within, 0)])
+    values, settled = _quotients(mantissa, _POWERS.take(-within, mode="clip"))
     up = within > 0
     values[up] *= _POWERS[within[up]]
     return values, settled & (within == powers) & ~(up & (mantissa > _LARGEST_EXACT))
