@@ -13,6 +13,7 @@ from .compare import compare
 from .compute import compute
 from .explain import explain
 from .grouped import GroupedCommand
+from .inspect import inspect
 from .limits import limits
 from .options import OutputOptions
 
@@ -29,6 +30,7 @@ for command, purpose in (
     (compare, "Which formulation survives in which dtype, and how far off it is."),
     (check, "May CI pass? Exit code 0 for nothing found, 1 for something, 2 for no answer."),
     (explain, "The arithmetic of one row, step by step."),
+    (inspect, "What am I looking at, and which dtype would it survive in?"),
     (limits, "Where the edges of each dtype are."),
 ):
     app.command(cls=GroupedCommand, short_help=purpose)(command)

@@ -14,12 +14,12 @@ from softmax_tool.errors import InputError, SoftmaxToolError, UsageError
 from softmax_tool.version import VERSION
 
 if TYPE_CHECKING:
-    from softmax_tool.api import compare, compute, explain, limits
+    from softmax_tool.api import compare, compute, explain, inspect, limits
 
 __version__ = VERSION
 
 # NumPy is imported with the first function that is used, so that `--version` stays fast.
-_FUNCTIONS = ("compare", "compute", "explain", "limits")
+_FUNCTIONS = ("compare", "compute", "explain", "inspect", "limits")
 
 __all__ = [
     "InputError",
@@ -29,6 +29,7 @@ __all__ = [
     "compare",
     "compute",
     "explain",
+    "inspect",
     "limits",
 ]
 

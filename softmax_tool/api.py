@@ -9,6 +9,7 @@ import numpy as np
 
 from softmax_tool import engine
 from softmax_tool.explanation import explaining
+from softmax_tool.inspection import inspecting
 from softmax_tool.plan import Options
 from softmax_tool.readers import from_arrays
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from softmax_tool.explanation.report import ExplainReport
+    from softmax_tool.inspection.report import InspectReport
     from softmax_tool.readers import Source
     from softmax_tool.report import CaseName, CompareReport, ComputeReport, LimitsReport
 
@@ -242,6 +244,64 @@ def explain(
     ignored = -100 if ignore_index is None else ignore_index
     request = explaining.Request(row, column, dtype, arithmetic, ignored, bits)
     return explaining.explain(source, request)
+
+
+def inspect(
+    logits: ArrayLike,
+    labels: ArrayLike | None = None,
+    *,
+    axis: int = -1,
+    dtypes: Sequence[str] | None = None,
+    ignore_index: int | None = None,
+    top: int = 5,
+    threads: int | None = None,
+) -> InspectReport:
+    """Tell what a table holds, which dtype it would survive in, and how well labels agree with it.
+
+    Rows that sum to 1 look like probabilities, those whose exponentials do like
+    log-probabilities. A row survives naively where Σ exp(x) is finite and not 0 in the dtype,
+    shifted where its largest logit and its span are finite. Losses and entropies are true ones.
+
+    Parameters
+    ----------
+    logits, labels : array_like
+        As for `compare`.
+    axis : int
+        The class axis.
+    dtypes : sequence of str, optional
+        Formats to ask about; all by default.
+    ignore_index : int, optional
+        Rows with this label do not count; -100 by default.
+    top : int
+        How many rows of large loss are listed.
+    threads : int, optional
+        How many blocks are worked on at once; changes nothing in the report.
+
+    Returns
+    -------
+    InspectReport
+        Frozen values; None stands for the mean of nothing.
+
+    Raises
+    ------
+    InputError
+        Arrays that cannot be read as logits or labels, or do not fit each other.
+    UsageError
+        Options that do not exist.
+
+    Examples
+    --------
+    >>> report = inspect([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]])
+    >>> report.looks_like.kind, report.loss
+    ('probabilities', 'log, then nll')
+    """
+    return inspecting.inspect(
+        _source(logits, labels, axis, ignore_index),
+        dtypes=dtypes,
+        ignore_index=-100 if ignore_index is None else ignore_index,
+        top=top,
+        threads=threads,
+    )
 
 
 class _Kept:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from softmax_tool.check.report import CheckReport
     from softmax_tool.explanation.report import ExplainReport
+    from softmax_tool.inspection.report import InspectReport
 
     Number = float | Decimal
 
@@ -283,4 +284,6 @@ class LimitsReport:
     command: str = field(default="limits", init=False)
 
 
-Report: TypeAlias = "CompareReport | ComputeReport | LimitsReport | CheckReport | ExplainReport"
+Report: TypeAlias = (
+    "CompareReport | ComputeReport | LimitsReport | CheckReport | ExplainReport | InspectReport"
+)

@@ -95,7 +95,14 @@ MAY_IMPORT: dict[str, tuple[str, ...] | None] = {
     "readers": ("ahead", "errors"),
     "writers": ("errors",),
     "report": (),
-    "renderers": ("report", "check.report", "explanation.report", "errors", "version"),
+    "renderers": (
+        "report",
+        "check.report",
+        "explanation.report",
+        "inspection.report",
+        "errors",
+        "version",
+    ),
     "lookalike": ("arithmetic.tree",),
     "cli": None,
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from softmax_tool.check.report import CheckReport
 from softmax_tool.explanation.report import ExplainReport
+from softmax_tool.inspection.report import Headroom, InspectReport
 from softmax_tool.renderers.kinds import KINDS
 from softmax_tool.report import CompareReport, ComputeReport, FormatLimits
 
@@ -48,7 +49,7 @@ def render(report: Report, stream: TextIO) -> None:
     those no formulation can avoid), its reduced loss. `compute`: a line an element of the rows
     shown, a column a result, and one a loss, which repeats the loss of the row in each of its
     lines and is empty where the row is ignored; with nothing but losses, a line a row. `check`: a
-    line a finding. `explain`: a line a value of a step. `limits`: a line a dtype.
+    line a finding. `explain`: a line a value of a step. `inspect`, `limits`: a line a dtype.
     """
     if isinstance(report, CompareReport):
         header, lines = _compare(report)
@@ -58,6 +59,8 @@ def render(report: Report, stream: TextIO) -> None:
         header, lines = _check(report)
     elif isinstance(report, ExplainReport):
         header, lines = _explain(report)
+    elif isinstance(report, InspectReport):
+        header, lines = _inspect(report)
     else:
         header, lines = _limits(report)
     writer = csv.writer(stream, lineterminator="\n")
@@ -166,6 +169,11 @@ def _explain(report: ExplainReport) -> tuple[list[str], Iterator[list[Cell]]]:
         for way in step.ways
         for column, entry in zip(step.columns or [None], way.entries, strict=True)
     )
+
+
+def _inspect(report: InspectReport) -> tuple[list[str], Iterator[list[Cell]]]:
+    names = list(Headroom.__dataclass_fields__)
+    return names, ([getattr(room, name) for name in names] for room in report.headroom)
 
 
 def _limits(report: LimitsReport) -> tuple[list[str], Iterator[list[Cell]]]:

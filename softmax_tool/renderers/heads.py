@@ -29,12 +29,13 @@ def read_lines(command: str, read: InputInfo) -> tuple[str, list[str]]:
         lines[0] += f", classes along axis {read.axis}"
     if read.labels:
         built_in = tuple(read.paths) == (DEMONSTRATION,)
-        source = "built in" if built_in else f"from {_paths(read.labels.paths)}"
+        source = "built in" if built_in else f"from {paths_of(read.labels.paths)}"
         lines.append(f"labels ({read.labels.kind}) {source}")
-    return f"{command}: {_paths(read.paths)}", lines
+    return f"{command}: {paths_of(read.paths)}", lines
 
 
-def _paths(paths: Sequence[str]) -> str:
+def paths_of(paths: Sequence[str]) -> str:
+    """Name the files that were read."""
     if tuple(paths) == (DEMONSTRATION,):
         return "the built-in demonstration"
     names = ["standard input" if path == "-" else display.visible(path) for path in paths]

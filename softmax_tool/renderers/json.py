@@ -13,6 +13,7 @@ import numpy as np
 
 from softmax_tool.check.report import CheckReport
 from softmax_tool.explanation.report import ExplainReport
+from softmax_tool.inspection.report import InspectReport
 from softmax_tool.report import CompareReport, ComputeReport
 from softmax_tool.version import VERSION
 
@@ -64,7 +65,7 @@ def to_dict(report: Report) -> dict[str, Any]:
         own = _compare(report)
     elif isinstance(report, ComputeReport):
         own = _compute(report)
-    elif isinstance(report, ExplainReport):
+    elif isinstance(report, ExplainReport | InspectReport):
         return _head(report.command) | _whole(report)
     else:
         return _head(report.command) | _limits(report)
@@ -94,7 +95,7 @@ def _input(read: InputInfo) -> dict[str, Any]:
     }
 
 
-def _whole(report: ExplainReport) -> dict[str, Any]:
+def _whole(report: ExplainReport | InspectReport) -> dict[str, Any]:
     """Give a report whose fields are its JSON, `command` and the axis of the input apart."""
     plain: dict[str, Any] = _plain(report)
     del plain["command"]

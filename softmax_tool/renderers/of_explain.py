@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from softmax_tool.renderers import display
 from softmax_tool.renderers.grids import Cell, Column, Grid, Prose, Row, Section, Tables, aligned
+from softmax_tool.renderers.heads import paths_of
 from softmax_tool.renderers.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def explain(report: ExplainReport) -> Iterator[Section]:
 
 def _head(report: ExplainReport) -> Prose:
     settings, read = report.settings, report.input
-    path = "the textbook's row" if read.paths == (TEXTBOOK,) else _paths(read.paths)
+    path = "the textbook's row" if read.paths == (TEXTBOOK,) else paths_of(read.paths)
     label = "" if report.label is None else f", label {report.label}"
     ignored = " (ignored: no loss)" if report.ignored else ""
     classes = display.plural(report.classes, "class", "classes")
@@ -48,10 +49,6 @@ def _head(report: ExplainReport) -> Prose:
             f"computed in {settings.dtype}, arithmetic {settings.arithmetic}",
         ),
     )
-
-
-def _paths(paths: Sequence[str]) -> str:
-    return ", ".join("standard input" if path == "-" else display.visible(path) for path in paths)
 
 
 def _logits(report: ExplainReport) -> Tables:

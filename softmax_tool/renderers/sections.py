@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from softmax_tool.check.report import CheckReport
 from softmax_tool.explanation.report import ExplainReport
+from softmax_tool.inspection.report import InspectReport
 from softmax_tool.renderers.of_check import check
 from softmax_tool.renderers.of_compare import compare
 from softmax_tool.renderers.of_compute import compute
 from softmax_tool.renderers.of_explain import explain
+from softmax_tool.renderers.of_inspect import inspect
 from softmax_tool.renderers.of_limits import limits
 from softmax_tool.report import CompareReport, ComputeReport
 
@@ -28,4 +30,6 @@ def sections(report: Report) -> tuple[Section, ...]:
         return tuple(compute(report))
     if isinstance(report, ExplainReport):
         return tuple(explain(report))
+    if isinstance(report, InspectReport):
+        return tuple(inspect(report))
     return tuple(limits(report))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from softmax_tool.explanation.explaining import Request, explain, textbook
+from softmax_tool.inspection.inspecting import inspect
 from softmax_tool.readers import from_arrays
 from softmax_tool.report import (
     Case,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from softmax_tool.explanation.report import ExplainReport
+    from softmax_tool.inspection.report import InspectReport
 
 INF = float("inf")
 NAN = float("nan")
@@ -577,6 +579,13 @@ def broken_row_report() -> ExplainReport:
     return explain(source, Request(dtype="float16", column=-1, bits=True))
 
 
+def inspected_report() -> InspectReport:
+    """Logits of every oddity, with labels, from a file whose name wants to misbehave."""
+    logits = np.array([[1e6, -1e6], [np.nan, 0.0], [4.0, 4.0], [-np.inf, 3.0], [800.0, 0.0]])
+    source = from_arrays(logits, np.array([1, 0, 1, 1, -100]), name=HOSTILE)
+    return inspect(source)
+
+
 REPORTS: dict[str, Callable[[], Report]] = {
     "compare": compare_report,
     "compare_hostile": hostile_report,
@@ -586,6 +595,7 @@ REPORTS: dict[str, Callable[[], Report]] = {
     "compute_wide": wide_report,
     "explain": lambda: explain(textbook(), Request()),
     "explain_broken": broken_row_report,
+    "inspect": inspected_report,
     "limits": limits_report,
 }
 

@@ -31,6 +31,7 @@ NAMES = (
     "compute_wide",
     "explain",
     "explain_broken",
+    "inspect",
     "limits",
 )
 TOO_LONG = {("compute_wide", "json"), ("compute_wide", "csv")}

@@ -1,0 +1,169 @@
+"""The work on one block of rows: counted, measured, and held against the edges of each dtype."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import log
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool import exact
+from softmax_tool.arithmetic.wide_sum import WIDE_SUM
+from softmax_tool.exact_sum import ExactSum
+from softmax_tool.formats import FLOAT32, exp_edges
+from softmax_tool.inspection.report import WorstRow
+from softmax_tool.inspection.summary import (
+    Extent,
+    InspectSummary,
+    LabelSummary,
+    Survivors,
+    worst_of,
+)
+from softmax_tool.lookalike import Likeness
+from softmax_tool.targets import Targets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.formats import FloatFormat
+    from softmax_tool.readers import Block
+
+    Array = NDArray[Any]
+    Mask = NDArray[np.bool_]
+
+
+def summarise(
+    block: Block, formats: Sequence[FloatFormat], ignore_index: int, top: int
+) -> InspectSummary:
+    """Say of one block all that is said of a table."""
+    with np.errstate(all="ignore"):
+        return _summarise(block, formats, ignore_index, top)
+
+
+def _summarise(
+    block: Block, formats: Sequence[FloatFormat], ignore_index: int, top: int
+) -> InspectSummary:
+    # Exact for every stored dtype but integers beyond 2**53, and far faster than float16.
+    narrow = block.logits.dtype in (np.float16, np.float32)
+    x = block.logits.astype(np.float32 if narrow else np.float64, copy=False)
+    maximum = x.max(axis=1)
+    valid = np.isfinite(maximum)
+    finite = np.isfinite(x)
+    all_finite = bool(finite.all())
+    lowest = x.min(axis=1) if all_finite else x.min(axis=1, where=finite, initial=np.inf)
+    labels = None
+    if block.labels is not None:
+        labels = _labels(block, x, maximum, valid, ignore_index, top)
+    return InspectSummary(
+        rows=len(x),
+        nans=0 if all_finite else int(np.count_nonzero(np.isnan(x))),
+        positive_infinities=0 if all_finite else int(np.count_nonzero(x == np.inf)),
+        masked=0 if all_finite else int(np.count_nonzero(x == -np.inf)),
+        invalid_rows=int(np.count_nonzero(~valid)),
+        tied_rows=int(np.count_nonzero(_maxima(x, maximum)[valid] > 1)),
+        extent=_extent(x, finite, maximum[valid], lowest[valid], all_finite=all_finite),
+        likeness=Likeness.of(x),
+        survivors=tuple(_survivors(x, maximum, lowest, valid, target) for target in formats),
+        labels=labels,
+    )
+
+
+def _maxima(x: Array, maximum: Array) -> NDArray[np.int64]:
+    """Return how many classes of each row have its largest value."""
+    return np.asarray(np.count_nonzero(x == maximum[:, None], axis=1))
+
+
+def _extent(x: Array, finite: Mask, maximum: Array, lowest: Array, *, all_finite: bool) -> Extent:
+    some = x if all_finite else x[finite]
+    if not some.size:
+        return Extent()
+    # One zero: which of −0 and +0 a minimum is depends on their order.
+    ends = float(some.min()) + 0.0, float(some.max()) + 0.0
+    if not maximum.size:
+        return Extent(*ends)
+    spans = maximum.astype(np.float64) - lowest
+    return Extent(*ends, float(maximum.min()) + 0.0, float(maximum.max()) + 0.0, float(spans.max()))
+
+
+def _survivors(
+    x: Array, maximum: Array, lowest: Array, valid: Mask, target: FloatFormat
+) -> Survivors:
+    """Count the rows that survive in a dtype.
+
+    The naive way needs a sum of exponentials that is finite and not 0; the shifted way a largest
+    logit, and a span of the row, that are finite.
+    """
+    top, bottom = target.round(maximum), target.round(lowest)
+    overflowed = 0
+    if not (np.isfinite(top[valid]).all() and np.isfinite(bottom[valid]).all()):
+        overflowed = int(np.count_nonzero(np.isfinite(x) & ~np.isfinite(target.round(x))))
+    span = WIDE_SUM.build(target).subtract(top, bottom)
+    shifted = valid & np.isfinite(top) & np.isfinite(span)
+    return Survivors(
+        overflowed,
+        int(np.count_nonzero(_survives_naively(x, top, target) & valid)),
+        int(np.count_nonzero(shifted)),
+    )
+
+
+def _survives_naively(x: Array, top: Array, target: FloatFormat) -> Mask:
+    edges = exp_edges(target)
+    survives = np.asarray((top >= edges.first_nonzero) & (top <= edges.last_finite))
+    # So many terms of at most that size cannot overflow; only other sums are computed.
+    largest = log(target.max_finite) - log(x.shape[1]) - 0.1
+    rows = np.flatnonzero(survives & (top > largest))
+    if rows.size:
+        xp = WIDE_SUM.build(target)
+        survives[rows] = np.isfinite(xp.sum(xp.exp(target.round(x[rows]))))[:, 0]
+    return survives
+
+
+def _labels(
+    block: Block, x: Array, maximum: Array, valid: Mask, ignore_index: int, top: int
+) -> LabelSummary:
+    labels = block.labels
+    assert labels is not None  # noqa: S101  (the caller has looked)
+    hard = labels.ndim == 1
+    counted = labels != ignore_index if hard else np.ones(len(x), bool)
+    rows = np.flatnonzero(counted & valid)
+    some, best = x[rows], maximum[rows]
+    wanted = labels[rows] if hard else labels[rows].argmax(axis=1)
+    at_label = np.take_along_axis(some, wanted[:, None], axis=1)[:, 0] == best
+    alone = _maxima(some, best) == 1
+    targets = Targets(
+        labels=wanted[:, None] if hard else None,
+        probabilities=None if hard else labels[rows],
+        weights=None,
+        smoothing=Fraction(0),
+        kept=Fraction(1),
+        spread=Fraction(0),
+    )
+    reference = exact.reference(some, FLOAT32)
+    losses = exact.losses(reference, targets)
+    values = losses.hi[:, 0]
+    entropies = (reference.log_sum + reference.mean_shift)[:, 0]
+    places = np.argsort(-values, kind="stable")[:top]
+    worst = (
+        WorstRow(
+            block.start + int(rows[place]),
+            int(wanted[place]) if hard else None,
+            int(some[place].argmax()),
+            float(values[place]) + 0.0,
+        )
+        for place in places
+    )
+    return LabelSummary(
+        top=top,
+        counts=np.bincount(labels[counted], minlength=x.shape[1]) if hard else None,
+        kept=len(rows),
+        ignored=int(np.count_nonzero(~counted)),
+        correct=int(np.count_nonzero(at_label & alone)),
+        tied=int(np.count_nonzero(at_label & ~alone)),
+        losses=ExactSum.of(values),
+        tiny_losses=int(np.count_nonzero((values == 0) & losses.nonzero[:, 0])),
+        entropies=ExactSum.of(entropies),
+        worst=worst_of(worst, top),
+    )

@@ -1,0 +1,195 @@
+"""The whole way from a source to what is said of it: blocks, threads, order."""
+
+from __future__ import annotations
+
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from functools import partial
+from math import isfinite, log
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from softmax_tool.ahead import in_order, processors
+from softmax_tool.errors import InputError, UsageError
+from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format
+from softmax_tool.inspection.blocks import summarise
+from softmax_tool.inspection.report import (
+    ClassCount,
+    Headroom,
+    InspectReport,
+    InspectSettings,
+    LabelFindings,
+    Looks,
+    Range,
+)
+from softmax_tool.inspection.verdict import LOSS, verdict
+from softmax_tool.lookalike import LOGITS
+from softmax_tool.report import InputInfo, LabelsInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.exact_sum import ExactSum
+    from softmax_tool.formats import FloatFormat
+    from softmax_tool.inspection.summary import InspectSummary, LabelSummary, Survivors
+    from softmax_tool.readers import Source
+    from softmax_tool.report import Number
+
+    Array = NDArray[np.int64]
+    Progress = Callable[[int, int | None], None]
+
+_ELEMENTS = 1 << 17  # of a block, so that it stays in the second-level cache
+_COMMON = 3  # so many of the most and of the least common classes are named
+_DIGITS = Context(prec=17, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
+
+
+def inspect(
+    source: Source,
+    *,
+    dtypes: Sequence[str] | None = None,
+    ignore_index: int = -100,
+    top: int = 5,
+    declared: str = LOGITS,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> InspectReport:
+    """Say what a table is.
+
+    Raises
+    ------
+    InputError
+        There is nothing to look at.
+    UsageError
+        There is no such dtype, or a negative number of rows is to be listed.
+    """
+    if top < 0:
+        raise UsageError(f"the number of worst rows cannot be {top}; give 0 or more")
+    formats = tuple(find_format(name) for name in dtypes or FORMATS)
+    work = partial(summarise, formats=formats, ignore_index=ignore_index, top=top)
+    blocks = source.blocks(max(1, _ELEMENTS // source.classes))
+    total: InspectSummary | None = None
+    for summary in in_order(work, blocks, processors() if threads is None else threads):
+        total = summary if total is None else total + summary
+        if progress is not None:
+            progress(total.rows, None)
+    if total is None:
+        raise InputError(f"{', '.join(source.paths)}: no rows; there is nothing to look at")
+    names = tuple(target.name for target in formats)
+    settings = InspectSettings(declared, names, source.axis, ignore_index, top)
+    return _report(source, settings, total, formats)
+
+
+def _report(
+    source: Source,
+    settings: InspectSettings,
+    total: InspectSummary,
+    formats: Sequence[FloatFormat],
+) -> InspectReport:
+    assert source.shape is not None  # noqa: S101  (every row has been read)
+    likeness = total.likeness
+    looks = Looks(
+        likeness.kind,
+        likeness.count(LOGITS),
+        likeness.probabilities,
+        likeness.log_probabilities,
+        likeness.undecided,
+    )
+    judged = total.rows - total.invalid_rows
+    headroom = tuple(
+        _headroom(target, total.extent.largest_maximum, judged, survivors)
+        for target, survivors in zip(formats, total.survivors, strict=True)
+    )
+    labels = None if total.labels is None else _labels(total.labels, source.classes)
+    label_info = None
+    if source.label_kind is not None:
+        label_info = LabelsInfo(tuple(source.label_paths), source.label_kind)
+    info = InputInfo(
+        tuple(source.paths), source.shape, source.stored_dtype, label_info, source.axis
+    )
+    extent = total.extent
+    kind = settings.input if settings.input != LOGITS else looks.kind
+    return InspectReport(
+        info,
+        settings,
+        total.rows,
+        source.classes,
+        total.nans,
+        total.positive_infinities,
+        total.masked,
+        total.invalid_rows,
+        total.tied_rows,
+        Range(
+            extent.smallest,
+            extent.largest,
+            extent.smallest_maximum,
+            extent.largest_maximum,
+            extent.widest_span,
+        ),
+        looks,
+        LOSS[kind],
+        headroom,
+        labels,
+        tuple(verdict(looks, settings.input, source.classes, total.invalid_rows, headroom, labels)),
+    )
+
+
+def _headroom(
+    target: FloatFormat, largest: float | None, rows: int, survivors: Survivors
+) -> Headroom:
+    edge = exp_edges(target).last_finite
+    room = None if largest is None else edge - largest
+    return Headroom(
+        target.name, edge, room, survivors.overflowed, rows, survivors.naive, survivors.shifted
+    )
+
+
+def _labels(labels: LabelSummary, classes: int) -> LabelFindings:
+    mean = _mean(labels.losses, labels.kept)
+    most, least = _common(labels)
+    return LabelFindings(
+        labels.kept,
+        labels.ignored,
+        labels.correct,
+        labels.tied,
+        None if labels.counts is None else int(np.count_nonzero(labels.counts)),
+        most,
+        least,
+        mean,
+        mean == 0 and labels.tiny_losses > 0,
+        log(classes),
+        _perplexity(mean),
+        _mean(labels.entropies, labels.kept),
+        labels.worst,
+    )
+
+
+def _common(labels: LabelSummary) -> tuple[tuple[ClassCount, ...], tuple[ClassCount, ...]]:
+    """Return the most and the least common classes, the first of those that tie."""
+    counts = labels.counts
+    if counts is None:
+        return (), ()
+    most = np.argsort(-counts, kind="stable")[:_COMMON]
+    least = np.argsort(counts, kind="stable")[:_COMMON]
+    return _counted(counts, most), _counted(counts, least)
+
+
+def _counted(counts: Array, chosen: Array) -> tuple[ClassCount, ...]:
+    return tuple(ClassCount(int(place), int(counts[place])) for place in chosen)
+
+
+def _mean(total: ExactSum, rows: int) -> float | None:
+    """Return the mean, rounded once; None of no rows."""
+    if not rows:
+        return None
+    special = total.special()
+    return special if special is not None else FLOAT64.round_exactly(total.fraction() / rows)
+
+
+def _perplexity(mean: float | None) -> Number | None:
+    """Return exp of the mean loss, as a decimal where that is beyond float64."""
+    if mean is None or not isfinite(mean):
+        return mean
+    value = _DIGITS.exp(Decimal(mean))
+    return float(value) if isfinite(float(value)) else value

@@ -1,0 +1,122 @@
+"""What `inspect` says of a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from softmax_tool.report import InputInfo, Number
+
+
+@dataclass(frozen=True, slots=True)
+class InspectSettings:
+    """What changes the answer."""
+
+    input: str  # what the values were taken for
+    dtypes: tuple[str, ...]
+    axis: int
+    ignore_index: int
+    top: int
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Where the finite values lie; None where there are none. A span is that of one row."""
+
+    smallest: float | None
+    largest: float | None
+    smallest_maximum: float | None
+    largest_maximum: float | None
+    widest_span: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """How many rows look like what, and what the table therefore is."""
+
+    kind: str
+    logits: int
+    probabilities: int
+    log_probabilities: int
+    undecided: int
+
+
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    """Which rows would survive in a dtype, and how far the largest logit is from its edge.
+
+    Of `rows`, those that are not nan by definition. `headroom` is the last argument of a finite exp
+    less the largest logit; negative where that is beyond.
+    """
+
+    dtype: str
+    exp_last_finite: float
+    headroom: float | None
+    overflowed: int  # logits that the dtype makes infinite
+    rows: int
+    naive: int
+    shifted: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClassCount:
+    """How many rows have a class as their label."""
+
+    label: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorstRow:
+    """A row with a large loss."""
+
+    row: int
+    label: int | None
+    predicted: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFindings:
+    """What the labels say of the logits; losses are true ones, over the rows kept.
+
+    `kept` rows are neither ignored nor nan. `correct` rows have their label as their only maximum;
+    of `tied` ones it is one of several. Losses and entropies are in nats.
+    """
+
+    kept: int
+    ignored: int
+    correct: int
+    tied: int
+    classes_present: int | None  # None for probabilities as labels, as the next two are empty
+    most_common: tuple[ClassCount, ...]
+    least_common: tuple[ClassCount, ...]
+    mean_loss: float | None
+    mean_loss_is_tiny: bool  # not 0, but below every float64
+    uniform_loss: float  # that of no knowledge at all, log of the number of classes
+    perplexity: Number | None
+    mean_entropy: float | None
+    worst: tuple[WorstRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InspectReport:
+    """The answer of `inspect`."""
+
+    input: InputInfo
+    settings: InspectSettings
+    rows: int
+    classes: int
+    nans: int
+    positive_infinities: int
+    masked: int
+    invalid_rows: int
+    tied_rows: int
+    range: Range
+    looks_like: Looks
+    loss: str  # the loss that takes such values
+    headroom: tuple[Headroom, ...]
+    labels: LabelFindings | None
+    verdict: tuple[str, ...]
+    command: str = field(default="inspect", init=False)

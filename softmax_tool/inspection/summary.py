@@ -1,0 +1,127 @@
+"""What is known of the rows seen so far: frozen values that add, in any order to the same bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from softmax_tool.summary import largest, smallest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from softmax_tool.exact_sum import ExactSum
+    from softmax_tool.inspection.report import WorstRow
+    from softmax_tool.lookalike import Likeness
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The range of finite values; None stands for "there is none"."""
+
+    smallest: float | None = None
+    largest: float | None = None
+    smallest_maximum: float | None = None
+    largest_maximum: float | None = None
+    widest_span: float | None = None
+
+    def __add__(self, other: Extent) -> Extent:
+        return Extent(
+            smallest(self.smallest, other.smallest),
+            largest(self.largest, other.largest),
+            smallest(self.smallest_maximum, other.smallest_maximum),
+            largest(self.largest_maximum, other.largest_maximum),
+            largest(self.widest_span, other.widest_span),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Survivors:
+    """Rows that survive in one dtype, and logits that do not fit into it."""
+
+    overflowed: int = 0
+    naive: int = 0
+    shifted: int = 0
+
+    def __add__(self, other: Survivors) -> Survivors:
+        return Survivors(
+            self.overflowed + other.overflowed,
+            self.naive + other.naive,
+            self.shifted + other.shifted,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSummary:
+    """What the labels say; `counts` is rows of each class, None for probabilities as labels."""
+
+    top: int
+    counts: NDArray[np.int64] | None
+    kept: int
+    ignored: int
+    correct: int
+    tied: int
+    losses: ExactSum
+    tiny_losses: int  # not 0, though float64 holds them as 0
+    entropies: ExactSum
+    worst: tuple[WorstRow, ...]
+
+    def __add__(self, other: LabelSummary) -> LabelSummary:
+        counts = None
+        if self.counts is not None and other.counts is not None:
+            counts = self.counts + other.counts
+        top = max(self.top, other.top)
+        return LabelSummary(
+            top,
+            counts,
+            self.kept + other.kept,
+            self.ignored + other.ignored,
+            self.correct + other.correct,
+            self.tied + other.tied,
+            self.losses + other.losses,
+            self.tiny_losses + other.tiny_losses,
+            self.entropies + other.entropies,
+            worst_of((*self.worst, *other.worst), top),
+        )
+
+
+def worst_of(rows: Iterable[WorstRow], top: int) -> tuple[WorstRow, ...]:
+    """Return the rows of largest loss, largest first, then by place."""
+    return tuple(sorted(rows, key=lambda row: (-row.loss, row.row))[:top])
+
+
+@dataclass(frozen=True, slots=True)
+class InspectSummary:
+    """All that is known of the rows seen so far; `survivors` in the order of the dtypes."""
+
+    rows: int
+    nans: int
+    positive_infinities: int
+    masked: int
+    invalid_rows: int
+    tied_rows: int
+    extent: Extent
+    likeness: Likeness
+    survivors: tuple[Survivors, ...]
+    labels: LabelSummary | None
+
+    def __add__(self, other: InspectSummary) -> InspectSummary:
+        labels = self.labels
+        if labels is not None and other.labels is not None:
+            labels = labels + other.labels
+        pairs: Any = zip(self.survivors, other.survivors, strict=True)
+        return InspectSummary(
+            self.rows + other.rows,
+            self.nans + other.nans,
+            self.positive_infinities + other.positive_infinities,
+            self.masked + other.masked,
+            self.invalid_rows + other.invalid_rows,
+            self.tied_rows + other.tied_rows,
+            self.extent + other.extent,
+            self.likeness + other.likeness,
+            tuple(mine + theirs for mine, theirs in pairs),
+            labels,
+        )

@@ -1,0 +1,170 @@
+"""What `inspect` has to say: what was read, in which dtype it survives, and what the labels add."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from softmax_tool.renderers import display
+from softmax_tool.renderers.grids import Cell, Column, Prose, Section, Tables, aligned, table
+from softmax_tool.renderers.heads import paths_of
+from softmax_tool.renderers.kinds import how_many
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from softmax_tool.inspection.report import ClassCount, Headroom, InspectReport, LabelFindings
+
+    Lines = list[tuple[str, str]]
+
+
+def inspect(report: InspectReport) -> Iterator[Section]:
+    """Say what the values are, where they fit, and the verdict last."""
+    read = report.input
+    yield Prose(
+        f"inspect: {paths_of(read.paths)}",
+        (f"{display.shape(read.shape)}, stored as {display.visible(read.stored_dtype)}",),
+    )
+    yield _pairs("Values", _values(report))
+    yield _headroom(report.headroom)
+    if report.labels is not None:
+        yield from _labels(report, report.labels)
+    yield Prose("Verdict", report.verdict, stands_out=True)
+
+
+def _pairs(title: str, lines: Lines) -> Tables:
+    columns = [
+        (Column("", "left"), [Cell(name) for name, _ in lines]),
+        (Column("", "left"), [Cell(text) for _, text in lines]),
+    ]
+    return Tables(((table(title, columns),),))
+
+
+def _values(report: InspectReport) -> Lines:
+    extent, looks = report.range, report.looks_like
+    lines = [
+        (
+            "rows × classes",
+            f"{display.count(report.rows)} × {display.count(report.classes)}",
+        ),
+        ("finite values", _span(extent.smallest, extent.largest)),
+        ("largest of each row", _span(extent.smallest_maximum, extent.largest_maximum)),
+        ("widest row", _optional(extent.widest_span)),
+        ("nan", how_many(report.nans)),
+        ("+inf", how_many(report.positive_infinities)),
+        ("-inf (masked)", how_many(report.masked)),
+        ("rows nan by definition", how_many(report.invalid_rows)),
+        ("rows whose maximum ties", how_many(report.tied_rows)),
+    ]
+    counts = {
+        "logits": looks.logits,
+        "probabilities": looks.probabilities,
+        "log-probabilities": looks.log_probabilities,
+        "nothing (nan, +inf)": looks.undecided,
+    }
+    alike = ", ".join(f"{name} {display.count(rows)}" for name, rows in counts.items() if rows)
+    return [*lines, ("rows look like", alike), ("loss that takes them", report.loss)]
+
+
+def _span(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return "none"
+    return (
+        display.number(low) if low == high else f"{display.number(low)} to {display.number(high)}"
+    )
+
+
+def _optional(value: float | None) -> str:
+    return "none" if value is None else display.number(value)
+
+
+def _headroom(rooms: tuple[Headroom, ...]) -> Tables:
+    columns = {
+        "dtype": (Column("", "left"), [Cell(room.dtype, "strong") for room in rooms]),
+        "edge": (
+            Column("exp finite\nup to"),
+            aligned([display.full(room.exp_last_finite) for room in rooms]),
+        ),
+        "room": (
+            Column("headroom of\nlargest logit"),
+            [
+                Cell(cell.text, "bad" if room.headroom is not None and room.headroom < 0 else "")
+                for cell, room in zip(
+                    aligned([_optional(room.headroom) for room in rooms]), rooms, strict=True
+                )
+            ],
+        ),
+        "beyond": (
+            Column("logits\nbeyond"),
+            [Cell(how_many(room.overflowed), "bad" if room.overflowed else "") for room in rooms],
+        ),
+        "naive": (Column("rows survive\nnaive"), [_survive(room.naive, room) for room in rooms]),
+        "shifted": (
+            Column("rows survive\nshifted"),
+            [_survive(room.shifted, room) for room in rooms],
+        ),
+    }
+    layouts = (
+        ("dtype", "edge", "room", "beyond", "naive", "shifted"),
+        ("dtype", "room", "beyond", "naive", "shifted"),
+        ("dtype", "naive", "shifted"),
+    )
+    title = "Which dtype would they survive in?"
+    return Tables(tuple((table(title, [columns[name] for name in x]),) for x in layouts))
+
+
+def _survive(rows: int, room: Headroom) -> Cell:
+    if rows == room.rows:
+        return Cell("all", "good")
+    return Cell(f"{display.count(rows)} of {display.count(room.rows)}", "bad")
+
+
+def _labels(report: InspectReport, labels: LabelFindings) -> Iterator[Section]:
+    assert report.input.labels is not None  # noqa: S101  (labels come from somewhere)
+    lines: Lines = [
+        ("from", f"{paths_of(report.input.labels.paths)} ({report.input.labels.kind})"),
+        ("rows counted", display.count(labels.kept)),
+        ("rows ignored", how_many(labels.ignored)),
+    ]
+    if labels.classes_present is not None:
+        lines += [
+            (
+                "classes that occur",
+                f"{display.count(labels.classes_present)} of {display.count(report.classes)}",
+            ),
+            ("most common", _counts(labels.most_common)),
+            ("least common", _counts(labels.least_common)),
+        ]
+    accuracy = f"{display.share(labels.correct, labels.kept)}, {display.count(labels.correct)} rows"
+    if labels.tied:
+        accuracy += f"; {display.plural(labels.tied, 'row')} more if ties go well"
+    lines += [
+        ("accuracy", accuracy),
+        (
+            "mean loss",
+            f"{_mean_loss(labels)} nats (guessing: {display.number(labels.uniform_loss)})",
+        ),
+        ("perplexity", "none" if labels.perplexity is None else display.number(labels.perplexity)),
+        ("mean entropy", f"{_optional(labels.mean_entropy)} nats"),
+    ]
+    yield _pairs("Labels", lines)
+    if labels.worst:
+        yield _worst(labels)
+
+
+def _counts(found: tuple[ClassCount, ...]) -> str:
+    return ", ".join(f"class {x.label}: {display.count(x.rows)}" for x in found)
+
+
+def _mean_loss(labels: LabelFindings) -> str:
+    return "> 0" if labels.mean_loss_is_tiny else _optional(labels.mean_loss)
+
+
+def _worst(labels: LabelFindings) -> Tables:
+    worst = labels.worst
+    columns = [
+        (Column("row"), [Cell(display.count(x.row)) for x in worst]),
+        (Column("label"), [Cell("" if x.label is None else str(x.label)) for x in worst]),
+        (Column("largest\nlogit"), [Cell(str(x.predicted)) for x in worst]),
+        (Column("loss"), aligned([display.number(x.loss) for x in worst])),
+    ]
+    return Tables(((table("Rows of largest loss (explain --row shows one)", columns),),))

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from flint import arb, ctx, fmpq
+
+import softmax_tool as st
+from softmax_tool.formats import FORMATS
+from softmax_tool.inspection.blocks import summarise
+from softmax_tool.inspection.inspecting import inspect
+from softmax_tool.readers import Block, from_arrays, open_logits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.inspection.summary import InspectSummary
+
+    Array = NDArray[Any]
+
+ODD = np.array(
+    [
+        [np.nan, 1.0, 2.0],
+        [np.inf, 0.0, 1.0],
+        [-np.inf, -np.inf, -np.inf],
+        [-np.inf, 4.0, 4.0],
+        [1e6, -1e6, 0.0],
+        [0.2, 0.3, 0.5],
+    ]
+)
+
+
+@pytest.fixture(autouse=True)
+def many_bits() -> Any:
+    before, ctx.prec = ctx.prec, 400
+    yield
+    ctx.prec = before
+
+
+def true_rows(logits: Array, labels: Array) -> tuple[list[Any], list[Any]]:
+    """Give the loss and the entropy of every row as balls."""
+    losses, entropies = [], []
+    for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
+        e = [arb(fmpq(*x.as_integer_ratio())).exp() for x in row]
+        p = [x / sum(e, arb(0)) for x in e]
+        losses.append(-p[label].log())
+        entropies.append(-sum((q * q.log() for q in p), arb(0)))
+    return losses, entropies
+
+
+def test_counts_and_range() -> None:
+    report = st.inspect(ODD)
+    assert (report.nans, report.positive_infinities, report.masked) == (1, 1, 4)
+    assert (report.rows, report.invalid_rows, report.tied_rows) == (6, 3, 1)
+    found = report.range
+    assert (found.smallest, found.largest) == (-1e6, 1e6)
+    assert (found.smallest_maximum, found.largest_maximum, found.widest_span) == (0.5, 1e6, 2e6)
+    looks = report.looks_like
+    assert (looks.kind, looks.logits, looks.probabilities, looks.undecided) == ("logits", 3, 1, 2)
+
+
+def test_nothing_finite_has_no_range() -> None:
+    report = st.inspect([[np.nan, -np.inf]])
+    assert report.range.smallest is None
+    assert [room.headroom for room in report.headroom] == [None] * len(FORMATS)
+
+
+# Rows and, by hand, whether they survive in float16: naively, shifted.
+SURVIVAL = [
+    ([11.0859375, -50.0], True, True),
+    ([11.09375, 0.0], False, True),  # the first overflow of exp
+    ([11.0859375, 11.0859375], False, True),  # 65248 twice is beyond 65504
+    ([10.0, 10.0], True, True),  # 22032 twice is not
+    ([-17.34375, -18.0], False, True),  # every exp is 0
+    ([-17.328125, -18.0], True, True),
+    ([70000.0, 0.0], False, False),
+    ([60000.0, -60000.0], False, False),  # their distance is beyond 65504
+    ([5.0, -np.inf], True, True),
+]
+
+
+@pytest.mark.parametrize(("row", "naive", "shifted"), SURVIVAL)
+def test_survival_in_half(row: list[float], naive: bool, shifted: bool) -> None:
+    [room] = st.inspect([row], dtypes=["half"]).headroom
+    assert (room.naive, room.shifted, room.rows) == (int(naive), int(shifted), 1)
+    assert room.headroom == 11.0859375 - max(row)
+    assert room.overflowed == sum(abs(x) >= 65520 for x in row if np.isfinite(x))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_survival_is_what_compute_finds(dtype: str) -> None:
+    rows = np.random.default_rng(2).normal(size=(300, 7)) * np.linspace(1, 400, 300)[:, None]
+    [room] = st.inspect(rows, dtypes=[dtype]).headroom
+    [softmax] = st.compute(rows, dtypes=[dtype], ops=["softmax"], formulations=["naive"]).results
+    assert softmax.values is not None
+    with np.errstate(all="ignore"):
+        sums = softmax.values.astype(np.float64).sum(axis=1)
+    assert room.naive == int(np.count_nonzero(np.abs(sums - 1) < 0.5))
+    assert 0 < room.naive < 300
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_labels_against_balls(dtype: type) -> None:
+    generator = np.random.default_rng(11)
+    logits: Array = (generator.normal(size=(40, 6)) * 6).astype(dtype)
+    labels = generator.integers(0, 6, size=40)
+    losses, entropies = true_rows(logits, labels)
+    found = st.inspect(logits, labels, top=3).labels
+    assert found is not None
+    mean = float(sum(losses, arb(0)) / 40)
+    assert found.mean_loss == pytest.approx(mean, rel=1e-14)
+    assert found.perplexity == pytest.approx(float((sum(losses, arb(0)) / 40).exp()), rel=1e-13)
+    assert found.mean_entropy == pytest.approx(float(sum(entropies, arb(0)) / 40), rel=1e-14)
+    assert found.uniform_loss == pytest.approx(float(arb(6).log()), rel=1e-15)
+    assert found.correct == int((logits.argmax(axis=1) == labels).sum())
+    order = sorted(range(40), key=lambda row: -float(losses[row]))[:3]
+    assert [(x.row, x.label) for x in found.worst] == [(row, labels[row]) for row in order]
+    assert [x.loss for x in found.worst] == pytest.approx([float(losses[row]) for row in order])
+    counts = [(int((labels == c).sum()), c) for c in range(6)]
+    assert [(x.rows, x.label) for x in found.most_common] == sorted(
+        counts, key=lambda pair: (-pair[0], pair[1])
+    )[:3]
+
+
+def test_ties_ignored_rows_and_rows_that_are_nan() -> None:
+    logits = [[1.0, 1.0, 0.0], [3.0, 1.0, 0.0], [np.nan, 0.0, 0.0], [0.0, 5.0, 0.0]]
+    found = st.inspect(logits, [1, -100, 0, 1]).labels
+    assert found is not None
+    assert (found.kept, found.ignored, found.correct, found.tied) == (2, 1, 1, 1)
+    assert (found.classes_present, [x.label for x in found.least_common]) == (2, [2, 0, 1])
+
+
+def test_a_masked_label_costs_everything() -> None:
+    found = st.inspect([[0.0, -np.inf]], [1]).labels
+    assert found is not None
+    assert (found.mean_loss, found.perplexity) == (np.inf, np.inf)
+
+
+def test_a_loss_below_every_float64_is_not_0() -> None:
+    found = st.inspect([[800.0, 0.0]], [0]).labels
+    assert found is not None
+    assert found.mean_loss_is_tiny
+
+
+def test_a_perplexity_beyond_float64() -> None:
+    found = st.inspect([[0.0, 1000.0]], [0]).labels
+    assert found is not None
+    assert f"{found.perplexity:.4e}" == "1.9701e+434"  # exp(1000)
+
+
+def test_probabilities_as_labels() -> None:
+    found = st.inspect([[0.0, 1.0]], [[0.5, 0.5]]).labels
+    assert found is not None
+    # half of log(1 + e) and half of log(1 + e) − 1
+    assert found.mean_loss == pytest.approx(0.8132616875182228)
+    assert found.classes_present is None
+
+
+def test_double_softmax_is_told() -> None:
+    report = st.inspect(np.full((4, 10), 0.1))
+    assert report.looks_like.kind == "probabilities"
+    assert report.loss == "log, then nll"
+    # one class at logit 1 and nine at 0: log(e + 9) − 1
+    assert "could not fall below 1.46115" in report.verdict[0]
+    assert st.inspect(np.log(np.full((4, 10), 0.1))).loss == "nll"
+
+
+def parts_of(logits: Array, labels: Array, cuts: list[int]) -> list[InspectSummary]:
+    edges = [0, *cuts, len(logits)]
+    formats = tuple(FORMATS.values())
+    return [
+        summarise(Block(a, logits[a:b], labels[a:b]), formats, -100, 4) for a, b in pairwise(edges)
+    ]
+
+
+def test_the_whole_is_the_sum_of_its_parts() -> None:
+    logits = np.concatenate([ODD, np.random.default_rng(4).normal(size=(50, 3)) * 9])
+    labels = np.arange(len(logits)) % 3
+    [whole] = parts_of(logits, labels, [])
+    for cuts in ([1], [5, 6, 40], [20, 30]):
+        parts = parts_of(logits, labels, cuts)
+        for order in (parts, parts[::-1]):
+            total = order[0]
+            for part in order[1:]:
+                total = total + part
+            assert repr(total) == repr(whole)
+
+
+def test_the_report_depends_on_neither_threads_nor_shards(tmp_path: Path) -> None:
+    logits = (np.random.default_rng(9).normal(size=(3000, 200)) * 5).astype(np.float16)
+    labels = np.arange(3000) % 200
+    one = inspect(from_arrays(logits, labels), threads=1)
+    assert inspect(from_arrays(logits, labels), threads=4) == one
+    names = [str(tmp_path / f"{part}.npy") for part in range(3)]
+    for name, part in zip(names, np.split(logits, [7, 2000]), strict=True):
+        np.save(name, part)
+    np.save(tmp_path / "labels.npy", labels)
+    shards = inspect(open_logits(names, labels=(str(tmp_path / "labels.npy"),)))
+    assert (shards.range, shards.headroom, shards.labels) == (one.range, one.headroom, one.labels)
+
+
+def test_what_cannot_be_inspected() -> None:
+    with pytest.raises(st.UsageError, match="worst rows cannot be -1"):
+        st.inspect([[1.0]], top=-1)
+    with pytest.raises(st.UsageError, match="unknown dtype 'quarter'"):
+        st.inspect([[1.0]], dtypes=["quarter"])
