@@ -3,9 +3,12 @@
 # ruff: noqa: PLC0415
 
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
+
+from softmax_tool.errors import UsageError
 
 from .options import (
     OUTPUT,
@@ -23,6 +26,7 @@ from .options import (
 REDUCTIONS = ("mean", "sum", "none")
 RULES = "What is looked for"
 TOLERANCE = "How far off a result may be"
+CANDIDATE = "Results of somebody else"
 
 Logits = Annotated[
     list[str] | None,
@@ -86,6 +90,45 @@ class CheckOptions:
             help="How many elements may be further off, as a count or a share.",
         ),
     ]
+    Suggest = Annotated[
+        bool,
+        typer.Option(
+            "--suggest", rich_help_panel=TOLERANCE, help="Print the tightest options that pass."
+        ),
+    ]
+    Candidate = Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH|MODULE:FUNCTION",
+            rich_help_panel=CANDIDATE,
+            help="Judge these results of one --op: NPY, NPZ or CSV; or a Python function, which "
+            "is run on blocks of rows.",
+        ),
+    ]
+    Baseline = Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            rich_help_panel=CANDIDATE,
+            help="Results that the candidate has to be about as good as.",
+        ),
+    ]
+    Factor = Annotated[
+        float,
+        typer.Option(
+            metavar="FLOAT",
+            rich_help_panel=CANDIDATE,
+            help="How many times the baseline's largest error the candidate's may be.",
+        ),
+    ]
+    LogitsDtype = Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=CANDIDATE,
+            help="In which dtype the candidate got the logits. Default: its own.",
+        ),
+    ]
     Format = Annotated[
         str,
         typer.Option("--format", metavar="NAME", rich_help_panel=OUTPUT, help="<check-formats>."),
@@ -114,6 +157,11 @@ def check(
     max_abs: CheckOptions.MaxAbs = None,
     max_rel: CheckOptions.MaxRel = None,
     budget: CheckOptions.Budget = "0",
+    suggest: CheckOptions.Suggest = False,
+    candidate: CheckOptions.Candidate = None,
+    baseline: CheckOptions.Baseline = None,
+    factor: CheckOptions.Factor = 2.0,
+    logits_dtype: CheckOptions.LogitsDtype = None,
     reduction: LossOptions.Reduction = "mean",
     weights: LossOptions.Weights = None,
     ignore_index: LossOptions.IgnoreIndex = None,
@@ -131,13 +179,14 @@ def check(
     2 means that it could not be found out, which is never a pass: unreadable or malformed input,
     nothing to look at, options that do not fit.
     """
-    from softmax_tool.check.gate import Request
     from softmax_tool.check.gate import check as check_
+    from softmax_tool.check.gate import check_given
+    from softmax_tool.check.request import Request
     from softmax_tool.check.tolerance import Tolerance, parse_budget
-    from softmax_tool.errors import UsageError
     from softmax_tool.plan import Options
     from softmax_tool.renderers import CHECK_FORMATS
 
+    from .candidate import open_baseline, open_candidate, refuse_without_candidate
     from .output import Messages, answer, spare_inputs
     from .source import NO_LABEL, open_source, read_weights
 
@@ -149,7 +198,7 @@ def check(
         raise UsageError("no LOGITS: name a file of logits, or - for stdin; see check --help")
     messages = Messages(quiet)
     how = answer(format_, output, color, width, tuple(CHECK_FORMATS))
-    spare_inputs(output, (*logits, *(labels or ()), weights))
+    spare_inputs(output, (*logits, *(labels or ()), weights, candidate, baseline))
     request = Request(
         select=_codes(select),
         ignore=_codes(ignore),
@@ -160,6 +209,8 @@ def check(
         ),
         budget=parse_budget(budget),
         headroom=a_number("--headroom", headroom),
+        factor=a_number("--factor", factor),
+        suggest=suggest,
     )
     request.check()
     source = open_source(
@@ -187,8 +238,15 @@ def check(
         weights=read_weights(weights, source),
         weights_name=weights,
     )
+    if candidate is None:
+        refuse_without_candidate(baseline=baseline, logits_dtype=logits_dtype)
+        run = partial(check_, source, options, request)
+    else:
+        given = open_candidate(candidate, source, options, messages, logits_dtype, header)
+        theirs = open_baseline(baseline, source, options, header)
+        run = partial(check_given, source, options, request, given, theirs)
     with messages.progress("checking", source) as progress:
-        report = check_(source, options, request, threads=threads, progress=progress)
+        report = run(threads=threads, progress=progress)
     messages.overflows(source.overflows, source.overflow_count)
     for warning in report.warnings:
         messages.warning(warning)

@@ -10,6 +10,7 @@ import numpy as np
 
 from softmax_tool import exact
 from softmax_tool.arithmetic.sharing import Sharing
+from softmax_tool.check.careful import careful_bound, in_ulp
 from softmax_tool.check.computations import examine_computation
 from softmax_tool.check.inputs import InputFacts, examine_input
 from softmax_tool.check.losses import LossRows
@@ -67,10 +68,15 @@ class Judge:
 
     @classmethod
     def of(
-        cls, block: Block, rows: NDArray[np.intp], target: FloatFormat, options: Options
+        cls,
+        block: Block,
+        rows: NDArray[np.intp],
+        target: FloatFormat,
+        options: Options,
+        logits: Array | None = None,
     ) -> Judge:
-        """Prepare to judge results of some rows of a block."""
-        logits = target.round(block.logits[rows])
+        """Prepare to judge results of some rows of a block, or of other logits in its place."""
+        logits = target.round(block.logits[rows]) if logits is None else logits[rows]
         labels = None if block.labels is None else block.labels[rows]
         targets = None if labels is None else targets_of(labels, logits.shape[1], target, options)
         reference = exact.reference(logits.astype(np.float64), target)
@@ -193,8 +199,16 @@ def _case(
 
 
 def a_priori(judge_: Judge, quantity: str) -> Array:
-    """Return the bound that careful computation meets, in ULP of each true value."""
+    """Return the bound that careful computation meets, in ULP of each true value.
+
+    Where the bound of the `shifted` formulation says nothing, that of a careful kernel does.
+    """
     yardsticks = judge_.yardsticks
     if yardsticks.max_ulp is not None:
         yardsticks = Yardsticks(judge_.rows, yardsticks.target, None)
-    return yardsticks.thresholds(quantity)
+    bound = yardsticks.thresholds(quantity)
+    unbounded = ~np.isfinite(bound)
+    if unbounded.any():
+        careful = in_ulp(careful_bound(yardsticks, quantity), yardsticks, quantity)
+        bound = np.where(unbounded, careful, bound)
+    return bound

@@ -1,72 +1,51 @@
-"""From a source and the rules to a report: blocks, threads, sums, and what they come to."""
+"""From a source and the rules to a report: blocks, threads, and sums in the order of the rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import prod
 from typing import TYPE_CHECKING
 
+from softmax_tool.ahead import in_order, processors
 from softmax_tool.check.blocks import Work, work
-from softmax_tool.check.inputs import InputFacts, doubled
+from softmax_tool.check.comparison import compared_with_baseline
+from softmax_tool.check.found import Findings
+from softmax_tool.check.inputs import InputFacts
+from softmax_tool.check.judging import (
+    GIVEN_RULES,
+    ExactLoss,
+    GivenBlock,
+    Task,
+    case_name,
+    judge_block,
+    judge_reduced,
+)
 from softmax_tool.check.losses import ReducedLoss
 from softmax_tool.check.measured import Measured
-from softmax_tool.check.order import in_order
-from softmax_tool.check.report import (
-    CheckedCase,
-    CheckFinding,
-    CheckReport,
-    CheckSettings,
-    RuleResult,
-)
-from softmax_tool.check.rules import RULES, selected
-from softmax_tool.check.tolerance import Budget, Tolerance
-from softmax_tool.check.verdict import verdict
+from softmax_tool.check.outcome import Outcome, Subject, to_report
+from softmax_tool.check.rules import selected
 from softmax_tool.errors import InputError, LabelError, UsageError
-from softmax_tool.formats import find_format
-from softmax_tool.formulations import LOSSES
-from softmax_tool.plan import Options, default_ops, plan, stored_format
-from softmax_tool.report import InputInfo, LabelsInfo
+from softmax_tool.formulations import LOSSES, quantity_of
+from softmax_tool.plan import Options, check_ops, default_ops, plan, stored_format
+from softmax_tool.plan import check as check_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from softmax_tool.check.blocks import BlockOutcome
-    from softmax_tool.check.found import Findings
+    from softmax_tool.check.given import Given
+    from softmax_tool.check.judging import GivenOutcome
+    from softmax_tool.check.report import CheckReport
+    from softmax_tool.check.request import Request
     from softmax_tool.check.rules import About, Rule
     from softmax_tool.plan import Plan
     from softmax_tool.readers import Source
     from softmax_tool.report import CaseName
 
     Progress = Callable[[int, int | None], None]
-    _Key = tuple[str, int | None, int | None, str]
 
 BLOCK_ELEMENTS = 1 << 17  # of 8 bytes each they stay in the second-level cache
-HEADROOM = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked of `check`, beside the options of every computation."""
-
-    select: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    tolerance: Tolerance = Tolerance()
-    budget: Budget = Budget()
-    headroom: float = HEADROOM
-    suggest: bool = False
-
-    def check(self) -> None:
-        """Refuse what is wrong whatever the input.
-
-        Raises
-        ------
-        UsageError
-            For rules that do not exist, and for numbers that are no limits.
-        """
-        selected(self.select, self.ignore)
-        self.tolerance.check()
-        if not self.headroom >= 0:
-            raise UsageError(f"--headroom {self.headroom}: is no distance; give 0 or more")
 
 
 def check(
@@ -77,7 +56,7 @@ def check(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> CheckReport:
-    """Look for everything that the selected rules are about.
+    """Compute formulations, and look for everything that the selected rules are about.
 
     Raises
     ------
@@ -87,52 +66,131 @@ def check(
         For options that do not fit, and where no selected rule is about what is there.
     """
     request.check()
-    options = replace(
-        options, max_ulp=request.tolerance.max_ulp, ops=options.ops or _ops(source, options)
-    )
+    ops = options.ops or _ops(source, options)
+    options = replace(options, max_ulp=request.tolerance.max_ulp, ops=ops)
     plan_ = plan(source, options, stored_format, ("shifted",))
-    rules = _about(selected(request.select, request.ignore), _subjects(source))
+    subjects: set[About] = {"computation"}
+    if set(LOSSES) & set(plan_.ops):
+        subjects.add("losses")
+    rules = _about(request, source, subjects)
     codes = frozenset(rule.code for rule in rules)
-    task = Work(plan_, options, request.tolerance, codes, request.headroom)
+    task = partial(work, task=Work(plan_, options, request.tolerance, codes, request.headroom))
     totals = _Totals.of(plan_)
-    blocks = source.blocks(max(1, BLOCK_ELEMENTS // source.classes))
     try:
-        for outcome in in_order(partial(work, task=task), blocks, threads):
+        for outcome in in_order(task, source.blocks(_rows(source)), threads or processors()):
             totals.add(outcome)
             if progress is not None:
-                progress(totals.rows, None if source.shape is None else totals.rows_of(source))
+                progress(totals.rows, _row_count(source))
     except LabelError as error:
-        raise LabelError(f"{error} (LAB101)") from error
-    totals.check_counted(source)
-    return totals.report(source, options, request, rules)
+        raise _with_rule(error) from error
+    _check_counted(source, totals.rows, totals.counted)
+    return to_report(totals.outcome(options, codes), source, options, request, rules)
+
+
+def check_given(
+    source: Source,
+    options: Options,
+    request: Request,
+    candidate: Given,
+    baseline: Given | None = None,
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> CheckReport:
+    """Judge results of somebody else, and look for everything that the rules are about.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to look at, or the results do not fit the logits.
+    UsageError
+        For options that do not fit, and where no selected rule is about what is there.
+    """
+    request.check()
+    quantity = given_quantity(source, options, candidate.name)
+    subjects: set[About] = {"candidate"} if baseline is None else {"candidate", "baseline"}
+    rules = _about(request, source, subjects)
+    codes = frozenset(rule.code for rule in rules)
+    task = Task(quantity, options, request.tolerance, codes | GIVEN_RULES)
+    totals = _GivenTotals()
+    blocks = _paired(source, candidate, baseline)
+    try:
+        for outcome in in_order(partial(judge_block, task=task), blocks, threads or processors()):
+            totals.add(outcome)
+            if progress is not None:
+                progress(totals.rows, _row_count(source))
+    except LabelError as error:
+        raise _with_rule(error) from error
+    _check_counted(source, totals.rows, totals.counted)
+    outcome_ = totals.outcome(source, candidate, baseline, task, request, codes)
+    return to_report(outcome_, source, options, request, rules)
+
+
+def given_quantity(source: Source, options: Options, name: str) -> str:
+    """Return the quantity that somebody else's results are of.
+
+    Raises
+    ------
+    UsageError
+        If that is not said, or options do not fit.
+    """
+    check_options(options, source)
+    if options.ops is None or len(options.ops) != 1:
+        raise UsageError(f"say what {name} holds: one --op of softmax, log-softmax, nll, ce")
+    if options.formulations is not None:
+        raise UsageError("a candidate is judged as it is; leave out --formulation")
+    check_ops(options.ops, source, options)
+    return quantity_of(options.ops[0])
+
+
+def _rows(source: Source) -> int:
+    return max(1, BLOCK_ELEMENTS // source.classes)
 
 
 def _ops(source: Source, options: Options) -> tuple[str, ...]:
-    """Return every op that the input allows, but log(softmax), which nobody checks for passing."""
+    """Return every op that the input allows, but log(softmax), which nobody wants to pass."""
     return tuple(op for op in default_ops(source, options) if op != "log-of-softmax")
 
 
-def _subjects(source: Source) -> set[About]:
-    subjects: set[About] = {"input", "computation"}
+def _about(request: Request, source: Source, subjects: set[About]) -> tuple[Rule, ...]:
+    """Return the selected rules that have something to look at."""
+    there: set[About] = {"input", *subjects}
     if source.label_kind is not None:
-        subjects.add("labels")
-    return subjects
-
-
-def _about(rules: Sequence[Rule], subjects: set[About]) -> tuple[Rule, ...]:
-    """Return the rules that have something to look at."""
-    left = tuple(rule for rule in rules if subjects & set(rule.about))
+        there.add("labels")
+    rules = selected(request.select, request.ignore)
+    left = tuple(rule for rule in rules if there & set(rule.about))
     if not left:
         names = ", ".join(rule.code for rule in rules)
         raise UsageError(
-            f"nothing to look at for {names}: such rules need labels, a --candidate or a --baseline"
+            f"no rule is left to look for: {names} need what is not there: labels and an op that "
+            "is a loss, a --candidate, or a --baseline"
         )
     return left
 
 
+def _with_rule(error: LabelError) -> LabelError:
+    return LabelError(f"{error} (LAB101)")
+
+
+def _row_count(source: Source) -> int | None:
+    return None if source.shape is None else prod(source.shape) // source.classes
+
+
+def _check_counted(source: Source, rows: int, counted: int) -> None:
+    """Refuse to answer where nothing was looked at."""
+    names = ", ".join("<stdin>" if path == "-" else path for path in source.paths)
+    if not rows:
+        raise InputError(f"{names}: no rows; there is nothing to look at")
+    if source.label_kind is not None and not counted:
+        raise InputError(
+            f"{names}: every row has the ignored label, so that no loss was looked at (LAB102); "
+            "mend the labels or --ignore-index, or check without labels"
+        )
+
+
 @dataclass(slots=True)
 class _Totals:
-    """Adds outcomes up, in row order."""
+    """Adds the outcomes of computations up, in row order."""
 
     plan: Plan
     cases: list[Measured]
@@ -144,7 +202,7 @@ class _Totals:
     @classmethod
     def of(cls, plan_: Plan) -> _Totals:
         names = plan_.cases
-        losses = {i: ReducedLoss.of(name) for i, name in enumerate(names) if _is_loss(name)}
+        losses = {i: ReducedLoss.of(n) for i, n in enumerate(names) if n.quantity in LOSSES}
         return cls(plan_, [Measured() for _ in names], losses)
 
     def add(self, outcome: BlockOutcome) -> None:
@@ -157,176 +215,93 @@ class _Totals:
             if rows is not None:
                 self.losses[index] = self.losses[index].fold(rows)
 
-    def rows_of(self, source: Source) -> int:
-        assert source.shape is not None  # noqa: S101  (asked by the caller)
-        total = 1
-        for axis, length in enumerate(source.shape):
-            total *= 1 if axis == source.axis else length
-        return total
-
-    def check_counted(self, source: Source) -> None:
-        """Refuse to answer where nothing was looked at."""
-        names = ", ".join("<stdin>" if path == "-" else path for path in source.paths)
-        if not self.rows:
-            raise InputError(f"{names}: no rows; there is nothing to look at")
-        if source.label_kind is not None and not self.counted:
-            raise InputError(
-                f"{names}: every row has the ignored label, so that no loss was looked at "
-                "(LAB102); mend the labels or --ignore-index, or check without labels"
-            )
-
-    def report(
-        self, source: Source, options: Options, request: Request, rules: tuple[Rule, ...]
-    ) -> CheckReport:
-        codes = frozenset(rule.code for rule in rules)
-        of_input = self.facts.findings + doubled(self.facts.likeness, source.classes, codes)
-        of_cases = [measured.findings for measured in self.cases]
+    def outcome(self, options: Options, codes: frozenset[str]) -> Outcome:
+        cases = list(self.cases)
         for index, loss in self.losses.items():
-            of_cases[index] += loss.findings(options.reduction, codes)
-        results = tuple(
-            _rule_result(rule, of_input, of_cases, self.cases, request.budget) for rule in rules
+            findings = cases[index].findings + loss.findings(options.reduction, codes)
+            cases[index] = replace(cases[index], findings=findings)
+        return Outcome(
+            facts=self.facts,
+            subjects=tuple(
+                Subject("computation", name, measured)
+                for name, measured in zip(self.plan.cases, cases, strict=True)
+            ),
+            ops=self.plan.ops,
+            formulations=self.plan.formulations,
+            formats=self.plan.formats,
+            arithmetics=tuple(model.name for model in self.plan.models),
         )
-        if not any(case.judged for case in self.cases) and not any(r.failed for r in results):
+
+
+def _paired(source: Source, candidate: Given, baseline: Given | None) -> Iterator[GivenBlock]:
+    """Yield blocks of logits with the results that belong to them."""
+    for block in source.blocks(_rows(source)):
+        mine = candidate.take(block)
+        target = candidate.format
+        assert target is not None  # noqa: S101  (results have been taken)
+        theirs = None if baseline is None else baseline.take(block)
+        yield GivenBlock(block, candidate.logits(block), target, mine, theirs)
+
+
+@dataclass(slots=True)
+class _GivenTotals:
+    """Adds the outcomes of judging somebody else's results up."""
+
+    rows: int = 0
+    counted: int = 0
+    facts: InputFacts = field(default_factory=InputFacts)
+    candidate: Measured = field(default_factory=Measured)
+    baseline: Measured = field(default_factory=Measured)
+    exact: ExactLoss | None = None
+
+    def add(self, outcome: GivenOutcome) -> None:
+        self.rows += outcome.rows
+        self.counted += outcome.counted
+        self.facts += outcome.facts
+        self.candidate += outcome.candidate
+        self.baseline += outcome.baseline
+        if outcome.exact is not None:
+            self.exact = outcome.exact if self.exact is None else self.exact + outcome.exact
+
+    def outcome(
+        self,
+        source: Source,
+        candidate: Given,
+        baseline: Given | None,
+        task: Task,
+        request: Request,
+        codes: frozenset[str],
+    ) -> Outcome:
+        target = candidate.format
+        assert target is not None  # noqa: S101  (results have been taken)
+        name = case_name(task.quantity, target)
+        mine, theirs = self.candidate, self.baseline
+        if candidate.reduced:
+            mine = self._reduced(candidate, name, task)
+        if baseline is not None and baseline.reduced:
+            theirs = self._reduced(baseline, name, task)
+        info = candidate.finish(source)
+        kept = {code: part for code, part in mine.findings.by_code.items() if code in codes}
+        kept.pop("BSL101", None)
+        subjects = [Subject("candidate", name, replace(mine, findings=Findings(kept)))]
+        if baseline is not None:
+            found = compared_with_baseline(mine, theirs, request.factor, codes)
+            subjects.append(Subject("baseline", name, replace(theirs, findings=found)))
+        return Outcome(
+            facts=self.facts,
+            subjects=tuple(subjects),
+            ops=(task.quantity,),
+            formulations=(),
+            formats=(target,),
+            arithmetics=(),
+            candidate=info,
+            baseline=None if baseline is None else baseline.finish(source),
+        )
+
+    def _reduced(self, given: Given, name: CaseName, task: Task) -> Measured:
+        assert self.exact is not None  # noqa: S101  (some row counted)
+        if task.options.reduction == "none":
             raise InputError(
-                f"{', '.join(source.paths)}: no element could be judged: every row holds nan or "
-                "+inf, or nothing but -inf"
+                f"{given.name}: holds a single loss, but --reduction none has one for each row"
             )
-        names = self.plan.cases
-        cases = tuple(
-            _checked("computation", name, case)
-            for name, case in zip(names, self.cases, strict=True)
-        )
-        findings = _listed(rules, of_input, list(zip(names, of_cases, strict=True)))
-        info = input_info(source)
-        settings = _settings(self.plan, options, request, info, rules)
-        warnings = tuple(dict.fromkeys(self._warnings(request.tolerance)))
-        return CheckReport(
-            info,
-            settings,
-            None,
-            None,
-            cases,
-            results,
-            findings,
-            warnings,
-            (),
-            verdict(results, cases),
-        )
-
-    def _warnings(self, tolerance: Tolerance) -> Iterator[str]:
-        for name, case in zip(self.plan.cases, self.cases, strict=True):
-            yield from tolerance.warnings(case.seen, find_format(name.dtype))
-
-
-def _is_loss(name: CaseName) -> bool:
-    return name.quantity in LOSSES
-
-
-def _rule_result(
-    rule: Rule,
-    of_input: Findings,
-    of_cases: Sequence[Findings],
-    cases: Sequence[Measured],
-    budget: Budget,
-) -> RuleResult:
-    """Add up one rule; it fails where any computation has more of it than the budget covers."""
-    elements = rows = allowed = 0
-    failed = False
-    judged = [0, *(case.judged for case in cases)]
-    for findings, of_elements in zip([of_input, *of_cases], judged, strict=True):
-        found = findings.by_code.get(rule.code)
-        if found is None:
-            continue
-        covered = budget.allows(of_elements) if rule.budgeted else 0
-        elements += found.elements
-        rows = max(rows, found.rows)
-        allowed = max(allowed, covered)
-        failed |= found.elements > covered
-    return RuleResult(rule.code, rule.name, rule.summary, elements, rows, allowed, failed)
-
-
-def _checked(subject: str, name: CaseName, case: Measured) -> CheckedCase:
-    return CheckedCase(
-        subject,
-        name,
-        case.rows,
-        case.elements,
-        case.judged,
-        case.correctly_rounded,
-        case.beyond,
-        case.largest_ulp,
-        case.finite.absolute,
-        case.finite.relative,
-    )
-
-
-def _listed(
-    rules: Sequence[Rule], of_input: Findings, of_cases: Sequence[tuple[CaseName, Findings]]
-) -> tuple[CheckFinding, ...]:
-    """List the worst places of every rule; one that several computations share is one entry."""
-    merged: dict[_Key, CheckFinding] = {}
-    severity: dict[_Key, float] = {}
-    for name, findings in [(None, of_input), *of_cases]:
-        for rule in rules:
-            found = findings.by_code.get(rule.code)
-            for place in () if found is None else found.worst:
-                key = (rule.code, place.row, place.column, place.message)
-                names = () if name is None else (name,)
-                if key in merged:
-                    merged[key] = replace(merged[key], cases=(*merged[key].cases, *names))
-                    continue
-                severity[key] = place.severity
-                merged[key] = CheckFinding(
-                    rule.code,
-                    rule.name,
-                    place.row,
-                    place.column,
-                    place.message,
-                    place.got,
-                    place.exact,
-                    place.ulp,
-                    names,
-                )
-    order = {rule.code: index for index, rule in enumerate(RULES)}
-
-    def worst_first(item: tuple[_Key, CheckFinding]) -> tuple[int, float, int, int]:
-        key, found = item
-        row = -1 if found.row is None else found.row
-        column = -1 if found.column is None else found.column
-        return order[found.code], -severity[key], row, column
-
-    return tuple(found for _, found in sorted(merged.items(), key=worst_first))
-
-
-def input_info(source: Source) -> InputInfo:
-    """Say what was read, all of which it has been."""
-    assert source.shape is not None  # noqa: S101  (every row has been read)
-    labels = None
-    if source.label_kind is not None:
-        labels = LabelsInfo(tuple(source.label_paths), source.label_kind)
-    return InputInfo(tuple(source.paths), source.shape, source.stored_dtype, labels, source.axis)
-
-
-def _settings(
-    plan_: Plan, options: Options, request: Request, info: InputInfo, rules: Sequence[Rule]
-) -> CheckSettings:
-    tolerance = request.tolerance
-    return CheckSettings(
-        ops=plan_.ops,
-        formulations=plan_.formulations,
-        dtypes=tuple(target.name for target in plan_.formats),
-        arithmetics=tuple(model.name for model in plan_.models),
-        axis=info.axis,
-        reduction=options.reduction,
-        ignore_index=options.ignore_index,
-        label_smoothing=options.label_smoothing,
-        weights=options.weights_name,
-        max_ulp=tolerance.max_ulp,
-        max_abs=tolerance.max_abs,
-        max_rel=tolerance.max_rel,
-        budget=request.budget.text,
-        headroom=request.headroom,
-        factor=None,
-        rules=tuple(rule.code for rule in rules),
-        top=options.top,
-    )
+        return judge_reduced(given.value(), self.exact, name, task)

@@ -10,7 +10,7 @@ from softmax_tool.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-About = Literal["input", "labels", "computation", "candidate", "baseline"]
+About = Literal["input", "labels", "computation", "losses", "candidate", "baseline"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +333,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "LSS101",
         "non-finite-loss",
-        ("labels",),
+        ("losses",),
         "the loss is nan or infinite",
         "The reduced loss is not finite, and no masked label or nan row makes it so: a row "
         "overflowed, or the sum over the rows did.",
@@ -344,7 +344,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "LSS102",
         "stalled-loss",
-        ("labels",),
+        ("losses",),
         "adding up the losses of rows stalls",
         "The rows are fine, their running sum is not: it is so large that further rows hardly "
         "change it.",
@@ -360,7 +360,7 @@ RULES: tuple[Rule, ...] = (
         "The prediction changed: no class with the largest result is one with the largest exact "
         "value.",
         "Take the argmax of the logits, or a formulation that keeps their order.",
-        r"printf '0,1\n' > x.csv; printf '0.7310585975646973,0.2689414322376251\n' > p.csv; "
+        r"printf '1,2\n' > x.csv; printf '0.7310585975646973,0.2689414322376251\n' > p.csv; "
         "softmax-tool check x.csv --candidate p.csv --op softmax --dtype single --select RNK "
         "--format concise",
     ),
@@ -419,7 +419,7 @@ RULES: tuple[Rule, ...] = (
         "The largest error of the candidate is more than `--factor` (2) times that of the "
         "baseline, both against the exact values, in ULP; half an ULP is always granted.",
         "Look at the listed elements, where the candidate is worst.",
-        r"printf '0,1\n' > x.csv; printf '0.26894143,0.73105857\n' > b.csv; "
+        r"printf '1,2\n' > x.csv; printf '0.26894143,0.73105857\n' > b.csv; "
         r"printf '0.26894155,0.73105857\n' > p.csv; softmax-tool check x.csv --candidate p.csv "
         "--baseline b.csv --op softmax --dtype single --max-abs 1e-6 --format concise",
     ),
@@ -431,7 +431,7 @@ RULES: tuple[Rule, ...] = (
         "The baseline itself is beyond the tolerance, or not finite, so that being as good as it "
         "says nothing.",
         "Compare with a baseline that is right; `softmax-tool compute -o` writes one.",
-        r"printf '0,1\n' > x.csv; printf '0.3,0.7\n' > b.csv; "
+        r"printf '1,2\n' > x.csv; printf '0.3,0.7\n' > b.csv; "
         r"printf '0.26894143,0.73105857\n' > p.csv; softmax-tool check x.csv --candidate p.csv "
         "--baseline b.csv --op softmax --dtype single --format concise",
     ),

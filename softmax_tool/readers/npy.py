@@ -56,8 +56,8 @@ class Numbers:
     given: np.dtype[Any]
 
 
-def read_header(origin: Origin) -> Header:
-    """Read and check the header of an NPY file.
+def read_header(origin: Origin, *, single: bool = False) -> Header:
+    """Read and check the header of an NPY file; a `single` number may do for an array.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def read_header(origin: Origin) -> Header:
         )
     if any(length < 0 for length in shape):
         raise InputError(f"{name}: the header says shape {_shown(shape)}: no length is negative")
-    if not shape:
+    if not shape and not single:
         raise InputError(f"{name}: holds a single number, not rows of classes")
     if 0 in shape:
         raise InputError(f"{name}: shape {_shown(shape)} holds no elements; nothing to look at")

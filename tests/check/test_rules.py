@@ -30,7 +30,7 @@ def shell(command: str, place: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("code", [r.code for r in RULES if "--candidate" not in r.example])
+@pytest.mark.parametrize("code", [r.code for r in RULES])
 def test_the_example_triggers_the_rule_and_no_other(code: str, tmp_path: Path) -> None:
     example = BY_CODE[code].example
     if BY_CODE[code].is_error:

@@ -1,0 +1,285 @@
+"""Results of somebody else, handed out in step with the blocks of the logits they belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from softmax_tool.check.report import ResultsInfo
+from softmax_tool.errors import InputError, UsageError
+from softmax_tool.formats import FORMATS, find_format
+from softmax_tool.formulations import LOSSES
+from softmax_tool.readers import open_column, open_logits
+from softmax_tool.renderers.display import number, shape, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.formats import FloatFormat
+    from softmax_tool.readers import Block, Source
+
+    Array = NDArray[Any]
+
+TEXT = "text"
+
+
+class Given(Protocol):
+    """Results that come with the logits, block by block."""
+
+    @property
+    def name(self) -> str:
+        """What messages call them."""
+
+    @property
+    def format(self) -> FloatFormat | None:
+        """The format they are in; None where that shows only in the first block."""
+
+    @property
+    def reduced(self) -> bool:
+        """Whether they are a single loss, and not one for each row."""
+
+    def take(self, block: Block) -> Array:
+        """Return the results of a block, (rows, classes), or (rows, 1) of a loss.
+
+        None of a reduced loss.
+        """
+
+    def logits(self, block: Block) -> Array:
+        """Return the logits that the results of a block are of."""
+
+    def value(self) -> float:
+        """Return the single loss."""
+
+    def finish(self, source: Source) -> ResultsInfo:
+        """Say what they were, all rows of the logits having been read.
+
+        Raises
+        ------
+        InputError
+            If there are more of them than rows.
+        """
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows that come in blocks of any size, handed out in portions of a given size."""
+
+    blocks: Iterator[Array]
+    taken: int = 0
+    rest: Array | None = None
+
+    def take(self, count: int) -> Array:
+        """Return the next rows, fewer only at the end."""
+        parts: list[Array] = []
+        missing = count
+        while missing:
+            part = self.rest if self.rest is not None else next(self.blocks, None)
+            if part is None:
+                break
+            parts.append(part[:missing])
+            self.rest = part[missing:] if len(part) > missing else None
+            missing -= len(parts[-1])
+        self.taken += count - missing
+        return np.concatenate(parts) if parts else np.empty((0, 0))
+
+    def left(self) -> int:
+        """Count what was not handed out."""
+        rest = 0 if self.rest is None else len(self.rest)
+        return rest + sum(len(part) for part in self.blocks)
+
+
+@dataclass(slots=True)
+class FileResults:
+    """Results in a file."""
+
+    name: str
+    stored_dtype: str
+    shape: tuple[int, ...] | None  # None until the lines of a text file are counted
+    classes: int
+    format: FloatFormat
+    reduced: bool
+    logits_format: FloatFormat | None
+    rows: Rows = field(repr=False)
+
+    def take(self, block: Block) -> Array:
+        """Return the results of a block."""
+        if self.reduced:
+            return np.empty((0, 1))
+        start, wanted = self.rows.taken, len(block.logits)
+        got = self.rows.take(wanted)
+        if len(got) < wanted:
+            raise InputError(
+                f"{self.name}: holds {self.rows.taken} rows of results, but the logits have more"
+            )
+        return in_format(got, self.format, self.name, self.stored_dtype, start)
+
+    def logits(self, block: Block) -> Array:
+        """Return the logits that the results of a block are of."""
+        return (self.logits_format or self.format).round(block.logits)
+
+    def value(self) -> float:
+        """Return the single loss."""
+        got = in_format(self.rows.take(1), self.format, self.name, self.stored_dtype, 0)
+        return float(got[0, 0])
+
+    def finish(self, source: Source) -> ResultsInfo:
+        """Say what they were."""
+        left = self.rows.left()
+        if left and not self.reduced:
+            total = self.rows.taken + left
+            raise InputError(
+                f"{self.name}: holds {total} rows of results, but the logits have {self.rows.taken}"
+            )
+        shown = self.shape
+        if shown is None:
+            assert source.shape is not None  # noqa: S101  (every row has been read)
+            shown = (self.rows.taken, *([self.classes] if self.classes > 1 else []))
+        return ResultsInfo(self.name, shown, self.stored_dtype)
+
+
+def in_format(
+    values: Array, target: FloatFormat, name: str, stored_dtype: str, start: int
+) -> Array:
+    """Return values in the carrier of a format, which has to hold them; text is rounded once.
+
+    Raises
+    ------
+    InputError
+        For a value that the format does not have.
+    """
+    rounded = target.round(values)
+    if stored_dtype in (TEXT, target.name):
+        return rounded
+    with np.errstate(invalid="ignore"):
+        foreign = (rounded != values) & ~np.isnan(values)
+    if foreign.any():
+        row, column = (int(place[0]) for place in np.nonzero(foreign))
+        value = float(values[row, column])
+        raise InputError(
+            f"{visible(name)}: row {start + row}, column {column}: {number(value, 17)} is no "
+            f"{target.name}, so these are not results in {target.name}; they are stored as "
+            f"{stored_dtype}: use --dtype {stored_dtype}"
+        )
+    return rounded
+
+
+def open_results(
+    path: str,
+    source: Source,
+    quantity: str,
+    *,
+    dtype: str | None = None,
+    dtype_of_text: str | None = None,
+    logits_format: FloatFormat | None = None,
+    header: str = "auto",
+    key: str | None = None,
+    input_dtype: str | None = None,
+) -> FileResults:
+    """Open a file of results: a shape that fits the logits, or the labels for a loss.
+
+    `dtype` says which format they are in, whatever they are stored in; `dtype_of_text` only where
+    a text file does not.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or does not fit the logits.
+    UsageError
+        Its format is not known: text does not say it.
+    """
+    named = dtype, dtype_of_text
+    if quantity in LOSSES:
+        return _open_losses(path, source, named, logits_format, key=key, header=header)
+    rank = None if source.shape is None else len(source.shape)
+    opened = open_logits([path], axis=-1, header=header, key=key, input_dtype=input_dtype)
+    if opened.shape is not None and (rank or 2) == len(opened.shape):
+        # The same layout as the logits': opened again, with the class axis where theirs is.
+        axis = source.axis
+        opened = open_logits([path], axis=axis, header=header, key=key, input_dtype=input_dtype)
+    elif opened.shape is None and source.axis == 0 and rank == 2:
+        opened = open_logits([path], axis=0, header=header)
+    _check_shape(path, opened, source, quantity)
+    found = _format_of(path, opened.stored_dtype, named)
+    rows = max(1, (1 << 17) // opened.classes)
+    blocks = (block.logits for block in opened.blocks(rows))
+    return FileResults(
+        path,
+        opened.stored_dtype,
+        opened.shape,
+        opened.classes,
+        found,
+        reduced=False,
+        logits_format=logits_format,
+        rows=Rows(blocks),
+    )
+
+
+def _open_losses(
+    path: str,
+    source: Source,
+    named: tuple[str | None, str | None],
+    logits_format: FloatFormat | None,
+    *,
+    key: str | None,
+    header: str,
+) -> FileResults:
+    column = open_column(path, key=key, header=header)
+    found = _format_of(path, column.stored_dtype, named)
+    lengths = source.shape
+    others = None
+    if lengths is not None:
+        others = tuple(n for axis, n in enumerate(lengths) if axis != source.axis)
+    reduced = column.shape == ()
+    if column.shape is not None and not reduced and others is not None:
+        count = int(np.prod(others, dtype=object))
+        if column.shape not in {others, (count,), (count, 1), (1, count)}:
+            raise InputError(
+                f"{visible(path)}: losses of shape {shape(column.shape)} do not fit logits of "
+                f"shape {shape(lengths or ())}: one for each row has shape {shape(others)}, a "
+                "reduced one is a single number"
+            )
+    return FileResults(
+        path,
+        column.stored_dtype,
+        column.shape,
+        1,
+        found,
+        reduced=reduced,
+        logits_format=logits_format,
+        rows=Rows(column.blocks(1 << 16)),
+    )
+
+
+def _check_shape(path: str, opened: Source, source: Source, quantity: str) -> None:
+    theirs, ours = opened.shape, source.shape
+    fits = opened.classes == source.classes
+    if theirs is not None and ours is not None:
+        rows = int(np.prod(ours, dtype=object)) // source.classes
+        fits &= theirs in {ours, (rows, source.classes)}
+    if not fits:
+        their_shape = shape(theirs) if theirs is not None else f"rows × {opened.classes}"
+        our_shape = shape(ours) if ours is not None else f"rows × {source.classes}"
+        raise InputError(
+            f"{visible(path)}: results of shape {their_shape} do not fit logits of shape "
+            f"{our_shape}; a {quantity} has the shape of its logits, or is rows × classes"
+        )
+
+
+def _format_of(path: str, stored_dtype: str, named: tuple[str | None, str | None]) -> FloatFormat:
+    dtype, dtype_of_text = named
+    if dtype is None and stored_dtype == TEXT:
+        dtype = dtype_of_text
+    if dtype is not None:
+        return find_format(dtype)
+    if stored_dtype in FORMATS:
+        return FORMATS[stored_dtype]
+    if stored_dtype == TEXT:
+        raise UsageError(
+            f"{visible(path)}: text does not say in which dtype these results were computed; name "
+            "it with --dtype"
+        )
+    raise InputError(f"{visible(path)}: holds {stored_dtype}; results are floating-point numbers")

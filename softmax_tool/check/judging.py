@@ -1,0 +1,206 @@
+"""The work on one block of results that somebody else computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool.arithmetic.reduction import ExactReduction
+from softmax_tool.check.blocks import Judge, kept_rows
+from softmax_tool.check.candidates import examine_candidate
+from softmax_tool.check.careful import careful_bound, sum_constant
+from softmax_tool.check.found import Findings, Found, Place
+from softmax_tool.check.inputs import InputFacts, examine_input
+from softmax_tool.check.losses import LossRows
+from softmax_tool.check.measured import Largest, Measured
+from softmax_tool.check.tolerance import Seen, relative
+from softmax_tool.exact import Exact
+from softmax_tool.exact_sum import ExactSum
+from softmax_tool.formats import FLOAT64
+from softmax_tool.formulations import LOSSES
+from softmax_tool.renderers.display import number, ulp
+from softmax_tool.report import CaseName
+from softmax_tool.ulp import Ruler
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.check.tolerance import Tolerance
+    from softmax_tool.formats import FloatFormat
+    from softmax_tool.plan import Options
+    from softmax_tool.readers import Block
+
+    Array = NDArray[Any]
+
+GIVEN_RULES = frozenset({"ACC101", "NAN101", "BSL101"})
+"""What is always looked for in results: by these a baseline is found to be bad, and outdone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be done on every block."""
+
+    quantity: str
+    options: Options
+    tolerance: Tolerance
+    rules: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBlock:
+    """A block of logits with results that were computed from them.
+
+    `logits` are those that the results are of, rounded as they were for them.
+    """
+
+    block: Block
+    logits: Array
+    target: FloatFormat
+    candidate: Array
+    baseline: Array | None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenOutcome:
+    """All that one block adds to the report; `exact` is there where a reduced loss is judged."""
+
+    rows: int
+    counted: int
+    facts: InputFacts
+    candidate: Measured
+    baseline: Measured
+    exact: ExactLoss | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExactLoss:
+    """The exact reduced loss on its way, and what a careful one may be off."""
+
+    target: FloatFormat
+    losses: ExactReduction = field(default_factory=lambda: ExactReduction(FLOAT64))
+    bounds: ExactSum = ExactSum()
+
+    def __add__(self, other: ExactLoss) -> ExactLoss:
+        mine, more = self.losses, other.losses
+        added = ExactReduction(
+            FLOAT64,
+            mine.losses + more.losses,
+            mine.divisors + more.divisors,
+            mine.rows + more.rows,
+        )
+        return ExactLoss(self.target, added, self.bounds + other.bounds)
+
+    def value(self, reduction: str) -> float:
+        """Return the exact loss."""
+        return self.losses.mean() if reduction == "mean" else self.losses.sum()
+
+    def bound(self, reduction: str) -> float:
+        """Bound what careful rows, added up carefully, are off."""
+        off = self.bounds.special()
+        if off is None:
+            off = float(self.bounds.fraction())
+        if reduction == "mean":
+            divisor = float(self.losses.divisors.fraction())
+            off = off / abs(divisor) if divisor else float("inf")
+        rows = sum_constant(self.losses.rows, self.target) if self.losses.rows else 0.0
+        return off + (rows + 3) * self.target.unit_roundoff * abs(self.value(reduction))
+
+
+def judge_block(given: GivenBlock, task: Task) -> GivenOutcome:
+    """Judge the results of one block."""
+    # Overflow and 0/0 are what this is about. A thread does not inherit the setting.
+    with np.errstate(all="ignore"):
+        return _judge_block(given, task)
+
+
+def _judge_block(given: GivenBlock, task: Task) -> GivenOutcome:
+    block, options = given.block, task.options
+    kept = kept_rows(block, options)
+    rounded = np.array_equal(given.logits, given.target.round(block.logits), equal_nan=True)
+    formats = [given.target] if rounded else []
+    facts = examine_input(block, kept, formats, task.rules, options.top)
+    is_loss = task.quantity in LOSSES
+    rows = np.flatnonzero(kept) if is_loss else np.arange(len(kept))
+    judge_ = Judge.of(block, rows, given.target, options, given.logits)
+    measured = [_measured(got, rows, judge_, task) for got in (given.candidate, given.baseline)]
+    exact = None
+    if is_loss and not len(given.candidate):
+        exact = _exact_loss(judge_, task.quantity)
+    counted = int(np.count_nonzero(kept))
+    return GivenOutcome(len(kept), counted, facts, measured[0], measured[1], exact)
+
+
+def _measured(got: Array | None, rows: NDArray[np.intp], judge_: Judge, task: Task) -> Measured:
+    if got is None or not len(got) or not rows.size:
+        return Measured()
+    results = judge_.results(task.quantity, got[rows], None)
+    name = case_name(task.quantity, judge_.yardsticks.target)
+    return examine_candidate(
+        results, name, judge_.yardsticks, task.tolerance, task.rules, task.options.top
+    )
+
+
+def case_name(quantity: str, target: FloatFormat) -> CaseName:
+    """Name results of somebody else."""
+    return CaseName(quantity, "given", target.name, None)
+
+
+def _exact_loss(judge_: Judge, quantity: str) -> ExactLoss:
+    target, targets = judge_.yardsticks.target, judge_.rows.targets
+    assert targets is not None  # noqa: S101  (losses have targets)
+    rounded = judge_.yardsticks.ruler(quantity).rounded
+    rows = LossRows.of(judge_.results(quantity, rounded, None), targets)
+    bound = careful_bound(judge_.yardsticks, quantity)
+    losses = ExactReduction(FLOAT64).fold(rows.true, rows.divisors)
+    return ExactLoss(target, losses, ExactSum.of(bound))
+
+
+def judge_reduced(value: float, exact: ExactLoss, name: CaseName, task: Task) -> Measured:
+    """Judge a single loss."""
+    reduction = task.options.reduction
+    true, got = np.full((1, 1), exact.value(reduction)), np.full((1, 1), value)
+    values = Exact(true, None, true != 0, np.isinf(true))
+    with np.errstate(all="ignore"):
+        ruler = Ruler.of(values, exact.target)
+        errors, absolute = ruler.errors(got), np.abs(got - true)
+        limit = np.maximum(ruler.in_ulp(np.full((1, 1), exact.bound(reduction))), 1.0)
+        beyond = bool(task.tolerance.beyond(errors, absolute, true, limit)[0, 0])
+    right = value == ruler.rounded[0, 0] or bool(np.isnan(value) and np.isnan(true[0, 0]))
+    error = float(errors[0, 0])
+    text = (
+        f"{reduction} of {name.dtype} {name.quantity} is {number(value)}, exactly "
+        f"{number(float(true[0, 0]))}, {ulp(error)} ULP off"
+    )
+    place = Place(error, None, None, text, value, float(true[0, 0]), error)
+    wrong = {
+        "ACC101": beyond and not right and isfinite(value),
+        "NAN101": not isfinite(value) and isfinite(ruler.rounded[0, 0]),
+        "RNG101": value < 0 <= true[0, 0],
+        "BSL101": error > 0.5,
+    }
+    found = {
+        code: Found(1, 1, 1, (place,)) for code, hit in wrong.items() if hit and code in task.rules
+    }
+    finite = Largest()
+    if isfinite(absolute[0, 0]):
+        ratio = float(relative(absolute, true)[0, 0])
+        finite = Largest(error, float(absolute[0, 0]), ratio)
+    seen = Seen()
+    if isfinite(true[0, 0]):
+        in_ulp = float(ruler.in_ulp(np.abs(true))[0, 0])
+        seen = Seen(abs(float(true[0, 0])), in_ulp)
+    return Measured(
+        rows=1,
+        elements=1,
+        judged=1,
+        correctly_rounded=int(right),
+        beyond=int(wrong["ACC101"]),
+        largest_ulp=error,
+        finite=finite,
+        wrong=Largest() if right else finite,
+        seen=seen,
+        findings=Findings(found),
+    )

@@ -1,0 +1,38 @@
+"""The tightest tolerance that would pass, as options of the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from softmax_tool.check.measured import Largest
+from softmax_tool.check.rules import BY_CODE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from softmax_tool.check.measured import Measured
+    from softmax_tool.check.report import RuleResult
+
+
+def suggestions(rules: Sequence[RuleResult], subjects: Sequence[Measured]) -> tuple[str, ...]:
+    """Return options each of which alone would pass, or say that no tolerance would.
+
+    Each is the largest error there is: one notch tighter, and that element fails.
+    """
+    return tuple(_suggestions(rules, subjects))
+
+
+def _suggestions(rules: Sequence[RuleResult], subjects: Sequence[Measured]) -> Iterator[str]:
+    others = [rule for rule in rules if rule.failed and not BY_CODE[rule.code].budgeted]
+    if others:
+        listed = ", ".join(f"{rule.code} {rule.name}" for rule in others)
+        yield f"no tolerance passes: it has no say in {listed}"
+        return
+    worst = sum((measured.wrong for measured in subjects), Largest())
+    for option, largest in (
+        ("--max-ulp", worst.ulp),
+        ("--max-abs", worst.absolute),
+        ("--max-rel", worst.relative),
+    ):
+        if largest is None or largest < float("inf"):
+            yield f"{option} {largest or 0.0!r}"
