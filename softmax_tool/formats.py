@@ -131,7 +131,9 @@ class FloatFormat:
         with np.errstate(all="ignore"):
             rounded = values + power
             rounded -= power
-        np.copysign(rounded, values, out=rounded)
+        # The sign of what became 0; every other sign is there already.
+        signs = bits & np.array(-1, bits.dtype) << (8 * values.itemsize - 1)
+        np.bitwise_or(rounded.view(bits.dtype), signs, out=rounded.view(bits.dtype))
         beyond = np.abs(rounded, out=power) > self.max_finite
         if beyond.any():
             rounded[beyond] = np.copysign(np.inf, values[beyond]) if self.has_inf else np.nan

@@ -116,7 +116,7 @@ def _bound_ratio(
 
 
 def _count_kinds(judged: Judged) -> tuple[tuple[int, int, int, int], ...]:
-    counts = []
+    counts, roots = [], _Roots.of(judged)
     for code in range(len(KINDS)):
         here = judged.kind == code
         elements = int(np.count_nonzero(here))
@@ -125,21 +125,54 @@ def _count_kinds(judged: Judged) -> tuple[tuple[int, int, int, int], ...]:
             continue
         unavoidable = int(np.count_nonzero(here & judged.unavoidable))
         rows = int(np.count_nonzero(here.any(axis=1)))
-        counts.append((elements, rows, _roots(judged, here), unavoidable))
+        count = 0 if roots is None else roots.count(here & ~judged.unavoidable)
+        counts.append((elements, rows, count, unavoidable))
     return tuple(counts)
 
 
-def _roots(judged: Judged, here: Mask) -> int:
-    """Count the distinct first events that avoidable elements of one kind go back to."""
-    traced = judged.traced
-    if traced is None:
-        return 0
-    rows, columns = np.nonzero(here & ~judged.unavoidable)
-    place = traced.place[rows]
-    numbers = len(traced.tracing.tape) * traced.tracing.stride
-    seen = np.zeros((len(traced.event), numbers), bool)
-    seen[place, traced.event[place, columns]] = True
-    return int(np.count_nonzero(seen))
+@dataclass(frozen=True, slots=True)
+class _Roots:
+    """The first events that elements go back to, of the rows that were traced."""
+
+    rows: NDArray[np.intp]
+    event: NDArray[np.int64]
+    stride: int
+    own: Mask | None  # where an event is in the element's own column; None: each has its own
+
+    @classmethod
+    def of(cls, judged: Judged) -> _Roots | None:
+        """Return None where nothing was traced."""
+        traced = judged.traced
+        if traced is None:
+            return None
+        rows, event, stride = np.flatnonzero(traced.place >= 0), traced.event, traced.tracing.stride
+        own = None
+        if event.shape[1] > 1:
+            own = event % stride == np.arange(1, event.shape[1] + 1)
+        return cls(rows, event, stride, own)
+
+    def count(self, among: Mask) -> int:
+        """Count the distinct events of some elements of all rows."""
+        among = among[self.rows]
+        if self.own is None:
+            return int(np.count_nonzero(among))
+        alone = among & self.own
+        rows, columns = np.nonzero(among & ~self.own)
+        pairs = _distinct(rows, self.event[rows, columns])
+        known = sum(
+            alone[row, number % self.stride - 1]
+            and self.event[row, number % self.stride - 1] == number
+            for row, number in pairs
+            if number % self.stride
+        )
+        return int(np.count_nonzero(alone)) + len(pairs) - int(known)
+
+
+def _distinct(rows: NDArray[np.intp], numbers: NDArray[np.int64]) -> set[tuple[int, int]]:
+    """Return the distinct pairs; neighbours are often alike, and cheaply told."""
+    changes = np.ones(len(rows), bool)
+    changes[1:] = (rows[1:] != rows[:-1]) | (numbers[1:] != numbers[:-1])
+    return set(zip(rows[changes].tolist(), numbers[changes].tolist(), strict=True))
 
 
 def _rank_changes(got: Array, judged: Judged, invalid: Mask) -> int:

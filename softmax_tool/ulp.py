@@ -94,6 +94,8 @@ class Ruler:
         equals +0. What is not 0 never becomes 0 by underflow.
         """
         g, y = got.astype(np.float64), self.exact.hi
+        if self.outside is None and self.target.precision < 53 and got_lo is None:
+            return self._errors_inside(g)
         with np.errstate(all="ignore"):
             errors = self.in_ulp(g - y)
             if got_lo is not None:
@@ -112,6 +114,20 @@ class Ruler:
                 self.exact.infinite[special],
                 self.target,
             )
+        if self.vanished is not None:
+            errors[self.vanished & (errors == 0) & (g == 0)] = _TINIEST
+        return errors
+
+    def _errors_inside(self, g: Array) -> Array:
+        """Return errors where every true value is below the largest, in less time."""
+        top = np.ldexp(1.0, self.target.emax + 1)
+        with np.errstate(all="ignore"):
+            errors = np.clip(g, -top, top)
+            errors -= self.exact.hi
+            errors *= self.scale
+        np.abs(errors, out=errors)
+        if np.isnan(errors.max(initial=0.0)):
+            errors[np.isnan(errors)] = np.inf
         if self.vanished is not None:
             errors[self.vanished & (errors == 0) & (g == 0)] = _TINIEST
         return errors
