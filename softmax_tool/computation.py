@@ -47,6 +47,12 @@ class Computation:
     def sums_are_wide(self) -> bool:
         return self.model.sums_are_wide
 
+    @property
+    def least_threshold(self) -> float:
+        """The ULP error that no threshold of a silent error is below."""
+        chosen = self.yardsticks.max_ulp
+        return 1.0 if chosen is None else chosen
+
     def compute(self, xp: Arithmetic) -> Array:
         """Return results in the carrier of the format: (rows, classes), for a loss (rows, 1)."""
         got = self._computed(xp, self._operands(self.rows))

@@ -60,6 +60,10 @@ class Computation(Protocol):
     def sums_are_wide(self) -> bool:
         """Whether its arithmetic cannot stall."""
 
+    @property
+    def least_threshold(self) -> float:
+        """What no such threshold is below."""
+
     def thresholds(self, rows: Array) -> Array:
         """Return the ULP error above which an element of those rows is a silent error."""
 
@@ -170,7 +174,7 @@ def _judge_wrong(
     suspicious = wrong & (tiny | ~np.isfinite(got))
     if not computation.sums_are_wide:
         suspicious |= wrong
-    far = wrong & (errors > 1)
+    far = wrong & (errors > computation.least_threshold)
     silent = np.zeros(got.shape, bool)
     rows = np.flatnonzero(far.any(axis=1))
     if rows.size:

@@ -150,21 +150,19 @@ def _suspects(hi: Array, target: FloatFormat) -> tuple[NDArray[np.intp], NDArray
 
 
 def _near_boundary(hi: Array, target: FloatFormat) -> Mask:
-    if target.precision <= 11:
-        narrow = hi.astype(np.float32)  # whose own rounding is covered by the wider interval
-        below, above = narrow * np.float32(1 - 2.0**-21), narrow * np.float32(1 + 2.0**-21)
-        return np.asarray(target.round(below) != target.round(above))
-    if target.precision != 24:
-        return np.asarray(target.round(hi * (1 - _COARSE)) != target.round(hi * (1 + _COARSE)))
-    # Of the 29 bits that float64 has more, a boundary has 100…0.
+    # Of the bits that float64 has more, a boundary between normal numbers has 100…0.
+    more = 53 - target.precision
     margin = 1 << 13
-    distance = hi.view(np.int64) + ((1 << 28) + margin)
-    distance &= (1 << 29) - 1
+    distance = hi.view(np.int64) + ((1 << (more - 1)) + margin)
+    distance &= (1 << more) - 1
     near = np.zeros(hi.shape, bool)
     if distance.min(initial=2 * margin) < 2 * margin:
         near = np.asarray(distance < 2 * margin)
     tiny = np.abs(hi) < target.smallest_normal
-    return near | (tiny & (hi != 0)) if tiny.any() else near
+    if tiny.any():
+        some = hi[tiny]
+        near[tiny] = target.round(some * (1 - _COARSE)) != target.round(some * (1 + _COARSE))
+    return near
 
 
 def round_to_odd(values: Exact) -> Array:

@@ -156,3 +156,12 @@ def test_the_online_sum_passes_over_leaves_of_masked_classes(arithmetic: str) ->
     # e**-2, 1 and e**-1 over their sum
     np.testing.assert_allclose(online[0, 2048:], [0.0900306, 0.6652410, 0.2447285], rtol=1e-5)
     assert not online[0, :2048].any()
+
+
+def test_a_threshold_below_one_is_taken_as_given() -> None:
+    rows = np.random.default_rng(3).standard_normal((50, 40)) * 3
+    found = case(
+        st.compare(rows, dtypes=["single"], max_ulp=0.75, top=2000), "log-softmax", "shifted"
+    )
+    kinds = {finding.ulp > 0.75: finding.kind for finding in found.worst}
+    assert kinds == {True: "silent-error", False: None}
