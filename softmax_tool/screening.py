@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool import sentences
+from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.minorant import Minorant
 from softmax_tool.once import once
 from softmax_tool.report import Finding
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 _SIGNIFICAND_MASK = (1 << 52) - 1
+# Rows of so few classes get all their bounds evaluated: choosing among them costs more.
+_SHORT = 64
 _LEAST_POWER = -960  # below, one over an ULP is beyond float64
 
 
@@ -127,7 +130,7 @@ class Screen:
         bounds = None
         if limit is not None and rows.size:
             bounds = _Bounds(self, limit)
-            rows = rows[np.isfinite(bounds.highest[rows, 0])]
+            rows = rows[bounds.finite[rows]]
         while rows.size:
             attempt = _Attempt(self, got, rows, bounds, listing, seen, ratio=seen.ratio)
             failed = attempt.run()
@@ -145,6 +148,20 @@ class _Bounds:
 
     screen: Screen
     limit: Limit
+
+    @once
+    def finite(self) -> Mask:
+        """Rows all of whose bounds are finite, (rows,)."""
+        if self.whole is not None:
+            return np.isfinite(row_max(self.whole)[:, 0])
+        return np.isfinite(self.highest[:, 0])
+
+    @once
+    def whole(self) -> Array | None:
+        """The bounds of all elements, where rows are short; None where they are long."""
+        if self.screen.yardsticks.rows.logits.shape[1] > _SHORT:
+            return None
+        return self._relative(self.limit.conditions)
 
     @once
     def lowest(self) -> Array:
@@ -167,10 +184,12 @@ class _Bounds:
 
     def of(self, rows: Indices, columns: Indices) -> Array:
         """Return the bounds of single elements, (some, 1)."""
-        some = self.limit.conditions.pick(rows, columns)
+        return self._relative(self.limit.conditions.pick(rows, columns))
+
+    def _relative(self, conditions: Conditions) -> Array:
         with np.errstate(all="ignore"):
-            bounds = self.limit.bound(some)
-            return bounds / some.reference.softmax.hi if self.relative else bounds
+            bounds = self.limit.bound(conditions)
+            return bounds / conditions.reference.softmax.hi if self.relative else bounds
 
     @property
     def relative(self) -> bool:
@@ -252,6 +271,10 @@ class _Attempt:
         """Evaluate the bound of the few elements that may be nearer to theirs than any so far."""
         assert self.bounds is not None  # noqa: S101  (the caller has looked)
         rows = self.rows[tile[0]]
+        if self.bounds.whole is not None:
+            ratios = measure / self.bounds.whole[rows, tile[1]]
+            self.ratio = max(self.ratio, float(ratios.max()))
+            return
         if largest <= self.ratio * float(self.bounds.lowest[rows].min()):
             return
         if not self.ratio:
@@ -280,7 +303,7 @@ class _Attempt:
         listed = _inside(numbers, listing.rows)[:, None] & _inside(columns, listing.columns)
         if not listed.all():
             errors = np.where(listed, errors, 0.0)
-        largest = errors.max(axis=1)
+        largest = row_max(errors)[:, 0]
         order = np.argsort(-largest, kind="stable")[: listing.top]
         for row in order[largest[order] > floor]:
             column = tile[1].start + int(errors[row].argmax())
@@ -368,6 +391,6 @@ def _inside(numbers: NDArray[np.integer[Any]], part: tuple[int, int]) -> Mask:
 
 def _rank_changes(got: Array, rounded: Array) -> int:
     """Count rows whose set of largest results is not that of the correctly rounded values."""
-    mine = got == got.max(axis=1, keepdims=True)
-    true = rounded == rounded.max(axis=1, keepdims=True)
-    return int(np.count_nonzero((mine != true).any(axis=1)))
+    mine, true = got == row_max(got), rounded == row_max(rounded)
+    differs = mine != true
+    return int(np.count_nonzero(differs.any(axis=1))) if differs.any() else 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.arithmetic.selection import row_max, row_min
 from softmax_tool.arithmetic.tree import LEAF, combine_leaves, leaf_sums
 from softmax_tool.exact.values import Exact, Reference, RowValues
 from softmax_tool.once import once
@@ -74,8 +75,8 @@ def reference(logits: NDArray[Any]) -> Reference:
 def _of_rows(logits: NDArray[Any]) -> tuple[RowValues, Array]:
     """Return what belongs to rows, and T, the sum of exp z over all but the first maximum."""
     rows, classes = logits.shape
-    maximum = logits.max(axis=1, keepdims=True).astype(np.float64)
-    minimum = logits.min(axis=1, keepdims=True).astype(np.float64)
+    maximum = row_max(logits).astype(np.float64)
+    minimum = row_min(logits).astype(np.float64)
     first = logits.argmax(axis=1)
     leaves = -(-classes // LEAF)
     sums, shifts = np.empty((rows, leaves)), np.empty((rows, leaves))
