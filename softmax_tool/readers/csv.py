@@ -1,12 +1,14 @@
 """CSV and TSV files: text in batches of whole lines, and the numbers of each.
 
-Plain numerals are read by `table`, what else there may be by `numpy.loadtxt`. A batch that both
-refuse is read again cell by cell, with an eye for what a message needs.
+Plain numerals are read by `table`, those of large files by processes of their own, and what else
+there may be by `numpy.loadtxt`. A batch that both refuse is read again cell by cell, with an eye
+for what a message needs.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,7 +24,7 @@ from softmax_tool.readers.shown import counted, quoted
 from softmax_tool.readers.source import InputOverflow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -30,7 +32,10 @@ if TYPE_CHECKING:
     from softmax_tool.readers.dialect import Dialect
     from softmax_tool.readers.origin import Origin
 
+    Plain = Callable[[str], NDArray[np.float64] | None]
+
 MOST_OVERFLOWS_KEPT = 100
+WORTH_PROCESSES = 16 << 20  # bytes, which take about as long as processes take to start
 
 # Lines of blanks, with or without a comment, which `loadtxt` takes for cells. Tabs may be
 # delimiters, so they are left to the closer look.
@@ -99,7 +104,7 @@ def parsed_batches(
     label_column: int | None = None,
     threads: int = 1,
 ) -> Iterator[Parsed]:
-    """Yield the rows of a text file, batch by batch, `threads` of them worked on at a time.
+    """Yield the rows of a text file, batch by batch; for a large file, as many processes help.
 
     Numbers are rounded once to the nearest float64. Finite ones beyond its range become ±inf and
     are noted in `log`, but for those in the label column, which are errors there; so is how much
@@ -110,20 +115,39 @@ def parsed_batches(
     InputError
         A row has another number of cells, a cell is empty or not a number.
     """
-    work = partial(_parsed, dialect=dialect, origin=origin, label_column=label_column)
-    with origin.open(last=True) as stream:
-        for parsed, noted in in_order(work, batches(stream, origin.name), threads):
+    with _plain(origin, dialect, threads) as (plain, at_a_time), origin.open(last=True) as stream:
+        work = partial(
+            _parsed, plain=plain, dialect=dialect, origin=origin, label_column=label_column
+        )
+        for parsed, noted in in_order(work, batches(stream, origin.name), at_a_time):
             if log is not None:
                 log.extend(noted)
             if len(parsed.values):
                 yield parsed
 
 
+@contextmanager
+def _plain(origin: Origin, dialect: Dialect, threads: int) -> Iterator[tuple[Plain, int]]:
+    """Give what reads text that holds nothing but numerals, and for how many threads."""
+    delimiter, columns = dialect.delimiter or " ", dialect.columns
+    if threads == 1 or origin.size is None or origin.size < WORTH_PROCESSES:
+        yield partial(_here, delimiter, columns), 1
+        return
+    from softmax_tool.readers.parsers import parsers  # noqa: PLC0415  # for large files only
+
+    with parsers(threads, delimiter, columns, origin.name) as found:
+        yield found.parse, threads
+
+
+def _here(delimiter: str, columns: int, text: str) -> NDArray[np.float64] | None:
+    return table(text.encode(), delimiter.encode(), columns)
+
+
 def _parsed(
-    batch: Batch, dialect: Dialect, origin: Origin, label_column: int | None
+    batch: Batch, plain: Plain, dialect: Dialect, origin: Origin, label_column: int | None
 ) -> tuple[Parsed, ReadLog]:
     body = _below_header(batch, dialect.header_line)
-    values = _fast(body.text, dialect)
+    values = _fast(body.text, dialect, plain)
     if values is None:
         values = _careful(body, dialect, origin.name)
     parsed = Parsed(values, body, dialect.delimiter)
@@ -132,13 +156,13 @@ def _parsed(
     return parsed, log
 
 
-def _fast(text: str, dialect: Dialect) -> NDArray[np.float64] | None:
-    """What `table` or `loadtxt` makes of a batch, or None where it needs a closer look."""
+def _fast(text: str, dialect: Dialect, plain: Plain) -> NDArray[np.float64] | None:
+    """What `plain` or `loadtxt` makes of a batch, or None where it needs a closer look."""
     if '"' in text:
         if not _quotes_say_nothing(text):
             return None
         text = text.replace('"', "")
-    values = table(text.encode(), (dialect.delimiter or " ").encode(), dialect.columns)
+    values = plain(text)
     if values is not None:
         return values
     if _DATA_LINE.search(text) is None:
