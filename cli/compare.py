@@ -41,6 +41,7 @@ def compare(
     header: InputOptions.Header = "auto",
     key: InputOptions.Key = None,
     input_dtype: InputOptions.InputDtype = None,
+    input_: InputOptions.Input = "logits",
     labels: InputOptions.Labels = None,
     label_column: InputOptions.LabelColumn = None,
     dtype: ComputationOptions.Dtype = None,
@@ -69,6 +70,7 @@ def compare(
     ULP of the exact value, and at which step the worst elements broke.
     """
     from softmax_tool import engine
+    from softmax_tool.declared import INPUTS
     from softmax_tool.plan import Options
 
     from .output import Messages, answer, spare_inputs
@@ -100,6 +102,7 @@ def compare(
             or weights
             or axis != -1
             or header != "auto"
+            or input_ != "logits"
         ):
             raise UsageError(
                 "labels, weights and how to read a file need a file; name LOGITS (- is stdin)"
@@ -119,10 +122,12 @@ def compare(
         top=top,
         rows=part("--rows", rows),
         columns=part("--columns", columns),
+        input=one_of("--input", input_, tuple(INPUTS)),
         weights=read_weights(weights, source),
         weights_name=weights,
     )
     with messages.progress("comparing", source) as progress:
         report = engine.compare(source, options, threads=threads, progress=progress)
     messages.overflows(source.overflows, source.overflow_count)
+    messages.doubts(report)
     how.write(report)

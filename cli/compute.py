@@ -51,6 +51,7 @@ def compute(
     header: InputOptions.Header = "auto",
     key: InputOptions.Key = None,
     input_dtype: InputOptions.InputDtype = None,
+    input_: InputOptions.Input = "logits",
     labels: InputOptions.Labels = None,
     label_column: InputOptions.LabelColumn = None,
     dtype: ComputationOptions.Dtype = None,
@@ -77,6 +78,7 @@ def compute(
     Every value that overflows, underflows or loses bits in the dtype is marked where it stands.
     """
     from softmax_tool import engine
+    from softmax_tool.declared import INPUTS
     from softmax_tool.plan import Options
     from softmax_tool.writers.arrays import check_path
 
@@ -117,6 +119,7 @@ def compute(
         top=top,
         rows=part("--rows", ":" if rows is None and how.every_row else rows),
         columns=part("--columns", columns),
+        input=one_of("--input", input_, tuple(INPUTS)),
         weights=read_weights(weights, source),
         weights_name=weights,
     )
@@ -130,4 +133,5 @@ def compute(
                 values=values if values.wanted else None,
             )
         messages.overflows(source.overflows, source.overflow_count)
+        messages.doubts(report)
         how.write(values.put_into(report))

@@ -14,6 +14,7 @@ from .options import (
     LossOptions,
     OutputOptions,
     dtypes,
+    one_of,
 )
 
 Logits = Annotated[
@@ -48,6 +49,7 @@ def inspect(
     header: InputOptions.Header = "auto",
     key: InputOptions.Key = None,
     input_dtype: InputOptions.InputDtype = None,
+    input_: InputOptions.Input = "logits",
     labels: InputOptions.Labels = None,
     label_column: InputOptions.LabelColumn = None,
     dtype: Dtype = None,
@@ -66,6 +68,7 @@ def inspect(
     With labels, also how well they agree: accuracy, mean loss, perplexity, entropy, and the rows
     of largest loss.
     """
+    from softmax_tool.declared import INPUTS
     from softmax_tool.inspection import inspecting
 
     from .output import Messages, answer, spare_inputs
@@ -93,6 +96,7 @@ def inspect(
             dtypes=dtypes(dtype),
             ignore_index=NO_LABEL if ignore_index is None else ignore_index,
             top=top,
+            declared=one_of("--input", input_, tuple(INPUTS)),
             threads=threads,
             progress=progress,
         )

@@ -59,6 +59,15 @@ class InputOptions:
             help="What raw 1- or 2-byte or unsigned numbers in the file are.",
         ),
     ]
+    Input = Annotated[
+        str,
+        typer.Option(
+            "--input",
+            metavar="logits|probs|log-probs",
+            rich_help_panel=INPUT,
+            help="What the values are; of probabilities the logarithms are taken for logits.",
+        ),
+    ]
     Labels = Annotated[
         list[str] | None,
         typer.Option(

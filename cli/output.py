@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from softmax_tool.readers.source import InputOverflow, Source
-    from softmax_tool.report import Report
+    from softmax_tool.report import CompareReport, ComputeReport, Report
 
     Advance = Callable[[int, int | None], None]
 
@@ -168,6 +168,14 @@ class Messages:
         if count > len(told):
             rest = display.plural(count - len(told), "more number is", "more numbers are")
             self.warning(f"{rest} beyond float64 and read as infinite")
+
+    def doubts(self, report: CompareReport | ComputeReport) -> None:
+        """Say where the values do not look like what they were taken for."""
+        from softmax_tool.declared import contradictions  # noqa: PLC0415  # loads NumPy
+
+        if report.looks_like is not None:
+            for sentence in contradictions(report.settings.input, report.looks_like):
+                self.warning(sentence)
 
     def _say(self, kind: str, message: str) -> None:
         if not self.quiet and sys.stderr is not None:

@@ -40,6 +40,7 @@ def compare(
     max_ulp: float | None = None,
     top: int = 10,
     threads: int | None = None,
+    input_kind: str = "logits",
 ) -> CompareReport:
     """Compare formulations of softmax, log-softmax and losses with each other and with the truth.
 
@@ -78,6 +79,9 @@ def compare(
         of the `shifted` formulation for that row.
     top : int
         How many worst cases are listed for each formulation.
+    input_kind : {"logits", "probs", "log-probs"}
+        What the values are. Of probabilities the logarithms are taken for logits; log-probabilities
+        are logits of themselves.
     threads : int, optional
         How many blocks are worked on at once; changes nothing in the report.
 
@@ -116,6 +120,7 @@ def compare(
         label_smoothing=label_smoothing,
         max_ulp=max_ulp,
         top=top,
+        input_kind=input_kind,
     )
     return engine.compare(source, options, threads=threads)
 
@@ -136,6 +141,7 @@ def compute(
     max_ulp: float | None = None,
     top: int = 10,
     threads: int | None = None,
+    input_kind: str = "logits",
 ) -> ComputeReport:
     """Compute softmax, log-softmax, log(softmax), NLL and cross-entropy, and judge every element.
 
@@ -165,6 +171,7 @@ def compute(
         label_smoothing=label_smoothing,
         max_ulp=max_ulp,
         top=top,
+        input_kind=input_kind,
     )
     kept = _Kept()
     return kept.into(engine.compute(source, options, threads=threads, values=kept))
@@ -255,6 +262,7 @@ def inspect(
     ignore_index: int | None = None,
     top: int = 5,
     threads: int | None = None,
+    input_kind: str = "logits",
 ) -> InspectReport:
     """Tell what a table holds, which dtype it would survive in, and how well labels agree with it.
 
@@ -300,6 +308,7 @@ def inspect(
         dtypes=dtypes,
         ignore_index=-100 if ignore_index is None else ignore_index,
         top=top,
+        declared=input_kind,
         threads=threads,
     )
 
@@ -353,6 +362,7 @@ def _options(
     label_smoothing: float,
     max_ulp: float | None,
     top: int,
+    input_kind: str,
 ) -> Options:
     return Options(
         dtypes=dtypes,
@@ -367,4 +377,5 @@ def _options(
         label_smoothing=label_smoothing,
         max_ulp=max_ulp,
         top=top,
+        input=input_kind,
     )

@@ -14,6 +14,7 @@ from softmax_tool.ahead import processors
 from softmax_tool.arithmetic import find_model
 from softmax_tool.arithmetic.reduction import ExactReduction
 from softmax_tool.blocks import BlockOutcome, CaseOutcome, Job
+from softmax_tool.declared import Sighting, as_logits, remarks
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.exact import Exact
 from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format, narrower_than
@@ -80,9 +81,11 @@ def compare(
     losses = totals.losses(_label_shape(info))
     pairs, rounding = totals.pair_reports(), totals.rounding_reports()
     edges = tuple(_limits_of(target) for target in plan_.formats)
-    sentences = verdict(cases, losses, pairs, rounding, edges)
+    looks = totals.sighting.looks()
+    said = verdict(cases, losses, pairs, rounding, edges)
+    sentences = (*remarks(options.input, looks), *said)
     settings = _settings(plan_, options, info)
-    return CompareReport(info, settings, cases, losses, pairs, rounding, sentences, edges)
+    return CompareReport(info, settings, cases, losses, pairs, rounding, sentences, edges, looks)
 
 
 def _counted_from_the_start(options: Options, source: Source) -> Options:
@@ -135,7 +138,9 @@ def compute(
     )
     pairs, rounding = totals.pair_reports(), totals.rounding_reports()
     edges = tuple(_limits_of(target) for target in plan_.formats)
-    sentences = verdict(cases, losses, pairs, rounding, edges)
+    looks = totals.sighting.looks()
+    said = verdict(cases, losses, pairs, rounding, edges)
+    sentences = (*remarks(options.input, looks), *said)
     return ComputeReport(
         info,
         _settings(plan_, options, info),
@@ -147,6 +152,7 @@ def compute(
         rounding,
         sentences,
         edges,
+        looks,
     )
 
 
@@ -197,7 +203,10 @@ def _outcomes(
     taken: deque[Block] = deque()
 
     def items() -> Iterator[tuple[Block, tuple[Seen, ...]]]:
-        for block in source.blocks(max(1, BLOCK_ELEMENTS // source.classes)):
+        declared = totals.options.input
+        for read in source.blocks(max(1, BLOCK_ELEMENTS // source.classes)):
+            totals.sighting += Sighting.of(read, declared)
+            block = as_logits(read, declared)
             taken.append(block)
             yield block, totals.seen()
 
@@ -248,6 +257,7 @@ def _settings(plan_: Plan, options: Options, info: InputInfo) -> Settings:
         top=options.top,
         rows=options.rows,
         columns=options.columns,
+        input=options.input,
     )
 
 
@@ -315,6 +325,7 @@ class _Totals:
         self.names = plan_.cases
         self.pairs = _pairs_of(self.names)
         self.rows = 0
+        self.sighting = Sighting()
         self._summaries = [Summary(options.top) for _ in self.names]
         self._pairs = [PairSummary() for _ in self.pairs]
         self._rounding = [RoundingSummary() for _ in plan_.formats]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from softmax_tool.arithmetic import find_model
+from softmax_tool.declared import check_input
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.formats import FLOAT16, FLOAT32, FLOAT64, FORMATS, find_format
 from softmax_tool.formulations import EXACT, LOSSES, OPS, expand
@@ -42,6 +43,7 @@ class Options:
     top: int = 10
     rows: Slice | None = None
     columns: Slice | None = None
+    input: str = "logits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ def default_ops(source: Source, options: Options) -> tuple[str, ...]:
 
 def check(options: Options, source: Source) -> None:
     """Refuse options that are wrong whatever is computed."""
+    check_input(options.input)
     if not 0 <= options.label_smoothing <= 1:
         raise UsageError(f"label smoothing {options.label_smoothing} is not between 0 and 1")
     if options.reduction not in REDUCTIONS:

@@ -43,6 +43,23 @@ class InputInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class InputLooks:
+    """What rows of the input look like: how many of `rows`, and the table as a whole.
+
+    Where nothing is declared, the first rows are looked at; else all of them. `largest_log_sum` is
+    the largest |log Σ p| of declared probabilities, which softmax divides out.
+    """
+
+    kind: str
+    rows: int
+    logits: int
+    probabilities: int
+    log_probabilities: int
+    undecided: int
+    largest_log_sum: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that changes results; neither threads nor block sizes do."""
 
@@ -59,6 +76,7 @@ class Settings:
     top: int
     rows: tuple[int | None, int | None] | None  # the slice shown
     columns: tuple[int | None, int | None] | None
+    input: str = "logits"  # what the values are declared to be
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +218,7 @@ class CompareReport:
     input_rounding: tuple[InputRounding, ...]
     verdict: tuple[str, ...]
     formats: tuple[FormatLimits, ...] = ()  # the edges of the dtypes that were used
+    looks_like: InputLooks | None = None
     command: str = field(default="compare", init=False)
 
 
@@ -249,6 +268,7 @@ class ComputeReport:
     input_rounding: tuple[InputRounding, ...]
     verdict: tuple[str, ...]
     formats: tuple[FormatLimits, ...] = ()
+    looks_like: InputLooks | None = None
     command: str = field(default="compute", init=False)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from softmax_tool import exact
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
+from softmax_tool.declared import as_logits
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT32, exp_edges
 from softmax_tool.inspection.report import WorstRow
@@ -36,15 +37,20 @@ if TYPE_CHECKING:
 
 
 def summarise(
-    block: Block, formats: Sequence[FloatFormat], ignore_index: int, top: int
+    block: Block, formats: Sequence[FloatFormat], declared: str, ignore_index: int, top: int
 ) -> InspectSummary:
     """Say of one block all that is said of a table."""
     with np.errstate(all="ignore"):
-        return _summarise(block, formats, ignore_index, top)
+        likeness = Likeness.of(block.logits)
+        return _summarise(as_logits(block, declared), likeness, formats, ignore_index, top)
 
 
 def _summarise(
-    block: Block, formats: Sequence[FloatFormat], ignore_index: int, top: int
+    block: Block,
+    likeness: Likeness,
+    formats: Sequence[FloatFormat],
+    ignore_index: int,
+    top: int,
 ) -> InspectSummary:
     # Exact for every stored dtype but integers beyond 2**53, and far faster than float16.
     narrow = block.logits.dtype in (np.float16, np.float32)
@@ -65,7 +71,7 @@ def _summarise(
         invalid_rows=int(np.count_nonzero(~valid)),
         tied_rows=int(np.count_nonzero(_maxima(x, maximum)[valid] > 1)),
         extent=_extent(x, finite, maximum[valid], lowest[valid], all_finite=all_finite),
-        likeness=Likeness.of(x),
+        likeness=likeness,
         survivors=tuple(_survivors(x, maximum, lowest, valid, target) for target in formats),
         labels=labels,
     )

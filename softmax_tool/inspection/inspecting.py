@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from softmax_tool.ahead import in_order, processors
+from softmax_tool.declared import INPUTS, check_input
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format
 from softmax_tool.inspection.blocks import summarise
@@ -51,7 +52,7 @@ def inspect(
     dtypes: Sequence[str] | None = None,
     ignore_index: int = -100,
     top: int = 5,
-    declared: str = LOGITS,
+    declared: str = "logits",
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> InspectReport:
@@ -62,12 +63,15 @@ def inspect(
     InputError
         There is nothing to look at.
     UsageError
-        There is no such dtype, or a negative number of rows is to be listed.
+        There is no such dtype or input, or a negative number of rows is to be listed.
     """
+    check_input(declared)
     if top < 0:
         raise UsageError(f"the number of worst rows cannot be {top}; give 0 or more")
     formats = tuple(find_format(name) for name in dtypes or FORMATS)
-    work = partial(summarise, formats=formats, ignore_index=ignore_index, top=top)
+    work = partial(
+        summarise, formats=formats, declared=declared, ignore_index=ignore_index, top=top
+    )
     blocks = source.blocks(max(1, _ELEMENTS // source.classes))
     total: InspectSummary | None = None
     for summary in in_order(work, blocks, processors() if threads is None else threads):
@@ -109,7 +113,7 @@ def _report(
         tuple(source.paths), source.shape, source.stored_dtype, label_info, source.axis
     )
     extent = total.extent
-    kind = settings.input if settings.input != LOGITS else looks.kind
+    kind = looks.kind if INPUTS[settings.input] == LOGITS else INPUTS[settings.input]
     return InspectReport(
         info,
         settings,

@@ -38,12 +38,20 @@ def verdict(
         )
     yield from _dtypes(headroom)
     if labels is not None:
-        yield from _labels(labels)
+        yield from _labels(labels, classes)
 
 
 def _kind(looks: Looks, declared: str, classes: int) -> Iterator[str]:
-    if declared == PROBABILITIES:
-        yield "Taken for probabilities: everything here is said of their logarithms."
+    if declared == "probs":
+        yield "Taken for probabilities, of which the logarithms were looked at: nll takes those."
+        if looks.logits + looks.log_probabilities:
+            others = looks.logits + looks.log_probabilities
+            yield (
+                f"But {plural(others, 'row does', 'rows do')} not sum to 1: the table looks like "
+                f"{looks.kind}."
+            )
+    elif declared == "log-probs" and looks.kind != LOG_PROBABILITIES:
+        yield f"Taken for log-probabilities, but they look like {looks.kind}."
     elif looks.kind == PROBABILITIES:
         # A certain class gives logits 1, 0, 0, …, and so −log(e / (e + classes − 1)).
         least = log1p((classes - 1) / e)
@@ -82,17 +90,17 @@ def _dtypes(headroom: Sequence[Headroom]) -> Iterator[str]:
         )
 
 
-def _labels(labels: LabelFindings) -> Iterator[str]:
+def _labels(labels: LabelFindings, classes: int) -> Iterator[str]:
     loss = labels.mean_loss
     if loss is not None and loss > labels.uniform_loss:
         yield (
             f"The mean loss, {number(loss)}, is above {number(labels.uniform_loss)}, that of "
             "giving every class the same probability: are these the right labels?"
         )
-    absent = [found.label for found in labels.least_common if not found.rows]
-    if absent:
-        which = ", ".join(map(str, absent))
-        yield f"Classes without a row, for one: {which}."
+    absent = [str(found.label) for found in labels.least_common if not found.rows]
+    if absent and labels.classes_present is not None:
+        missing = plural(classes - labels.classes_present, "class has", "classes have")
+        yield f"{missing} no row: {', '.join(absent)}{', …' if len(absent) > 2 else ''}."
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -45,6 +45,8 @@ def paths_of(paths: Sequence[str]) -> str:
 
 
 def _asked(settings: Settings) -> Iterator[str]:
+    if settings.input != "logits":
+        yield f"input {settings.input}"
     yield "arithmetic " + ", ".join(settings.arithmetics)
     if {"nll", "ce"} & set(settings.ops):
         yield f"reduction {settings.reduction}"

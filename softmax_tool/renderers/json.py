@@ -77,6 +77,7 @@ def to_dict(report: Report) -> dict[str, Any]:
             "pairs": [_pair(pair) for pair in report.pairs],
             "input_rounding": [_plain(rounding) for rounding in report.input_rounding],
             "formats": [_plain(limits) for limits in report.formats],
+            "looks_like": _plain(report.looks_like),
             "verdict": list(report.verdict),
         }
     )

@@ -285,3 +285,49 @@ def test_losses_alone_have_no_lines_of_other_quantities(
     summed = out[out.index("Over all rows") :].split("\n\n")[0]
     assert "nll, ce" in summed
     assert "softmax" not in summed
+
+
+def test_input_kinds(run: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("0.5,0.25,0.25\n0.1,0.8,0.1\n")
+    doubled = run("compute", path)
+    assert "warning: The input looks like probabilities" in doubled.err
+    assert run("compute", path, "-q").err == ""
+    declared = run("compare", path, "--input", "PROBS", "--format", "json")
+    assert declared.err == ""
+    tree = checked(declared.out)
+    assert tree["settings"]["input"] == "probs"
+    assert tree["looks_like"]["probabilities"] == 2
+    wrong = run("compute", path, "--input", "log-probs")
+    assert "declared log-probs, but 2 of 2 rows do not" in wrong.err
+    assert wrong.code == 0
+    assert run("compare", "--input", "probs").code == 2
+    odd = run("inspect", path, "--input", "odds")
+    assert (odd.code, "known are logits, probs, log-probs" in odd.err) == (2, True)
+    assert checked(run("inspect", path, "--input", "probs", "--format", "json").out)
+
+
+def test_explain_and_inspect(run: Callable[..., Any], logits: str, labels: str) -> None:
+    told = run("explain")
+    assert told.err == "softmax-tool: note: no LOGITS given: this is the textbook's row\n"
+    assert run("explain", "-q").err == ""
+    tree = checked(run("explain", logits, "--row", "-1", "-d", "half", "--format", "json").out)
+    assert tree["settings"]["row"] == 2
+    assert tree["trouble"][0]["limit"] == 11.09375
+    lines = list(csv.DictReader(io.StringIO(run("explain", logits, "--format", "csv").out)))
+    assert (lines[0]["step"], lines[0]["value"]) == ("shift", "0.0")
+    for arguments, message in (
+        (["--row", "3"], "row 3: "),
+        (["--column", "7"], "column 7: the logits have 3 classes"),
+        (["-d", "half", "-d", "single"], "explain takes one --dtype"),
+        (["--arithmetic", "fused", "--arithmetic", "strict"], "explain takes one --arithmetic"),
+        (["--labels", logits], ""),
+    ):
+        done = run("explain", logits, *arguments)
+        assert done.code == 2
+        assert message in done.err
+        assert done.err.count("\n") == 1
+    assert run("explain", "--labels", labels).code == 2
+    tree = checked(run("inspect", logits, "--labels", labels, "--format", "json").out)
+    assert tree["labels"]["kept"] == 3
+    assert len(run("inspect", logits, "--format", "csv", "-d", "half").out.splitlines()) == 2

@@ -173,7 +173,8 @@ def parts_of(logits: Array, labels: Array, cuts: list[int]) -> list[InspectSumma
     edges = [0, *cuts, len(logits)]
     formats = tuple(FORMATS.values())
     return [
-        summarise(Block(a, logits[a:b], labels[a:b]), formats, -100, 4) for a, b in pairwise(edges)
+        summarise(Block(a, logits[a:b], labels[a:b]), formats, "logits", -100, 4)
+        for a, b in pairwise(edges)
     ]
 
 
@@ -208,3 +209,17 @@ def test_what_cannot_be_inspected() -> None:
         st.inspect([[1.0]], top=-1)
     with pytest.raises(st.UsageError, match="unknown dtype 'quarter'"):
         st.inspect([[1.0]], dtypes=["quarter"])
+
+
+def test_declared_probabilities_are_looked_at_as_logarithms() -> None:
+    p = np.array([[0.25, 0.75], [0.5, 0.5]])
+    report = st.inspect(p, [0, 1], input_kind="probs")
+    assert report.looks_like.probabilities == 2
+    assert report.loss == "log, then nll"
+    assert (report.range.smallest, report.range.largest) == (np.log(0.25), np.log(0.75))
+    assert report.labels is not None
+    # −log of 1/4 and of 1/2, halved
+    assert report.labels.mean_loss == pytest.approx(1.5 * np.log(2), rel=1e-15)
+    wrong = st.inspect([[0.25, 0.7], [3.0, 1.0]], input_kind="probs")
+    assert "2 rows do not sum to 1: the table looks like logits" in wrong.verdict[1]
+    assert "look like logits" in st.inspect([[3.0, 1.0]], input_kind="log-probs").verdict[0]

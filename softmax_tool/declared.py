@@ -1,0 +1,135 @@
+"""What the input is declared to be, and whether it looks like that.
+
+Whatever it is, everything goes on from logits: softmax(log p) = p / Σ p, so that logarithms of
+probabilities, and log-probabilities as they are, are logits of just these probabilities.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool.arithmetic.tree import tree_sum
+from softmax_tool.errors import UsageError
+from softmax_tool.lookalike import LOG_PROBABILITIES, LOGITS, PROBABILITIES, Likeness
+from softmax_tool.renderers.display import count, number, plural
+from softmax_tool.report import InputLooks
+from softmax_tool.summary import largest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.readers import Block
+
+    Array = NDArray[Any]
+
+INPUTS = {"logits": LOGITS, "probs": PROBABILITIES, "log-probs": LOG_PROBABILITIES}
+"""What `--input` may be, and what it says that rows are."""
+
+# The first rows tell what a table is; a declaration is held against all of them.
+_FIRST_ROWS, _FIRST_ELEMENTS = 256, 1 << 20
+
+
+def check_input(name: str) -> None:
+    """Refuse what is no declaration.
+
+    Raises
+    ------
+    UsageError
+        It is not in `INPUTS`.
+    """
+    if name not in INPUTS:
+        raise UsageError(f"unknown input {name!r}; known are {', '.join(INPUTS)}")
+
+
+def as_logits(block: Block, declared: str) -> Block:
+    """Return a block as logits: probabilities become their logarithms in float64.
+
+    A probability of 0 becomes -inf and masks its class; a negative one NaN.
+    """
+    if INPUTS[declared] != PROBABILITIES:
+        return block
+    with np.errstate(all="ignore"):
+        return replace(block, logits=np.log(block.logits.astype(np.float64)))
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What the rows seen so far look like; adds to the same in any order.
+
+    `largest_log_sum` is the largest |log Σ p| of rows that look as declared.
+    """
+
+    likeness: Likeness = Likeness()
+    largest_log_sum: float | None = None
+
+    def __add__(self, other: Sighting) -> Sighting:
+        return Sighting(
+            self.likeness + other.likeness, largest(self.largest_log_sum, other.largest_log_sum)
+        )
+
+    @classmethod
+    def of(cls, block: Block, declared: str) -> Sighting:
+        """Look at a block: at all rows where something is declared, else at the first ones."""
+        values = block.logits
+        if INPUTS[declared] == LOGITS:
+            first = max(1, min(_FIRST_ROWS, _FIRST_ELEMENTS // values.shape[1]))
+            values = values[: max(0, first - block.start)]
+            return cls(Likeness.of(values)) if len(values) else cls()
+        return cls(Likeness.of(values), _largest_log_sum(values, declared))
+
+    def looks(self) -> InputLooks:
+        """Return it as a part of a report."""
+        likeness = self.likeness
+        return InputLooks(
+            likeness.kind,
+            likeness.rows,
+            likeness.count(LOGITS),
+            likeness.probabilities,
+            likeness.log_probabilities,
+            likeness.undecided,
+            self.largest_log_sum,
+        )
+
+
+def _largest_log_sum(values: Array, declared: str) -> float | None:
+    with np.errstate(all="ignore"):
+        wide = values.astype(np.float64)
+        p = wide if INPUTS[declared] == PROBABILITIES else np.exp(wide)
+        log_sums = np.abs(np.log(tree_sum(p)))
+    finite = log_sums[np.isfinite(log_sums)]
+    return float(finite.max()) if finite.size else None
+
+
+def contradictions(declared: str, looks: InputLooks) -> Iterator[str]:
+    """Yield what there is to say where the values look like something else."""
+    kind, decided = INPUTS[declared], looks.rows - looks.undecided
+    if kind == LOGITS:
+        if looks.kind == PROBABILITIES:
+            yield (
+                f"The input looks like probabilities: {count(looks.probabilities)} of the first "
+                f"{plural(decided, 'row')} sum to 1. Taken for logits they get a second softmax; "
+                "say --input probs if that is what they are."
+            )
+        return
+    alike = looks.probabilities if kind == PROBABILITIES else looks.log_probabilities
+    if alike < decided:
+        what = "sum to 1" if kind == PROBABILITIES else "have exponentials that sum to 1"
+        yield (
+            f"The input was declared {declared}, but {count(decided - alike)} of "
+            f"{plural(decided, 'row')} do not {what}: it looks like {looks.kind}."
+        )
+
+
+def remarks(declared: str, looks: InputLooks) -> Iterator[str]:
+    """Yield what there is to say of the input."""
+    yield from contradictions(declared, looks)
+    if looks.largest_log_sum:
+        yield (
+            f"Softmax divides the sums of the rows out: losses are those of the {declared} as they "
+            f"stand to within {number(looks.largest_log_sum, 3)}, the largest |log Σ p|."
+        )
