@@ -21,8 +21,8 @@ ZIP_MAGIC = b"PK"
 _SUFFIX = ".npy"
 
 
-def member(origin: Origin, key: str | None) -> Origin:
-    """The NPY file in an archive that `key` names, or the only one.
+def member(origin: Origin, key: str | None, way_out: str = "choose one with --key") -> Origin:
+    """The NPY file in an archive that `key` names, or the only one; `way_out` ends the message.
 
     Raises
     ------
@@ -46,9 +46,7 @@ def member(origin: Origin, key: str | None) -> Origin:
             )
             raise InputError(f"{name}: is a zip archive without arrays, it holds {held}; {advice}")
         if key is None and len(keys) > 1:
-            raise UsageError(
-                f"{name}: holds {len(keys)} arrays; choose one with --key: {listed(keys)}"
-            )
+            raise UsageError(f"{name}: holds {len(keys)} arrays; {way_out}: {listed(keys)}")
         if key is not None and key not in keys:
             raise UsageError(f"{name}: has no array {quoted(key)}; --key can be: {listed(keys)}")
         chosen = keys[0] if key is None else key

@@ -215,7 +215,7 @@ def _labels(
         )
         origin = open_origin(path, stdin)
         if head(origin, len(ZIP_MAGIC)) == ZIP_MAGIC:
-            origin = member(origin, None)
+            origin = member(origin, None, "--key is for the logits, so save the labels alone")
         one = open_labels(origin, expected, ignore_index)
         if one.count is not None and expected.rows is not None:
             check_count(one, one.count, expected.name, expected.rows)
