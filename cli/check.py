@@ -38,6 +38,12 @@ Logits = Annotated[
 ]
 
 
+def _configured(context: typer.Context, value: str | None) -> str | None:
+    from .config import apply_config
+
+    return apply_config(context, value)
+
+
 class CheckOptions:
     """What only `check` takes."""
 
@@ -129,6 +135,24 @@ class CheckOptions:
             help="In which dtype the candidate got the logits. Default: its own.",
         ),
     ]
+    Summary = Annotated[
+        bool,
+        typer.Option(
+            "--summary",
+            rich_help_panel=OUTPUT,
+            help="Add the report as Markdown to the summary of a GitHub workflow.",
+        ),
+    ]
+    Config = Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            metavar="PATH",
+            is_eager=True,
+            callback=_configured,
+            help="A file with options in [tool.softmax-tool]. Default: pyproject.toml here.",
+        ),
+    ]
     Format = Annotated[
         str,
         typer.Option("--format", metavar="NAME", rich_help_panel=OUTPUT, help="<check-formats>."),
@@ -172,6 +196,8 @@ def check(
     color: OutputOptions.Color = "auto",
     width: OutputOptions.Width = None,
     quiet: OutputOptions.Quiet = False,
+    summary: CheckOptions.Summary = False,
+    config: CheckOptions.Config = None,
     debug: OutputOptions.Debug = False,
 ) -> None:
     """Look for everything that the rules are about: exit code 0 for nothing found, 1 for something.
@@ -187,10 +213,12 @@ def check(
     from softmax_tool.renderers import CHECK_FORMATS
 
     from .candidate import open_baseline, open_candidate, refuse_without_candidate
+    from .main import abandon_output
     from .output import Messages, answer, spare_inputs
     from .source import NO_LABEL, open_source, read_weights
+    from .summary import write_summary
 
-    del debug
+    del config, debug
     if list_rules:
         _list_rules()
         raise typer.Exit
@@ -242,6 +270,8 @@ def check(
         refuse_without_candidate(baseline=baseline, logits_dtype=logits_dtype)
         run = partial(check_, source, options, request)
     else:
+        if arithmetic:
+            raise UsageError("a candidate is judged as it is; leave out --arithmetic")
         given = open_candidate(candidate, source, options, messages, logits_dtype, header)
         theirs = open_baseline(baseline, source, options, header)
         run = partial(check_given, source, options, request, given, theirs)
@@ -250,7 +280,14 @@ def check(
     messages.overflows(source.overflows, source.overflow_count)
     for warning in report.warnings:
         messages.warning(warning)
-    how.write(report)
+    if summary:
+        write_summary(report, messages)
+    try:
+        how.write(report)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads no further still decides on the exit code.
+        abandon_output()
     raise typer.Exit(report.exit_code)
 
 

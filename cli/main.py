@@ -89,18 +89,18 @@ def _code_of(error: BaseException) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else NOT_POSSIBLE
     if isinstance(error, BrokenPipeError):
-        _abandon_output()
+        abandon_output()
         return DONE
     if isinstance(error, KeyboardInterrupt):
-        _abandon_output()
+        abandon_output()
         _error("interrupted")
         return INTERRUPTED
     said = _mendable(error)
     if said is not None:
-        _abandon_output()
+        abandon_output()
         _error(said)
         return NOT_POSSIBLE
-    _abandon_output()
+    abandon_output()
     what = f"{type(error).__name__}: {error}".rstrip(": ")
     _error(f"this is a bug of {PROGRAM} ({what}); run again with {DEBUG} for the traceback")
     return BUG
@@ -134,7 +134,7 @@ def _say(text: str) -> None:
         sys.stderr.flush()
 
 
-def _abandon_output() -> None:
+def abandon_output() -> None:
     """Flush what can be, and point stdout at nothing, so that the interpreter's exit is quiet."""
     with suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()

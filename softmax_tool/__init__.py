@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from softmax_tool.errors import InputError, SoftmaxToolError, UsageError
@@ -15,17 +16,26 @@ from softmax_tool.version import VERSION
 
 if TYPE_CHECKING:
     from softmax_tool.api import compare, compute, explain, inspect, limits
+    from softmax_tool.check.assertion import assert_accurate
 
 __version__ = VERSION
 
 # NumPy is imported with the first function that is used, so that `--version` stays fast.
-_FUNCTIONS = ("compare", "compute", "explain", "inspect", "limits")
+_FUNCTIONS = {
+    "assert_accurate": "softmax_tool.check.assertion",
+    "compare": "softmax_tool.api",
+    "compute": "softmax_tool.api",
+    "explain": "softmax_tool.api",
+    "inspect": "softmax_tool.api",
+    "limits": "softmax_tool.api",
+}
 
 __all__ = [
     "InputError",
     "SoftmaxToolError",
     "UsageError",
     "__version__",
+    "assert_accurate",
     "compare",
     "compute",
     "explain",
@@ -36,9 +46,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _FUNCTIONS:
-        from softmax_tool import api  # noqa: PLC0415
-
-        return getattr(api, name)
+        return getattr(import_module(_FUNCTIONS[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

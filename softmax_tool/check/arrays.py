@@ -23,19 +23,26 @@ def as_floating(values: Any, name: str) -> NDArray[Any]:
     InputError
         It is no array, or holds anything else.
     """
-    if isinstance(values, np.ma.MaskedArray):
-        raise InputError(f"{name}: is a masked array; fill it first")
-    try:
-        array = _as_array(values)
-    except Exception as error:  # another library's own exceptions
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{name}: {type(values).__name__} is no array ({reason})") from None
+    array = as_array(values, name)
     if array.dtype.name not in FORMATS:
         known = ", ".join(FORMATS)
         raise InputError(f"{name}: holds {array.dtype.name}; {known} are judged: convert it first")
     return array
 
 
-def _as_array(values: Any) -> NDArray[Any]:
+def as_array(values: Any, name: str) -> NDArray[Any]:
+    """Return an array of NumPy's for whatever has `__array__` or speaks DLPack, and for lists.
+
+    Raises
+    ------
+    InputError
+        It is none.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        raise InputError(f"{name}: is a masked array; fill it first")
     has_array = hasattr(values, "__array__") or not hasattr(values, "__dlpack__")
-    return np.asarray(values if has_array else np.from_dlpack(values))
+    try:
+        return np.asarray(values if has_array else np.from_dlpack(values))
+    except Exception as error:  # another library's own exceptions
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{name}: {type(values).__name__} is no array ({reason})") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log
 from typing import TYPE_CHECKING, Any
 
@@ -135,8 +136,12 @@ def _overflows(results: Results) -> Iterator[tuple[str, Mask]]:
 def _gather(
     code: str, where: Mask, results: Results, errors: Errors, name: CaseName, top: int
 ) -> Found | None:
+    # What is unavoidable has no origin, though its row may have been traced.
+    untraced = replace(results, judged=replace(results.judged, traced=None))
+
     def at(row: int, column: int) -> Place:
-        return _place(code, finding(results, row, column), name, results.target)
+        known = untraced if results.judged.unavoidable[row, column] else results
+        return _place(code, finding(known, row, column), name, results.target)
 
     return gather(where, errors.ulp, top, at)
 

@@ -26,7 +26,7 @@ from softmax_tool.check.measured import Measured
 from softmax_tool.check.outcome import Outcome, Subject, to_report
 from softmax_tool.check.rules import selected
 from softmax_tool.errors import InputError, LabelError, UsageError
-from softmax_tool.formulations import LOSSES, quantity_of
+from softmax_tool.formulations import LOSSES, expand, quantity_of
 from softmax_tool.plan import Options, check_ops, default_ops, plan, stored_format
 from softmax_tool.plan import check as check_options
 
@@ -137,8 +137,11 @@ def given_quantity(source: Source, options: Options, name: str) -> str:
     check_options(options, source)
     if options.ops is None or len(options.ops) != 1:
         raise UsageError(f"say what {name} holds: one --op of softmax, log-softmax, nll, ce")
+    expand(options.ops, None)  # refuses an op that does not exist
     if options.formulations is not None:
         raise UsageError("a candidate is judged as it is; leave out --formulation")
+    if options.dtypes is not None and len(options.dtypes) > 1:
+        raise UsageError("a candidate is in one dtype; name one with --dtype")
     check_ops(options.ops, source, options)
     return quantity_of(options.ops[0])
 

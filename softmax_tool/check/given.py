@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -12,6 +13,8 @@ from softmax_tool.errors import InputError, UsageError
 from softmax_tool.formats import FORMATS, find_format
 from softmax_tool.formulations import LOSSES
 from softmax_tool.readers import open_column, open_logits
+from softmax_tool.readers.layout import Layout
+from softmax_tool.readers.parts import memory_rows
 from softmax_tool.renderers.display import number, shape, visible
 
 if TYPE_CHECKING:
@@ -141,6 +144,48 @@ class FileResults:
         return ResultsInfo(self.name, shown, self.stored_dtype)
 
 
+def results_of_array(
+    array: Array,
+    source: Source,
+    quantity: str,
+    *,
+    name: str,
+    dtype: str | None = None,
+    logits_format: FloatFormat | None = None,
+) -> FileResults:
+    """Treat an array in memory as results, by the rules that files follow.
+
+    Raises
+    ------
+    InputError
+        Its shape does not fit the logits.
+    """
+    found = FORMATS[array.dtype.name] if dtype is None else find_format(dtype)
+    ours = source.shape
+    assert ours is not None  # noqa: S101  (arrays know their shape)
+    if quantity in LOSSES:
+        _check_losses(name, array.shape, source)
+        layout = Layout((*array.shape, 1), array.ndim)
+        array, classes = array[..., np.newaxis], 1
+    else:
+        _check_shape(name, array.shape, source.classes, source, quantity)
+        layout = Layout(array.shape, source.axis if array.ndim == len(ours) else array.ndim - 1)
+        classes = layout.classes
+    rows = memory_rows(array, layout, max(1, (1 << 17) // classes))
+    reduced = quantity in LOSSES and array.ndim == 1
+    shape_ = array.shape[:-1] if quantity in LOSSES else array.shape
+    return FileResults(
+        name,
+        array.dtype.name,
+        shape_,
+        classes,
+        found,
+        reduced=reduced,
+        logits_format=logits_format,
+        rows=Rows(rows),
+    )
+
+
 def in_format(
     values: Array, target: FloatFormat, name: str, stored_dtype: str, start: int
 ) -> Array:
@@ -202,7 +247,7 @@ def open_results(
         opened = open_logits([path], axis=axis, header=header, key=key, input_dtype=input_dtype)
     elif opened.shape is None and source.axis == 0 and rank == 2:
         opened = open_logits([path], axis=0, header=header)
-    _check_shape(path, opened, source, quantity)
+    _check_shape(path, opened.shape, opened.classes, source, quantity)
     found = _format_of(path, opened.stored_dtype, named)
     rows = max(1, (1 << 17) // opened.classes)
     blocks = (block.logits for block in opened.blocks(rows))
@@ -229,19 +274,9 @@ def _open_losses(
 ) -> FileResults:
     column = open_column(path, key=key, header=header)
     found = _format_of(path, column.stored_dtype, named)
-    lengths = source.shape
-    others = None
-    if lengths is not None:
-        others = tuple(n for axis, n in enumerate(lengths) if axis != source.axis)
+    if column.shape is not None:
+        _check_losses(path, column.shape, source)
     reduced = column.shape == ()
-    if column.shape is not None and not reduced and others is not None:
-        count = int(np.prod(others, dtype=object))
-        if column.shape not in {others, (count,), (count, 1), (1, count)}:
-            raise InputError(
-                f"{visible(path)}: losses of shape {shape(column.shape)} do not fit logits of "
-                f"shape {shape(lengths or ())}: one for each row has shape {shape(others)}, a "
-                "reduced one is a single number"
-            )
     return FileResults(
         path,
         column.stored_dtype,
@@ -254,17 +289,34 @@ def _open_losses(
     )
 
 
-def _check_shape(path: str, opened: Source, source: Source, quantity: str) -> None:
-    theirs, ours = opened.shape, source.shape
-    fits = opened.classes == source.classes
+def _check_losses(name: str, lengths: tuple[int, ...], source: Source) -> None:
+    ours = source.shape
+    if ours is None or lengths == ():
+        return
+    others = tuple(n for axis, n in enumerate(ours) if axis != source.axis)
+    rows = prod(others)
+    if lengths not in {others, (rows,), (rows, 1), (1, rows)}:
+        raise InputError(
+            f"{visible(name)}: losses of shape {shape(lengths)} do not fit logits of shape "
+            f"{shape(ours)}: one for each row has shape {shape(others)}, a reduced one is a single "
+            "number"
+        )
+
+
+def _check_shape(
+    name: str, theirs: tuple[int, ...] | None, classes: int, source: Source, quantity: str
+) -> None:
+    ours = source.shape
+    fits = theirs is not None or classes == source.classes
     if theirs is not None and ours is not None:
-        rows = int(np.prod(ours, dtype=object)) // source.classes
-        fits &= theirs in {ours, (rows, source.classes)}
+        fits = theirs in {ours, (prod(ours) // source.classes, source.classes)}
+    elif theirs is not None:
+        fits = len(theirs) == 2 and theirs[1] == source.classes
     if not fits:
-        their_shape = shape(theirs) if theirs is not None else f"rows × {opened.classes}"
+        their_shape = shape(theirs) if theirs is not None else f"rows × {classes}"
         our_shape = shape(ours) if ours is not None else f"rows × {source.classes}"
         raise InputError(
-            f"{visible(path)}: results of shape {their_shape} do not fit logits of shape "
+            f"{visible(name)}: results of shape {their_shape} do not fit logits of shape "
             f"{our_shape}; a {quantity} has the shape of its logits, or is rows × classes"
         )
 

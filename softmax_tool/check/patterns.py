@@ -52,7 +52,7 @@ def explained(results: Results, beyond: Mask, row: int, column: int) -> str:
     if elements == 1:
         return f"alone in its row, whose other elements are within the tolerance{taken}"
     counted = int(np.count_nonzero(results.judged.counted[row]))
-    return f"as are {count(elements)} of {count(counted)} elements of the row{taken}"
+    return f"so are {count(elements)} of {count(counted)} in its row{taken}"
 
 
 def _known_computation(results: Results, wrong: Mask, row: int) -> str:

@@ -33,7 +33,7 @@ class Rule:
     by_default : bool
         Whether it is on unless `--select` says otherwise.
     budgeted : bool
-        Whether its elements may be covered by `--budget`.
+        Whether the tolerance decides about it, so that `--budget` may cover its elements.
     is_error : bool
         Whether it is an input error, exit code 2, that nothing can turn off.
     """
@@ -243,7 +243,6 @@ RULES: tuple[Rule, ...] = (
         r"printf '%s\n' '0,-20' '1,2' | softmax-tool check - --dtype half --op softmax "
         "--select UND --format concise",
         by_default=False,
-        budgeted=True,
     ),
     Rule(
         "UND103",
@@ -256,7 +255,6 @@ RULES: tuple[Rule, ...] = (
         r"printf '%s\n' '0,-11' '1,2' | softmax-tool check - --dtype half --op softmax "
         "--select UND --format concise",
         by_default=False,
-        budgeted=True,
     ),
     Rule(
         "ABS101",
@@ -282,7 +280,6 @@ RULES: tuple[Rule, ...] = (
         r"printf '50,0,0\n1,2,0\n' | softmax-tool check - --label-column 2 --header no "
         "--dtype single --op ce --select ABS --format concise",
         by_default=False,
-        budgeted=True,
     ),
     Rule(
         "SUM101",

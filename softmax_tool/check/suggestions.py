@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from softmax_tool.check.measured import Measured
     from softmax_tool.check.report import RuleResult
 
+# What is found of the same elements where the tolerance holds.
+_WITHIN = {"UND101": "UND102", "ABS101": "ABS102"}
+
 
 def suggestions(rules: Sequence[RuleResult], subjects: Sequence[Measured]) -> tuple[str, ...]:
     """Return options each of which alone would pass, or say that no tolerance would.
@@ -23,7 +26,12 @@ def suggestions(rules: Sequence[RuleResult], subjects: Sequence[Measured]) -> tu
 
 
 def _suggestions(rules: Sequence[RuleResult], subjects: Sequence[Measured]) -> Iterator[str]:
-    others = [rule for rule in rules if rule.failed and not BY_CODE[rule.code].budgeted]
+    looked_for = {rule.code for rule in rules}
+    others = [
+        rule
+        for rule in rules
+        if rule.failed and (not BY_CODE[rule.code].budgeted or _WITHIN.get(rule.code) in looked_for)
+    ]
     if others:
         listed = ", ".join(f"{rule.code} {rule.name}" for rule in others)
         yield f"no tolerance passes: it has no say in {listed}"

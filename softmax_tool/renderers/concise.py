@@ -20,7 +20,8 @@ LONGEST_LIST = 3
 def render(report: CheckReport, stream: TextIO) -> None:
     """Write a line a finding, then one for each rule that found more than is listed.
 
-    A line is `PATH: row R, column C: CODE MESSAGE`. A pass writes nothing.
+    A line is `PATH: row R, column C: CODE MESSAGE`. A pass writes nothing, and what the budget
+    covers is none.
     """
     stream.writelines(f"{line}\n" for line in _lines(report))
 
@@ -56,9 +57,11 @@ def total(rule: RuleResult, listed: int) -> str:
 
 def _lines(report: CheckReport) -> Iterator[str]:
     about = subject(report)
-    for finding in report.findings:
+    failed = {rule.code: rule for rule in report.rules if rule.failed}
+    found = [finding for finding in report.findings if finding.code in failed]
+    for finding in found:
         yield f"{about}: {sentence(finding)}"
-    for rule in report.rules:
-        listed = sum(finding.code == rule.code for finding in report.findings)
+    for code, rule in failed.items():
+        listed = sum(finding.code == code for finding in found)
         if rule.rows > listed:
             yield f"{about}: {total(rule, listed)}"

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 SUITE = "softmax-tool check"
 
+# What the schema of Ant asks for, and nobody needs: the answer is the same at any time and place.
+_WHEN_AND_WHERE = 'timestamp="1970-01-01T00:00:00" hostname="localhost"'
+
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(report: CheckReport, stream: TextIO) -> None:
     """Write a suite with a case for each rule; a rule that failed is a failure with its findings.
 
-    Times are 0: the answer is the same whenever it is given.
+    Valid against the schemas of Jenkins' xUnit plugin and of Apache Ant.
     """
     stream.writelines(f"{line}\n" for line in _lines(report))
 
@@ -56,14 +59,16 @@ def _legal(value: str) -> str:
 
 def _lines(report: CheckReport) -> Iterator[str]:
     failures = sum(rule.failed for rule in report.rules)
-    counts = f'tests="{len(report.rules)}" failures="{failures}" errors="0"'
+    counts = f'tests="{len(report.rules)}" failures="{failures}" errors="0" skipped="0" time="0"'
     yield '<?xml version="1.0" encoding="UTF-8"?>'
-    yield f'<testsuites name={attribute(SUITE)} {counts} time="0">'
-    yield f'  <testsuite name={attribute(subject(report))} {counts} skipped="0" time="0">'
+    yield "<testsuites>"
+    name = attribute(subject(report))
+    yield f'  <testsuite id="0" package={attribute(SUITE)} name={name} {counts} {_WHEN_AND_WHERE}>'
+    yield "    <properties/>"
     for rule in report.rules:
         yield from _case(report, rule)
-    said = " ".join((*report.verdict, *report.warnings))
-    yield f"    <system-out>{text(said)}</system-out>"
+    yield f"    <system-out>{text(' '.join(report.verdict))}</system-out>"
+    yield f"    <system-err>{text(' '.join(report.warnings))}</system-err>"
     yield "  </testsuite>"
     yield "</testsuites>"
 

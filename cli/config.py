@@ -1,0 +1,146 @@
+"""Options of `check` from `[tool.softmax-tool]` in a pyproject.toml."""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from softmax_tool.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import typer
+
+FILE = "pyproject.toml"
+TABLE = "[tool.softmax-tool]"
+
+STRINGS, STRING, NUMBER, INTEGER, FLAG, BUDGET = (
+    "a string or a list of strings",
+    "a string",
+    "a number",
+    "a whole number",
+    "true or false",
+    "a whole number or a string such as '0.01%'",
+)
+
+KEYS = {
+    "arithmetic": STRINGS,
+    "axis": INTEGER,
+    "budget": BUDGET,
+    "color": STRING,
+    "dtype": STRINGS,
+    "factor": NUMBER,
+    "format": STRING,
+    "formulation": STRINGS,
+    "header": STRING,
+    "headroom": NUMBER,
+    "ignore": STRINGS,
+    "ignore-index": INTEGER,
+    "input-dtype": STRING,
+    "label-column": STRING,
+    "label-smoothing": NUMBER,
+    "logits-dtype": STRING,
+    "max-abs": NUMBER,
+    "max-rel": NUMBER,
+    "max-ulp": NUMBER,
+    "op": STRINGS,
+    "quiet": FLAG,
+    "reduction": STRING,
+    "select": STRINGS,
+    "suggest": FLAG,
+    "summary": FLAG,
+    "threads": INTEGER,
+    "top": INTEGER,
+    "width": INTEGER,
+}
+"""What may be set, and what each takes.
+
+Files that are read or written and code that is run are named on the command line alone: a checkout
+that somebody else wrote does not choose them.
+"""
+
+
+def apply_config(context: typer.Context, path: str | None) -> str | None:
+    """Make the options of a config file the defaults of the command; flags win.
+
+    Without a path it is the pyproject.toml of the working directory, if there is one with options.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    UsageError
+        If it has no options although it was named, or holds an unknown key or another type.
+    """
+    options = read_config(path)
+    names = {
+        option.removeprefix("--"): parameter
+        for parameter in context.command.params
+        for option in parameter.opts
+    }
+    context.default_map = {
+        str(names[key].name): [value]
+        if getattr(names[key], "multiple", False) and isinstance(value, str)
+        else value
+        for key, value in options.items()
+    }
+    return path
+
+
+def read_config(path: str | None) -> dict[str, Any]:
+    """Return the options of a config file, checked."""
+    where = path or FILE
+    if path is None and not Path(FILE).is_file():
+        return {}
+    document = _parsed(where)
+    tool = document.get("tool", {})
+    options = tool.get("softmax-tool") if isinstance(tool, dict) else None
+    if options is None:
+        if path is not None:
+            raise UsageError(f"--config {path}: has no {TABLE}")
+        return {}
+    if not isinstance(options, dict):
+        raise UsageError(f"{where}: tool.softmax-tool is no table of options")
+    return {key: _checked(where, key, value) for key, value in options.items()}
+
+
+def _parsed(where: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(Path(where).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"--config {where}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{where}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{where}: is not TOML: {error}") from None
+
+
+def _checked(where: str, key: str, value: Any) -> Any:
+    if key not in KEYS:
+        known = ", ".join(KEYS)
+        raise UsageError(f"{where}: {TABLE} has no option {key!r}; known are {known}")
+    kind = KEYS[key]
+    if not _FITS[kind](value):
+        raise UsageError(f"{where}: {TABLE} {key} = {value!r}: takes {kind}")
+    return str(value) if kind == BUDGET else value
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    STRINGS: lambda x: (
+        isinstance(x, str) or (isinstance(x, list) and all(isinstance(part, str) for part in x))
+    ),
+    STRING: lambda x: isinstance(x, str),
+    NUMBER: lambda x: _is_integer(x) or isinstance(x, float),
+    INTEGER: _is_integer,
+    FLAG: lambda x: isinstance(x, bool),
+    BUDGET: lambda x: _is_integer(x) or isinstance(x, str),
+}

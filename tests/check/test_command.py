@@ -1,0 +1,314 @@
+"""What only the command does: refusals, configuration, annotations, summaries, pipes, listings."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+import typer
+
+from softmax_tool.check.rules import RULES
+from softmax_tool.renderers.github import SHOWN
+from tests.check.schema import junit_schema, validated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+main = import_module("softmax_tool.cli.main")
+config = import_module("softmax_tool.cli.config")
+summary = import_module("softmax_tool.cli.summary")
+app = import_module("softmax_tool.cli.app")
+
+TABLE = "12.3,0\n1,2\n"
+HALF = np.array([[1.0, 2.0], [3.0, 5.0]], np.float16)
+RIGHT = np.array([[0.2689414213699951, 0.7310585786300049]] * 2, np.float16)
+RIGHT[1] = [0.11920292202211755, 0.8807970779778823]
+
+
+@pytest.mark.parametrize(
+    ("logits", "options", "told"),
+    [
+        ("", [], "is empty"),
+        ("a,b\n", [], "holds"),
+        (np.empty((0, 3)), [], "holds no elements"),
+        ("nan,1\n", ["--ignore", "INP"], "no element of softmax could be judged"),
+        ("-inf,-inf\n", ["--ignore", "INP"], "no element of softmax could be judged"),
+        (TABLE, ["--select", "XYZ"], "names no rule"),
+        (TABLE, ["--ignore", "all"], "no rule is selected"),
+        (TABLE, ["--select", "BSL"], "no rule is left to look for"),
+        (TABLE, ["--select", "RNG,SUM102"], "no rule is left to look for"),
+        (TABLE, ["--select", "LAB103"], "no rule is left to look for"),
+        (TABLE, ["--max-ulp", "nan"], "--max-ulp nan: is not a number"),
+        (TABLE, ["--max-abs", "nan"], "--max-abs nan: is not a number"),
+        (TABLE, ["--max-rel", "-1"], "--max-rel -1.0: is no limit"),
+        (TABLE, ["--max-ulp", "-0.5"], "--max-ulp -0.5: is no limit"),
+        (TABLE, ["--headroom", "-1"], "--headroom -1.0: is no distance"),
+        (TABLE, ["--factor", "0"], "--factor 0.0: is no factor"),
+        (TABLE, ["--factor", "inf"], "--factor inf: is no factor"),
+        (TABLE, ["--budget", "many"], "--budget many: is neither"),
+        (TABLE, ["--budget", "-1"], "--budget -1: is neither"),
+        (TABLE, ["--budget", "nan%"], "--budget nan%: is neither"),
+        (TABLE, ["--budget", "101%"], "--budget 101%: is neither"),
+        (TABLE, ["--budget", "1.5"], "--budget 1.5: is neither"),
+        (TABLE, ["--format", "xml"], "--format xml: no such choice"),
+        (TABLE, ["--baseline", "b.npy"], "--baseline: is about a candidate"),
+        (TABLE, ["--logits-dtype", "half"], "--logits-dtype: is about a candidate"),
+        (TABLE, ["--candidate", "nowhere.npy", "--op", "softmax"], "nowhere.npy: no such file"),
+        (TABLE, ["--candidate", "p.npy"], "say what p.npy holds"),
+        (TABLE, ["--candidate", "p.npy", "--op", "nll"], "needs labels"),
+        (TABLE, ["--candidate", "p.npy", "--op", "softmax", "--formulation", "naive"], "leave out"),
+        (TABLE, ["--candidate", "p.npy", "--op", "ce", "--op", "nll"], "say what p.npy holds"),
+        (TABLE, ["--candidate", "p.npy", "--op", "gelu"], "unknown op"),
+        (
+            TABLE,
+            ["--candidate", "p.npy", "--op", "softmax", "-d", "half", "-d", "f32"],
+            "one dtype",
+        ),
+        (TABLE, ["--candidate", "p.npy", "--op", "softmax", "--arithmetic", "strict"], "leave out"),
+        (TABLE, ["--op", "nll"], "needs labels"),
+    ],
+)
+def test_what_cannot_be_answered_is_2(
+    logits: Any, options: list[str], told: str, check: Callable[..., Any]
+) -> None:
+    done = check(logits, *options)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_an_input_error_outranks_findings(check: Callable[..., Any]) -> None:
+    done = check("nan,1\n" * 40_000 + "x,1\n")
+    assert (done.code, done.out) == (2, "")
+    done = check("a,b,y\nnan,1,0\n1,2,7\n", "--label-column", "y")
+    assert (done.code, done.out) == (2, "")
+    assert "(LAB101)" in done.err
+
+
+def test_no_logits(check: Callable[..., Any]) -> None:
+    del check
+    assert main.run(["check"]) == 2
+
+
+def test_the_list_of_rules(check: Callable[..., Any]) -> None:
+    done = check(TABLE, "--list-rules")
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert [line.split()[0] for line in lines] == [rule.code for rule in RULES]
+    assert [line.split()[2] for line in lines] == [rule.name for rule in RULES]
+    when = {line.split()[0]: line.split()[1] for line in lines}
+    assert (when["OVF101"], when["UND102"], when["LAB101"]) == ("on", "off", "error")
+
+
+def test_a_reader_that_is_gone_does_not_make_it_pass(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("12.3,0\n" * 5000)
+    tool = (
+        f"{sys.executable} -m softmax_tool.cli check x.csv -d half --formulation naive --top 4000"
+    )
+    for format_ in ("concise", "table", "json"):
+        line = f"set -o pipefail; {tool} --format {format_} | head -n 1; echo ${{PIPESTATUS[0]}}"
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=tmp_path, capture_output=True, check=False, text=True
+        )
+        assert done.stderr == ""
+        assert done.stdout.splitlines()[-1] == "1"
+
+
+def test_the_report_is_whole_before_exit_1(check: Callable[..., Any], tmp_path: Path) -> None:
+    done = check(TABLE, "-d", "half", "--formulation", "naive", "--format", "json", "-o", "r.json")
+    assert (done.code, done.out) == (1, "")
+    assert json.loads((tmp_path / "r.json").read_text())["exit_code"] == 1
+
+
+# Configuration.
+
+
+def test_options_come_from_pyproject_and_flags_win(
+    check: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.softmax-tool]\ndtype = "half"\nop = ["softmax"]\nmax-ulp = 3\nbudget = 2\n'
+        'select = ["OVF", "ACC"]\nformat = "json"\n'
+    )
+    settings = check(TABLE).report["settings"]
+    assert settings["dtypes"] == ["float16"]
+    assert settings["max_ulp"] == 3.0
+    assert settings["budget"] == "2"
+    assert settings["rules"] == ["OVF101", "OVF102", "OVF103", "OVF104", "ACC101"]
+    settings = check(TABLE, "-d", "single", "--select", "OVF101").report["settings"]
+    assert settings["dtypes"] == ["float32"]
+    assert settings["rules"] == ["OVF101"]
+    other = tmp_path / "other.toml"
+    other.write_text('[tool.softmax-tool]\nformat = "json"\ndtype = ["double"]\nbudget = "1%"\n')
+    settings = check(TABLE, "--config", "other.toml").report["settings"]
+    assert (settings["dtypes"], settings["budget"]) == (["float64"], "1%")
+    assert settings["max_ulp"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[tool.softmax-tool]\nmax_ulp = 3\n", "has no option 'max_ulp'"),
+        ("[tool.softmax-tool]\ncandidate = 'm:f'\n", "has no option 'candidate'"),
+        ("[tool.softmax-tool.check]\ntop = 3\n", "has no option 'check'"),
+        ("[tool.softmax-tool]\nmax-ulp = '3'\n", "max-ulp = '3': takes a number"),
+        ("[tool.softmax-tool]\ntop = true\n", "top = True: takes a whole number"),
+        ("[tool.softmax-tool]\nselect = [1]\n", "select = [1]: takes a string or a list"),
+        ("[tool.softmax-tool]\nmax-ulp = nan\n", "--max-ulp nan: is not a number"),
+        ("[tool.softmax-tool]\ntop = -1\n", "'--top': -1 is not in the range"),
+        ("[tool]\nsoftmax-tool = 3\n", "is no table"),
+        ("[tool.softmax-tool\n", "is not TOML"),
+    ],
+)
+def test_configurations_that_are_wrong(
+    text: str, told: str, check: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    done = check(TABLE)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_pyproject_of_others_is_no_matter(check: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.other]\nx = 1\n")
+    assert check(TABLE).code == 0
+    named = check(TABLE, "--config", "pyproject.toml")
+    assert named.code == 2
+    assert "has no [tool.softmax-tool]" in named.err
+    assert "no such file" in check(TABLE, "--config", "nowhere.toml").err
+
+
+def test_every_option_is_configurable_or_left_out_on_purpose() -> None:
+    command = typer.main.get_command(app.app).commands["check"]  # type: ignore[attr-defined]
+    options = {
+        option.removeprefix("--")
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--") and option != "--dim"
+    }
+    left_out = {"baseline", "candidate", "config", "debug", "key", "labels", "list-rules", "output"}
+    assert set(config.KEYS) == options - left_out - {"weights"}
+
+
+# GitHub.
+
+
+def test_annotations_are_capped_escaped_and_worst_first(check: Callable[..., Any]) -> None:
+    table = "".join(f"{12 + place / 8},0\n" for place in range(40)) + "nan,1\n"
+    done = check(table, "-d", "half", "--formulation", "naive", "--format", "github", "--top", "30")
+    errors = [line for line in done.out.splitlines() if line.startswith("::error")]
+    assert len(errors) == SHOWN == 10
+    assert "INP101" in errors[0]  # each rule that failed shows, before the second of any
+    assert "OVF101" in errors[1]
+    assert "more findings; INP101 in 1 row, OVF101 in 40 rows" in errors[-1]
+    for line in done.out.splitlines():
+        properties = line.split("::")[1]
+        assert line.startswith("::")
+        assert "\r" not in line
+        assert properties.count("=") == properties.count("title=")
+
+
+def test_names_cannot_break_out_of_an_annotation(
+    check: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del check
+    name = "a%0Ab\n::error::x,y:z.csv"
+    (tmp_path / name).write_text("nan,1\n1,2\n")
+    assert main.run(["check", name, "--format", "github"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert "a%250Ab\\n::error::x,y:z.csv" in lines[0]
+
+
+def test_the_summary_is_appended(
+    check: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = check(TABLE, "--summary")
+    assert (said.code, "GITHUB_STEP_SUMMARY is not set" in said.err) == (0, True)
+    page = tmp_path / "summary.md"
+    page.write_text("# before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    naive = ("-d", "half", "--formulation", "naive")
+    assert check(TABLE, *naive).code == 1
+    assert page.read_text() == "# before\n"
+    assert check(TABLE, *naive, "--summary", "--format", "concise").code == 1
+    text = page.read_text()
+    assert text.startswith("# before\n## check: logits.csv\n")
+    assert "OVF101" in text
+    assert check(TABLE, "--summary").code == 0
+    assert page.read_text().startswith(text)
+
+
+def test_the_summary_stays_below_its_limit(
+    check: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    table = "".join(f"{12 + place / 8},0\n" for place in range(20_000))
+    options = ("-d", "half", "--formulation", "naive", "--top", "20000", "--summary")
+    done = check(table, *options, "--format", "concise")
+    assert done.code == 1
+    size = page.stat().st_size
+    assert 300_000 < size <= summary.LARGEST
+    assert done.out.count("\n") == 20_000
+    page.write_bytes(b"x" * (summary.LARGEST - 10))
+    done = check(TABLE, "--summary")
+    assert "is full" in done.err
+    assert page.stat().st_size == summary.LARGEST - 10
+
+
+# JUnit and JSON.
+
+
+def test_junit_is_valid(check: Callable[..., Any], tmp_path: Path) -> None:
+    schema = junit_schema()
+    for options in ([], ["--formulation", "naive"], ["--select", "all"]):
+        done = check(TABLE, "-d", "half", *options, "--format", "junit")
+        schema.validate(done.out)
+    suite = ET.fromstring(done.out)[0]  # noqa: S314  (our own)
+    # What the schema of Apache Ant asks for besides.
+    assert {"package", "id", "timestamp", "hostname", "time"} <= set(suite.keys())
+    assert [child.tag for child in suite if child.tag != "testcase"] == [
+        "properties",
+        "system-out",
+        "system-err",
+    ]
+    name = "a\x01<&>]]>\x1b[31m\ufffe\u202e.csv"
+    (tmp_path / name).write_text("nan,1\n1,2\n")
+    assert main.run(["check", name, "--format", "junit", "-o", "report.xml"]) == 1
+    schema.validate((tmp_path / "report.xml").read_text(encoding="utf-8"))
+
+
+def test_json_fits_its_schema_with_and_without_a_baseline(check: Callable[..., Any]) -> None:
+    validated(check(TABLE, "--select", "all", "--suggest", "--format", "json").report)
+    for baseline in ({}, {"baseline": RIGHT}):
+        done = check(HALF, "--op", "softmax", "--format", "json", candidate=RIGHT, **baseline)
+        assert done.code == 0
+        report = validated(done.report)
+        assert report["candidate"]["name"] == "candidate.npy"
+        assert (report["baseline"] is None) == (not baseline)
+
+
+def test_threads_and_shards_change_nothing(
+    check: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = (np.random.default_rng(2).normal(size=(700, 1000)) * 9).astype(np.float32)
+    options = ("-d", "half", "--formulation", "naive", "--format", "json")
+    alone = check(x, *options, "--threads", "1")
+    assert alone.code == 1
+    assert check(x, *options, "--threads", "3").out == alone.out
+    np.save(tmp_path / "a.npy", x[:123])
+    np.save(tmp_path / "b.npy", x[123:])
+    assert main.run(["check", "a.npy", "b.npy", *options]) == 1
+    shards = json.loads(capsys.readouterr().out)
+    whole = json.loads(alone.out)
+    assert shards.pop("input")["shape"] == whole.pop("input")["shape"]
+    assert shards == whole
