@@ -29,6 +29,7 @@ from softmax_tool.explanation.trouble import troubles
 from softmax_tool.explanation.truth import Truth, number
 from softmax_tool.formats import FLOAT32, find_format
 from softmax_tool.formulations import FORMULATIONS
+from softmax_tool.lookalike import Likeness
 from softmax_tool.plan import Options, Plan, Variant, stored_format
 from softmax_tool.readers import Block, from_arrays
 from softmax_tool.report import CaseName, InputInfo, LabelsInfo
@@ -162,7 +163,7 @@ def _judged(block: Block, name: Name, target: FloatFormat, model: Model) -> Resu
 
 
 def _report(row: _Row, source: Source, request: Request, column: int | None) -> ExplainReport:
-    found = () if row.truth.invalid else tuple(troubles(row.runs))
+    found = () if row.truth.invalid else tuple(troubles(row.runs, row.label))
     columns = _columns(row, found, column)
     target, block = row.target, row.block
     settings = ExplainSettings(
@@ -197,7 +198,7 @@ def _report(row: _Row, source: Source, request: Request, column: int | None) -> 
         _information(row),
         _argmax(row),
         found,
-        tuple(story(found, target.name, invalid=row.truth.invalid)),
+        tuple(story(found, target.name, Likeness.of(block.logits), invalid=row.truth.invalid)),
     )
 
 

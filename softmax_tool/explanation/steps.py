@@ -107,7 +107,7 @@ _LESSONS = (
     ),
     _Lesson(
         "log",
-        "Log-probabilities: log(softmax), and log-softmax = z − log Σ exp(z)",
+        "Log-probabilities: log(softmax) and log-softmax",
         (
             _Expression(LOG_OF_NAIVE, "log", "log p", Truth.log_probability, makes_results=True),
             _Expression(LOG_OF_SHIFTED, "log", "log p", Truth.log_probability, makes_results=True),

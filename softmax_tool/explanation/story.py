@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from softmax_tool.lookalike import PROBABILITIES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from softmax_tool.explanation.report import Trouble
+    from softmax_tool.lookalike import Likeness
 
 
-def story(troubles: Sequence[Trouble], dtype: str, *, invalid: bool) -> Iterator[str]:
+def story(
+    troubles: Sequence[Trouble], dtype: str, likeness: Likeness, *, invalid: bool
+) -> Iterator[str]:
     """Yield what went wrong on each way, and after it what mends it; each sentence once."""
+    if likeness.kind == PROBABILITIES:
+        yield (
+            "The row sums to 1, as probabilities do. If that is what they are, softmax has been "
+            "applied already: take their logarithm, and then nll."
+        )
     if invalid:
         yield (
             "The row is nan by definition: it holds a nan or +inf, or nothing but -inf, once "

@@ -44,22 +44,21 @@ WIDER_STEPS = (
     "keep what lies between logits and result in a wider format, as fused arithmetic does."
 )
 WIDER = "a format with a wider range; no rearrangement helps."
-_ITSELF = "the true value itself rounds to that"
 
 
-def troubles(runs: Mapping[Name, Run]) -> Iterator[Trouble]:
-    """Yield what goes wrong on each way: the worst kind of it, at its first element."""
+def troubles(runs: Mapping[Name, Run], label: int | None) -> Iterator[Trouble]:
+    """Yield what goes wrong on each way: the worst kind of it, at the label or its first class."""
     for name, run in runs.items():
-        column = worst_column(run.results)
+        column = worst_column(run.results, label)
         if column is not None:
             yield _trouble(name, run.results, column)
 
 
-def worst_column(results: Results) -> int | None:
+def worst_column(results: Results, label: int | None) -> int | None:
     """Return the element that shows what is worst, None where nothing is wrong.
 
-    Avoidable comes before unavoidable, then the order of the kinds, the element's own events before
-    those of others, and the first class.
+    Avoidable comes before unavoidable, then the order of the kinds, the label, the element's own
+    events before those of others, and the first class.
     """
     kind = results.judged.kind[0].astype(np.int64)
     columns = np.flatnonzero(kind != NO_KIND)
@@ -68,6 +67,8 @@ def worst_column(results: Results) -> int | None:
     unavoidable = results.judged.unavoidable[0]
     severity = kind[columns] + len(KINDS) * unavoidable[columns]
     worst = columns[severity == severity.min()]
+    if label in worst:
+        return label
     traced = results.judged.traced
     if traced is not None and traced.place[0] >= 0:
         own = traced.event[traced.place[0], worst] % traced.tracing.stride == worst + 1
@@ -92,7 +93,7 @@ def _trouble(name: Name, results: Results, column: int) -> Trouble:
         None if origin is None else origin.limit,
         gap,
         _said(name, found, column, unavoidable=unavoidable),
-        _why(found, kind, gap, unavoidable=unavoidable),
+        _why(found, kind, column, gap, unavoidable=unavoidable),
         _repair(name, kind, unavoidable=unavoidable),
     )
 
@@ -108,14 +109,22 @@ def _said(name: Name, found: Finding, column: int, *, unavoidable: bool) -> str:
     """Tell which element is wrong, and what it should be."""
     got, true = display.number(found.got), display.on_board(found.exact)
     what = f"{title_of(name)} of class {column} is {got}"
-    return f"{what}: {_ITSELF} ({true})" if unavoidable else f"{what} and should be {true}"
+    if unavoidable:
+        return f"{what}: the true value, {true}, itself rounds to that"
+    return f"{what} and should be {true}"
 
 
-def _why(found: Finding, kind: str, gap: Number | None, *, unavoidable: bool) -> str:
+def _why(found: Finding, kind: str, column: int, gap: Number | None, *, unavoidable: bool) -> str:
     """Tell in a phrase what went wrong at the step, and by what margin."""
-    if found.origin is None or gap is None:
-        return _ITSELF if unavoidable else kind
-    return f"{found.why}; it is {display.number(gap)} beyond" if isfinite(gap) else found.why
+    if unavoidable:
+        got, true = display.number(found.got), display.on_board(found.exact)
+        return f"in class {column} the true value, {true}, itself rounds to {got}"
+    if found.origin is None or gap is None or not isfinite(gap):
+        return found.why or kind
+    if gap == 0:
+        return f"{found.why}; that is the limit itself"
+    side = "above" if found.origin.operand > found.origin.limit else "below"
+    return f"{found.why}; that is {display.number(gap)} {side} it"
 
 
 def title_of(name: Name) -> str:

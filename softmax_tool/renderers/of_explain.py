@@ -13,13 +13,14 @@ from softmax_tool.renderers.kinds import KINDS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from softmax_tool.explanation.report import Entry, ExplainReport, Step, Trouble, Way
+    from softmax_tool.explanation.report import Entry, ExplainReport, RowLoss, Step, Trouble, Way
     from softmax_tool.report import Number
 
     Cells = tuple[Column, list[Cell]]
 
 TEXTBOOK = "<textbook>"
 _VANISHED = 1e-300
+_LONG_PATTERN = 40  # longer than the bits of a float32
 MARK = "◂"
 """Stands beside a value with which something goes wrong."""
 
@@ -53,18 +54,20 @@ def _head(report: ExplainReport) -> Prose:
 
 def _logits(report: ExplainReport) -> Tables:
     logits, dtype = report.logits, report.settings.dtype
-    columns: list[Cells] = [
-        (Column("class", "left"), [_class(report, x.column) for x in logits]),
-        (Column("x\nas read"), aligned([display.full(x.read) for x in logits])),
-        (Column(f"x in\n{dtype}"), aligned([display.full(x.rounded) for x in logits])),
-    ]
+    rounded = aligned([display.full(x.rounded) for x in logits])
+    first: Cells = (Column("class", "left"), [_class(report, x.column) for x in logits])
+    read: Cells = (Column("x\nas read"), aligned([display.full(x.read) for x in logits]))
+    held: Cells = (
+        Column(f"x in\n{dtype}"),
+        [Cell(_above(cell.text, x.bits)) for cell, x in zip(rounded, logits, strict=True)],
+    )
+    moved: list[Cells] = []
     if any(x.difference for x in logits):
-        moved = [display.number(x.difference, 3) if x.difference else "" for x in logits]
-        columns.append((Column("moved\nby"), aligned(moved)))
-    if report.settings.bits:
-        columns = [columns[0], columns[2], (Column("bits"), [Cell(x.bits or "") for x in logits])]
+        texts = [display.number(x.difference, 3) if x.difference else "" for x in logits]
+        moved.append((Column("moved\nby"), aligned(texts)))
     legend = (_folded(report),) if report.folded else ()
-    return Tables(((_grid("1  The logits", columns, legend),),))
+    layouts = ([first, read, held, *moved], [first, held, *moved], [first, held])
+    return Tables(tuple((_grid("1  The logits", x, legend),) for x in layouts))
 
 
 def _folded(report: ExplainReport) -> str:
@@ -147,12 +150,18 @@ def _error(ulp: float | None) -> str:
 
 def _value(text: str, entry: Entry) -> Cell:
     word = entry.kind or entry.event
-    lines = [text]
-    if entry.bits is not None:
-        lines.append(entry.bits)
+    lines = [_above(text, entry.bits)]
     if word and word != text.strip():
         lines.append(word)
     return Cell("\n".join(lines), KINDS.get(word, "lost") if word else "")
+
+
+def _above(text: str, pattern: str | None) -> str:
+    """Put a value above its bits, a long fraction on a line of its own."""
+    if pattern is None:
+        return text
+    bits = "\n".join(pattern.rsplit(" ", 1)) if len(pattern) > _LONG_PATTERN else pattern
+    return f"{text}\n{bits}"
 
 
 def _truths(way: Way) -> list[Cell]:
@@ -171,13 +180,14 @@ def _true(value: Number, minus_one: Number | None) -> str:
 
 
 def _notes(report: ExplainReport, step: Step) -> tuple[str, ...]:
-    """Say beneath a step what went wrong at it, and on which way."""
-    found: dict[str, None] = {}
+    """Say beneath a step what went wrong at it, and on which way; each event once."""
+    found: dict[object, str] = {}
     for trouble in report.trouble:
         if _stands_at(trouble) == step.name:
             way = "naive" if trouble.formulation.endswith("naive") else "shifted"
-            found[f"{MARK} {way}: {trouble.why}"] = None
-    return tuple(found)
+            event = (way, trouble.at_column, trouble.operand, trouble.limit)
+            found.setdefault(event, f"{MARK} {way}: {trouble.why}")
+    return tuple(found.values())
 
 
 def _stands_at(trouble: Trouble) -> str:
@@ -189,32 +199,24 @@ def _stands_at(trouble: Trouble) -> str:
 
 def _losses(report: ExplainReport, number: int) -> Tables:
     losses = report.losses
-    columns: list[Cells] = [
-        (Column("log-softmax by", "left"), [Cell(x.formulation) for x in losses]),
-        (
-            Column("nll\n−log p"),
-            [
-                Cell(
-                    cell.text
-                    + (f"\n{x.bits}" if x.bits else "")
-                    + (f"\n{x.kind}" if x.kind else ""),
-                    KINDS.get(x.kind, "lost") if x.kind else "",
-                )
-                for cell, x in zip(
-                    aligned([display.on_board(x.nll) for x in losses]), losses, strict=True
-                )
-            ],
-        ),
-        (
-            Column("ce"),
-            [Cell("the same bits" if x.identical else display.full(x.ce)) for x in losses],
-        ),
-        (Column("exact"), [Cell(display.on_board(x.exact), "good") for x in losses]),
-        (Column("off by\nULP"), [Cell(display.ulp(x.ulp)) for x in losses]),
-    ]
+    values = aligned([display.on_board(x.nll) for x in losses])
+    name: Cells = (Column("log-softmax by", "left"), [Cell(x.formulation) for x in losses])
+    nll: Cells = (
+        Column("nll\n−log p"),
+        [_loss(cell.text, x) for cell, x in zip(values, losses, strict=True)],
+    )
+    ce = [Cell("the same bits" if x.identical else display.full(x.ce)) for x in losses]
+    exact: Cells = (Column("exact"), [Cell(display.on_board(x.exact), "good") for x in losses])
+    errors: Cells = (Column("off by\nULP"), [Cell(_error(x.ulp), "quiet") for x in losses])
     title = f"{number}  Pick the label, change the sign: the loss of class {report.label}"
     legend = ("cross-entropy is log-softmax and then nll: the same operations, the same bits",)
-    return Tables(((_grid(title, columns, legend),),))
+    layouts = ([name, nll, (Column("ce"), ce), exact, errors], [name, nll, exact])
+    return Tables(tuple((_grid(title, x, legend),) for x in layouts))
+
+
+def _loss(text: str, loss: RowLoss) -> Cell:
+    whole = _above(text, loss.bits) + (f"\n{loss.kind}" if loss.kind else "")
+    return Cell(whole, KINDS.get(loss.kind, "lost") if loss.kind else "")
 
 
 def _grid(

@@ -213,3 +213,22 @@ def test_nothing_is_read_below_the_row() -> None:
     assert read_row(source, 1).start == 1
     with pytest.raises(AssertionError, match="read on"):
         read_row(source, 2)
+
+
+def test_the_label_is_named_where_it_is_as_bad_as_any() -> None:
+    row = [[-999.0, -998.0, 0.0]]
+    found = {(t.quantity, t.formulation): t for t in st.explain(row, [1], dtype="single").trouble}
+    assert found["log-softmax", "log-of-shifted"].column == 1
+    found = {(t.quantity, t.formulation): t for t in st.explain(row, dtype="single").trouble}
+    assert found["log-softmax", "log-of-shifted"].column == 0
+
+
+def test_a_margin_says_on_which_side() -> None:
+    overflow = st.explain([[12.0, 0.0]], dtype="half").trouble[0]
+    assert overflow.why.endswith("; that is 0.90625 above it")
+    vanished = st.explain([[-18.0, -19.0]], dtype="half").trouble[0]
+    assert vanished.why.endswith("; that is 0.65625 below it")
+
+
+def test_a_row_of_probabilities_is_told() -> None:
+    assert "The row sums to 1" in st.explain([[0.5, 0.25, 0.25]]).story[0]
