@@ -12,7 +12,8 @@ from softmax_tool.check.report import ResultsInfo
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.formats import FORMATS, find_format
 from softmax_tool.formulations import LOSSES
-from softmax_tool.readers import open_column, open_logits
+from softmax_tool.readers import open_logits
+from softmax_tool.readers.column import open_column
 from softmax_tool.readers.layout import Layout
 from softmax_tool.readers.parts import memory_rows
 from softmax_tool.renderers.display import number, shape, visible
