@@ -62,6 +62,7 @@ def _lines(report: CheckReport) -> Iterator[str]:
     for finding in found:
         yield f"{about}: {sentence(finding)}"
     for code, rule in failed.items():
-        listed = sum(finding.code == code for finding in found)
-        if rule.rows > listed:
-            yield f"{about}: {total(rule, listed)}"
+        places = [finding for finding in found if finding.code == code]
+        whole = any(finding.row is None for finding in places)
+        if rule.rows > len(places) and not whole:
+            yield f"{about}: {total(rule, len(places))}"

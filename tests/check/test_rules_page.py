@@ -1,0 +1,87 @@
+"""docs/rules.md is the registry: written from it, each rule with its example and what comes out.
+
+`UPDATE_SNAPSHOTS=1 pytest tests/check/test_rules_page.py tests/test_docs.py` writes it anew; what
+the examples show is compared by `tests/test_docs.py`, as on every page.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from softmax_tool.check.rules import RULES
+
+if TYPE_CHECKING:
+    from softmax_tool.check.rules import Rule
+
+PAGE = Path(__file__).parent.parent.parent / "docs" / "rules.md"
+UPDATE = os.environ.get("UPDATE_SNAPSHOTS") == "1"
+
+HEAD = """\
+# Rules of `check`
+
+What `softmax-tool check` looks for. `--select` and `--ignore` take codes, prefixes of codes
+(`OVF` is all that begin so), names, or `all`; what is selected replaces the rules that are on by
+default. A rule whose subject is not there (labels, a candidate, a baseline) is not looked for, and if
+none is left, that is exit code 2.
+
+| code | name | on | what |
+| --- | --- | --- | --- |
+"""
+
+SHOWN = re.compile(r"^```console\n\$ (?P<command>.*)\n(?P<output>(?:.*\n)*?)```$", re.MULTILINE)
+
+
+def shown_outputs(text: str) -> dict[str, str]:
+    """Give what the page shows below each command; whether it is so is tested elsewhere."""
+    return {found["command"]: found["output"] for found in SHOWN.finditer(text)}
+
+
+def page(outputs: dict[str, str]) -> str:
+    rows = (
+        f"| [{rule.code}](#{rule.code.lower()}-{rule.name}) | {rule.name} | {when(rule)} | "
+        f"{rule.summary} |\n"
+        for rule in RULES
+    )
+    return HEAD + "".join(rows) + "".join(section(rule, outputs) for rule in RULES)
+
+
+def when(rule: Rule) -> str:
+    return "always: exit code 2" if rule.is_error else "yes" if rule.by_default else "–"
+
+
+def section(rule: Rule, outputs: dict[str, str]) -> str:
+    command = f'{rule.example}; echo "exit code $?"'
+    return (
+        f"\n## {rule.code} {rule.name}\n\n{wrapped(rule.meaning)}\n{wrapped(f'**To mend it:** {rule.fix}')}\n"
+        f"```console\n$ {command}\n{outputs.get(command, '')}```\n"
+    )
+
+
+def wrapped(text: str) -> str:
+    """Break prose into lines of at most 100 characters."""
+    lines = [""]
+    for word in text.split():
+        if len(lines[-1]) + len(word) >= 100:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return "".join(f"{line}\n" for line in lines)
+
+
+def test_the_page_is_the_registry() -> None:
+    text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    expected = page(shown_outputs(text))
+    if UPDATE:
+        PAGE.write_text(expected, encoding="utf-8")
+        return
+    assert text == expected
+
+
+def test_every_rule_has_its_example_shown() -> None:
+    outputs = shown_outputs(PAGE.read_text(encoding="utf-8"))
+    for rule in RULES:
+        shown = outputs[f'{rule.example}; echo "exit code $?"']
+        assert rule.code in shown
+        assert shown.endswith(f"exit code {2 if rule.is_error else 1}\n")
