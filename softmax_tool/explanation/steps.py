@@ -144,7 +144,7 @@ def _way(
     for column in columns:
         value = float(values[0, column])
         true = expression.true(truth, column)
-        judged = expression.makes_results
+        judged = expression.makes_results and not truth.invalid
         entries.append(
             Entry(
                 value,

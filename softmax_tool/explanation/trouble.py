@@ -145,8 +145,8 @@ def _repair(name: Name, kind: str, *, unavoidable: bool) -> str:
         return LOGARITHM
     if kind == "stalled-sum":
         return WIDER_SUM
+    if kind == "absorbed" or (small and formulation == "shifted"):
+        return LOG1P
     if formulation != "shifted":
         return SHIFT if quantity == "softmax" else LOG_SUM
-    if quantity == "log-softmax" and (small or kind == "absorbed"):
-        return LOG1P
     return WIDER if kind in {"overflow", "nan", "inf"} else WIDER_STEPS

@@ -33,7 +33,9 @@ def explain(report: ExplainReport) -> Iterator[Section]:
         yield _step(report, number, step)
     if report.losses:
         yield _losses(report, len(report.steps) + 2)
-    yield Prose("What the numbers mean", tuple(_meaning(report)))
+    meaning = tuple(_meaning(report))
+    if meaning:
+        yield Prose("What the numbers mean", meaning)
     yield Prose("What happened", report.story, stands_out=True)
 
 
@@ -247,7 +249,8 @@ def _meaning(report: ExplainReport) -> Iterator[str]:
             "it is also the cross-entropy −Σ t log p of the row against the one-hot label t, in "
             "which every other term is 0"
         )
-    yield from _ranks(report)
+    if told.entropy is not None:
+        yield from _ranks(report)
 
 
 def _ranks(report: ExplainReport) -> Iterator[str]:
@@ -256,16 +259,18 @@ def _ranks(report: ExplainReport) -> Iterator[str]:
     after = {_classes(found) for found in argmax.after.values()}
     if {before, _classes(argmax.rounded)} | after == {before}:
         yield (
-            f"argmax: class {before} before softmax and after it: softmax keeps the order, so that "
+            f"argmax: {before} before softmax and after it: softmax keeps the order, so that "
             "choosing the largest needs none"
         )
         return
     each = ", ".join(f"{name} softmax {_classes(found)}" for name, found in argmax.after.items())
     yield (
-        f"argmax: class {before} as read, {_classes(argmax.rounded)} in {report.settings.dtype}; "
+        f"argmax: {before} as read, {_classes(argmax.rounded)} in {report.settings.dtype}; "
         f"after {each}. The true softmax keeps the order of the rounded logits."
     )
 
 
 def _classes(found: Sequence[int]) -> str:
-    return " and ".join(map(str, found)) or "none"
+    if not found:
+        return "no class"
+    return f"class{'es' if len(found) > 1 else ''} {' and '.join(map(str, found))}"

@@ -232,3 +232,9 @@ def test_a_margin_says_on_which_side() -> None:
 
 def test_a_row_of_probabilities_is_told() -> None:
     assert "The row sums to 1" in st.explain([[0.5, 0.25, 0.25]]).story[0]
+
+
+def test_what_is_absorbed_is_mended_by_log1p_on_every_way() -> None:
+    found = st.explain([[34.0, 14.0]], dtype="single").trouble
+    assert {t.kind for t in found if t.quantity == "log-softmax"} == {"absorbed"}
+    assert all("log1p" in t.repair for t in found if t.quantity == "log-softmax")
