@@ -10,6 +10,7 @@ import numpy as np
 
 from softmax_tool import exact
 from softmax_tool.arithmetic.sharing import Sharing
+from softmax_tool.arithmetic.watching import Watching
 from softmax_tool.bounds import half_an_ulp
 from softmax_tool.computation import Computation
 from softmax_tool.diagnose import KINDS, NO_KIND, judge
@@ -17,7 +18,6 @@ from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import EXACT, FORMULATIONS, LOSSES
 from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.screening import Limit, Listing, Screen, Seen
-from softmax_tool.summary import Summary
 from softmax_tool.tally import Results, compare_pair, summarise, summarise_rounding
 from softmax_tool.targets import Targets
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from softmax_tool.plan import Options, Plan, Slice, Variant
     from softmax_tool.readers import Block
     from softmax_tool.report import CaseName
-    from softmax_tool.summary import PairSummary, RoundingSummary
+    from softmax_tool.summary import PairSummary, RoundingSummary, Summary
     from softmax_tool.ulp import Ruler
 
     Array = NDArray[Any]
@@ -215,10 +215,12 @@ def _variant(
 ) -> list[tuple[CaseOutcome, Ruler]]:
     """Compute and judge every case of one format and arithmetic."""
     yardsticks, kept_yardsticks = measure.all_rows, measure.kept_rows
-    xp = Sharing(variant.model.build(variant.target))
+    inner = variant.model.build(variant.target)
+    watching = Watching(inner, getattr(inner, "working", variant.target))
+    xp = Sharing(inner if variant.model.sums_are_wide else watching)
     # Losses share nothing with the quantities of all rows where some rows are ignored.
     shared = kept_yardsticks is yardsticks
-    loss_xp = xp if shared else Sharing(variant.model.build(variant.target))
+    loss_xp = xp if shared else Sharing(inner)
     numbers = np.arange(start, start + len(kept))
     outcomes = []
     for name, seen_of_case in zip(variant.cases, seen, strict=True):
@@ -227,7 +229,7 @@ def _variant(
             outcomes.append((case.run_loss(loss_xp, kept), case.ruler))
         else:
             case = _Case(name, variant, yardsticks, numbers, options)
-            outcomes.append((case.run(xp, seen_of_case), case.ruler))
+            outcomes.append((case.run(xp, watching, seen_of_case), case.ruler))
     return outcomes
 
 
@@ -239,10 +241,10 @@ class _Case:
     numbers: NDArray[np.int64]
     options: Options
 
-    def run(self, xp: Arithmetic, seen: Seen) -> CaseOutcome:
+    def run(self, xp: Arithmetic, watching: Watching, seen: Seen) -> CaseOutcome:
         """Compute an elementwise quantity, judge it and add up."""
         got = self.compute(xp)
-        plain, summary = self._screen(got, seen)
+        plain, summary = self._screen(got, watching.stalled(len(got)), seen)
         rest = np.flatnonzero(~plain)
         if rest.size == len(got):
             marks, summary = self.judged_summary(got, rest)
@@ -269,14 +271,12 @@ class _Case:
         computation = self._computation()
         return self.ruler.rounded if computation is None else computation.compute(xp)
 
-    def _screen(self, got: Array, seen: Seen) -> tuple[Mask, Summary]:
+    def _screen(self, got: Array, stalled: Mask, seen: Seen) -> tuple[Mask, Summary]:
         """Add up the rows that need no judgement, and say which they are."""
         model = self.variant.model
         exact_values = self.name.formulation == EXACT
-        if not (model.sums_are_wide or exact_values):
-            return np.zeros(len(got), bool), Summary(self.options.top)
         limit = None
-        if not exact_values:
+        if not exact_values and model.sum_constant is not None:
             bound = FORMULATIONS[self.name.quantity, self.name.formulation].error_bound
             conditions = self.yardsticks.conditions(model, self.yardsticks.functions)
             limit = None if bound is None else Limit(bound, conditions)
@@ -287,7 +287,7 @@ class _Case:
             _ends(self.options.columns, whole[1]),
         )
         screen = Screen(self.yardsticks, self.name.quantity, self.numbers)
-        return screen.add_up(got, limit, listing, seen, are_exact=exact_values)
+        return screen.add_up(got, stalled, limit, listing, seen, are_exact=exact_values)
 
     def judged_summary(self, got: Array, rows: Indices) -> tuple[Marks, Summary]:
         """Judge results of all rows of this case, which are `rows` of the block."""

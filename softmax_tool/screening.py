@@ -109,7 +109,14 @@ class Screen:
         return 2.0 ** (self.target.precision - 2)
 
     def add_up(
-        self, got: Array, limit: Limit | None, listing: Listing, seen: Seen, *, are_exact: bool
+        self,
+        got: Array,
+        stalled: Mask,
+        limit: Limit | None,
+        listing: Listing,
+        seen: Seen,
+        *,
+        are_exact: bool,
     ) -> tuple[Mask, Summary]:
         """Return which rows are plain, and their summary.
 
@@ -117,6 +124,8 @@ class Screen:
         ----------
         got : array, shape (rows, classes)
             Results of all rows, in the carrier of the format.
+        stalled : bool array, shape (rows,)
+            Rows in which a sum stalled, so that an error of any size has a kind.
         limit : Limit or None
             The formulation's bound; None if it has none.
         listing : Listing
@@ -126,7 +135,7 @@ class Screen:
         are_exact : bool
             Whether results are the true values rounded, whose bound is half an ULP.
         """
-        rows = np.flatnonzero(self.promising())
+        rows = np.flatnonzero(self.promising() & ~stalled)
         bounds = None
         if limit is not None and rows.size:
             bounds = _Bounds(self, limit)

@@ -34,16 +34,41 @@ class LeftToRight:
         rises = x[:, 1:] > maxima[:, :-1]
         addends = xp.exp(xp.subtract(x, maxima))
         addends[np.isneginf(x)] = 0  # -inf minus -inf; a masked class adds nothing
-        total = addends[:, :1].copy()
-        for column in range(1, x.shape[1]):
-            here = rises[:, column - 1]
-            if here.any():
-                old = maxima[here, column - 1 : column]
-                factor = xp.exp(xp.subtract(old, maxima[here, column : column + 1]))
-                # 0 · exp(-inf) while every class so far is masked.
-                total[here] = xp.multiply(total[here], factor)
-            total = xp.add(total, addends[:, column : column + 1])
-        return total
+        if x.shape[1] < len(x) + np.count_nonzero(rises):
+            return _by_column(xp, maxima, rises, addends)
+        sums = [_by_stretch(xp, *row) for row in zip(maxima, rises, addends, strict=True)]
+        return np.concatenate(sums) if sums else addends[:, :1]
+
+
+def _by_column(xp: Rounded, maxima: Array, rises: Array, addends: Array) -> Array:
+    """Sum all rows at once, one class after the other."""
+    total = addends[:, :1].copy()
+    for column in range(1, addends.shape[1]):
+        here = rises[:, column - 1]
+        if here.any():
+            old = maxima[here, column - 1 : column]
+            factor = xp.exp(xp.subtract(old, maxima[here, column : column + 1]))
+            # 0 · exp(-inf) while every class so far is masked.
+            total[here] = xp.multiply(total[here], factor)
+        total = xp.add(total, addends[:, column : column + 1])
+    return total
+
+
+def _by_stretch(xp: Rounded, maxima: Array, rises: Array, addends: Array) -> Array:
+    """Sum one row, a stretch at a time in which the maximum stays; returns (1, 1)."""
+    total = addends[None, :1]
+    starts = np.flatnonzero(rises) + 1
+    first = 1
+    for start in (*starts, len(addends)):
+        stretch = addends[None, first:start]
+        total = running_sums(xp.working, np.concatenate([total, stretch], axis=1))[:, -1:]
+        if start < len(addends):
+            factor = xp.exp(
+                xp.subtract(maxima[None, start - 1 : start], maxima[None, start : start + 1])
+            )
+            total = xp.multiply(total, factor)
+        first = start
+    return total
 
 
 def build(target: FloatFormat) -> Rounded:

@@ -222,7 +222,7 @@ class Tracing:
         if not self.in_loss:
             events["absorbed"] = several & (value == e.max(axis=1, keepdims=True))
         if not self.sums_are_wide:
-            events["stalled"] = _is_stalled(e, value, self.working)
+            events["stalled"] = is_stalled(e, value, self.working)
         traced = Traced(value, whole_row, {}, index)
         return self._with_events(traced, value, first, events, index)
 
@@ -300,7 +300,8 @@ def stall_tolerance(classes: int, target: FloatFormat) -> float:
     return depth * accumulator + target.unit_roundoff
 
 
-def _is_stalled(e: Array, value: Array, target: FloatFormat) -> Mask:
+def is_stalled(e: Array, value: Array, target: FloatFormat) -> Mask:
+    """Tell which sums of rows miss what a wide accumulator would have met."""
     with np.errstate(all="ignore"):
         true = tree_sum(np.abs(e.astype(np.float64)))
         met = tree_sum(e.astype(np.float64))

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softmax_tool.arithmetic import MODELS
+from softmax_tool.arithmetic import MODELS, strict
 from softmax_tool.arithmetic.running import running_sums
 from softmax_tool.arithmetic.tree import tree_sum
 from softmax_tool.exact_sum import ExactSum
-from softmax_tool.formats import FORMATS
+from softmax_tool.formats import FLOAT16, FLOAT32, FORMATS, FloatFormat
 from tests.arithmetic.test_elementwise import OTHERS
 from tests.oracle import oracle
 
@@ -115,3 +115,25 @@ def test_exact_sums_of_arrays(dtype: Any) -> None:
 )
 def test_exact_sums_that_are_not_numbers(values: list[float], special: str) -> None:
     assert str(ExactSum.of(np.array(values)).special()) == special
+
+
+@pytest.mark.parametrize("target", [FLOAT16, FLOAT32], ids=lambda f: f.name)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 1), (40, 5), (5, 40), (2, 3000)])
+def test_one_pass_by_columns_and_by_stretches_are_one_sum(
+    target: FloatFormat, shape: tuple[int, int]
+) -> None:
+    """Which is taken depends on the shape of a block, and the sum must not."""
+    rng = np.random.default_rng(11)
+    for scale in (0.1, 3, 30):
+        x = target.round(rng.standard_normal(shape) * scale)
+        x[rng.random(shape) < 0.1] = -np.inf
+        x[:, :1] = -np.inf
+        alone = np.concatenate([_online(target, row[None, :]) for row in x])
+        block = np.tile(x, (shape[1] // shape[0] + 1, 1))  # so many rows that columns are fewer
+        many = _online(target, block)[: shape[0]]
+        assert np.array_equal(many, alone, equal_nan=True)
+
+
+def _online(target: FloatFormat, x: Any) -> Any:
+    with np.errstate(all="ignore"):
+        return strict.build(target).online_sum(x)
