@@ -247,7 +247,7 @@ class _Case:
         plain, summary = self._screen(got, watching.stalled(len(got)), seen)
         rest = np.flatnonzero(~plain)
         if rest.size == len(got):
-            marks, summary = self.judged_summary(got, rest)
+            marks, summary = self.judged_summary(got, rest, xp)
         elif rest.size:
             part = replace(
                 self, yardsticks=self.yardsticks.subset(rest), numbers=self.numbers[rest]
@@ -289,18 +289,20 @@ class _Case:
         screen = Screen(self.yardsticks, self.name.quantity, self.numbers)
         return screen.add_up(got, stalled, limit, listing, seen, are_exact=exact_values)
 
-    def judged_summary(self, got: Array, rows: Indices) -> tuple[Marks, Summary]:
+    def judged_summary(
+        self, got: Array, rows: Indices, shared: Arithmetic | None = None
+    ) -> tuple[Marks, Summary]:
         """Judge results of all rows of this case, which are `rows` of the block."""
-        results = self.judge(got)
+        results = self.judge(got, shared)
         judged = results.judged
         marks = Marks(rows, judged.kind, judged.unavoidable)
         return marks, summarise(results, self._bound(), self.options.top)
 
-    def judge(self, got: Array) -> Results:
-        """Judge results."""
+    def judge(self, got: Array, shared: Arithmetic | None = None) -> Results:
+        """Judge results; `shared` remembers what was computed on the way to them."""
         ruler, reference = self.ruler, self.rows.reference
         masked = self.yardsticks.masked(self.name.quantity)
-        judged = judge(got, ruler, reference.invalid, masked, self._computation())
+        judged = judge(got, ruler, reference.invalid, masked, self._computation(shared))
         return Results(
             self.variant.target,
             self.name.quantity,
@@ -328,11 +330,11 @@ class _Case:
     def _is_loss(self) -> bool:
         return self.name.quantity in LOSSES
 
-    def _computation(self) -> Computation | None:
+    def _computation(self, shared: Arithmetic | None = None) -> Computation | None:
         if self.name.formulation == EXACT:
             return None
         formulation = FORMULATIONS[self.name.quantity, self.name.formulation]
-        return Computation(formulation, self.variant.model, self.yardsticks)
+        return Computation(formulation, self.variant.model, self.yardsticks, shared)
 
     def _bound(self) -> Array | None:
         if self.name.formulation == EXACT:

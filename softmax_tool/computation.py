@@ -34,6 +34,7 @@ class Computation:
     formulation: Formulation
     model: Model
     yardsticks: Yardsticks
+    shared: Arithmetic | None = None  # one that remembers what it has computed of these rows
 
     @property
     def rows(self) -> Rows:
@@ -81,11 +82,16 @@ class Computation:
         return self.yardsticks.thresholds(self.formulation.quantity)[rows]
 
     def trace(self, rows: Array) -> tuple[Tracing, Traced]:
-        part = self.rows[rows]
         inner = self.model.build(self.target)
+        working = getattr(inner, "working", self.target)
+        part = self.rows
+        if len(rows) < len(part.logits):
+            part = part[rows]
+        elif self.shared is not None:
+            inner = self.shared
         tracing = Tracing(
             inner,
-            working=getattr(inner, "working", self.target),
+            working=working,
             result=self.target,
             sums_are_wide=self.sums_are_wide,
             classes=part.logits.shape[1],

@@ -104,6 +104,7 @@ class TracedRows:
     tracing: Tracing
     event: NDArray[np.int64]
     event_class: NDArray[np.int8]
+    column: NDArray[np.int64]  # of each event, counted from 1; 0 where it belongs to the row
 
 
 def judge(
@@ -194,7 +195,7 @@ def _judge_wrong(
     kind[rows] = np.where(chosen, codes, kind[rows])
     place = np.full(len(got), -1, np.int64)
     place[rows] = np.arange(len(rows))
-    return TracedRows(place, tracing, event, event_class)
+    return TracedRows(place, tracing, event, event_class, event % tracing.stride)
 
 
 def _kinds(

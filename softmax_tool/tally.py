@@ -148,7 +148,7 @@ class _Roots:
         rows, event, stride = np.flatnonzero(traced.place >= 0), traced.event, traced.tracing.stride
         own = None
         if event.shape[1] > 1:
-            own = event % stride == np.arange(1, event.shape[1] + 1)
+            own = traced.column == np.arange(1, event.shape[1] + 1)
         return cls(rows, event, stride, own)
 
     def count(self, among: Mask) -> int:
@@ -229,7 +229,7 @@ def _propagated(results: Results, rows: NDArray[np.int64]) -> Mask:
     own = np.arange(kind.shape[1])[None, :]
     if results.is_loss:
         own = np.array([[-1]]) if results.columns is None else results.columns[rows][:, None]
-    return np.asarray(known & (traced.event[place] % traced.tracing.stride != own + 1))
+    return np.asarray(known & (traced.column[place] != own + 1))
 
 
 def finding(results: Results, row: int, column: int) -> Finding:

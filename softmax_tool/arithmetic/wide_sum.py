@@ -10,7 +10,7 @@ import numpy as np
 from softmax_tool.arithmetic.protocol import Model
 from softmax_tool.arithmetic.reduction import ExactReduction
 from softmax_tool.arithmetic.rounded import Rounded
-from softmax_tool.arithmetic.tree import LEAF, tree_sum
+from softmax_tool.arithmetic.tree import LEAF, leaf_sums, tree_sum
 from softmax_tool.formats import accumulator_of
 
 if TYPE_CHECKING:
@@ -37,24 +37,22 @@ class TreeSummation:
         The factor that rescales the sum is skipped where the maximum stays: it would be 1, or NaN
         while all logits so far are -inf.
         """
-        wide = self.accumulator.storage
-        running_max = xp.max(x[:, :LEAF])
-        running_sum = self._leaf(xp, x[:, :LEAF], running_max)
-        for start in range(LEAF, x.shape[1], LEAF):
-            leaf = x[:, start : start + LEAF]
-            new_max = np.maximum(running_max, xp.max(leaf))
-            factor = xp.exp(xp.subtract(running_max, new_max)).astype(wide)
-            with np.errstate(all="ignore"):
-                kept = np.where(new_max == running_max, running_sum, running_sum * factor)
-                running_sum = kept + self._leaf(xp, leaf, new_max)
-            running_max = new_max
-        return xp.working.round(running_sum)
-
-    def _leaf(self, xp: Rounded, leaf: Array, maximum: Array) -> Array:
-        e = xp.exp(xp.subtract(leaf, maximum))
+        starts = np.arange(0, x.shape[1], LEAF)
+        maxima = np.maximum.accumulate(np.maximum.reduceat(x, starts, axis=1), axis=1)
+        e = xp.exp(xp.subtract(x, np.repeat(maxima, LEAF, axis=1)[:, : x.shape[1]]))
         # -inf minus -inf is NaN, but a leaf that holds nothing but masked classes adds nothing.
-        e[np.isneginf(leaf)] = 0
-        return tree_sum(e.astype(self.accumulator.storage, copy=False))
+        e[x == -np.inf] = 0
+        sums = leaf_sums(e.astype(self.accumulator.storage, copy=False))
+        total = sums[:, :1]
+        for leaf in range(1, len(starts)):
+            before, after = maxima[:, leaf - 1 : leaf], maxima[:, leaf : leaf + 1]
+            stays = after == before
+            with np.errstate(all="ignore"):
+                if not stays.all():
+                    factor = xp.exp(xp.subtract(before, after)).astype(sums.dtype)
+                    total = np.where(stays, total, total * factor)
+                total = total + sums[:, leaf : leaf + 1]
+        return xp.working.round(total)
 
 
 def build(target: FloatFormat) -> Rounded:
