@@ -6,12 +6,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from softmax_tool.readers.column import open_column
     from softmax_tool.readers.memory import from_arrays
     from softmax_tool.readers.opening import open_logits
     from softmax_tool.readers.source import Block, InputOverflow, Source
     from softmax_tool.readers.vector import read_vector
 
-__all__ = ["Block", "InputOverflow", "Source", "from_arrays", "open_logits", "read_vector"]
+__all__ = [
+    "Block",
+    "InputOverflow",
+    "Source",
+    "from_arrays",
+    "open_column",
+    "open_logits",
+    "read_vector",
+]
 
 # Imported when asked for, so that a process that only parses starts fast.
 _HOMES = {
@@ -19,6 +28,7 @@ _HOMES = {
     "InputOverflow": "source",
     "Source": "source",
     "from_arrays": "memory",
+    "open_column": "column",
     "open_logits": "opening",
     "read_vector": "vector",
 }
