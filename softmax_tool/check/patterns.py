@@ -14,6 +14,7 @@ from softmax_tool.renderers.display import count, full, number
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from softmax_tool.formulations import Formulation
     from softmax_tool.tally import Results
 
     Array = NDArray[Any]
@@ -62,15 +63,19 @@ def _known_computation(results: Results, wrong: Mask, row: int) -> str:
     for name, words in _KNOWN.items():
         if not MODELS[name].supports(target):
             continue
-        for formulation in FORMULATIONS.values():
-            if formulation.quantity != results.quantity:
-                continue
+        for formulation in _formulations(results.quantity):
             values = formulation.compute(MODELS[name].build(target), logits)[0]
             same = (values == got) | (np.isnan(values) & np.isnan(got))
             if same[wrong].all() and np.count_nonzero(same) >= _NEARLY_ALL * same.size:
                 how = words.format(dtype=target.name)
                 return f"bit for bit what {formulation.name} {results.quantity} gives {how}"
     return ""
+
+
+def _formulations(quantity: str) -> list[Formulation]:
+    """Return the formulations of a quantity, the one that most kernels are first."""
+    mine = [f for f in FORMULATIONS.values() if f.quantity == quantity]
+    return sorted(mine, key=lambda f: f.name != "shifted")
 
 
 def _not_finite(results: Results, row: int) -> str:

@@ -24,8 +24,8 @@ HEAD = """\
 
 What `softmax-tool check` looks for. `--select` and `--ignore` take codes, prefixes of codes
 (`OVF` is all that begin so), names, or `all`; what is selected replaces the rules that are on by
-default. A rule whose subject is not there (labels, a candidate, a baseline) is not looked for, and if
-none is left, that is exit code 2.
+default. A rule whose subject is not there (labels, candidate, baseline) is not looked for; where
+none is left, the exit code is 2.
 
 | code | name | on | what |
 | --- | --- | --- | --- |
@@ -54,8 +54,9 @@ def when(rule: Rule) -> str:
 
 def section(rule: Rule, outputs: dict[str, str]) -> str:
     command = f'{rule.example}; echo "exit code $?"'
+    mending = wrapped(f"**To mend it:** {rule.fix}")
     return (
-        f"\n## {rule.code} {rule.name}\n\n{wrapped(rule.meaning)}\n{wrapped(f'**To mend it:** {rule.fix}')}\n"
+        f"\n## {rule.code} {rule.name}\n\n{wrapped(rule.meaning)}\n{mending}\n"
         f"```console\n$ {command}\n{outputs.get(command, '')}```\n"
     )
 
