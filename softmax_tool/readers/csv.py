@@ -104,7 +104,7 @@ def parsed_batches(
     label_column: int | None = None,
     threads: int = 1,
 ) -> Iterator[Parsed]:
-    """Yield the rows of a text file, batch by batch; for a large file, as many processes help.
+    """Yield the rows of a text file, batch by batch; for a large file, processes help, half as many.
 
     Numbers are rounded once to the nearest float64. Finite ones beyond its range become ±inf and
     are noted in `log`, but for those in the label column, which are errors there; so is how much
@@ -135,8 +135,11 @@ def _plain(origin: Origin, dialect: Dialect, threads: int) -> Iterator[tuple[Pla
         return
     from softmax_tool.readers.parsers import parsers  # noqa: PLC0415  # for large files only
 
-    with parsers(threads, delimiter, columns, origin.name) as found:
-        yield found.parse, threads
+    # Half of what there is parses, for the other half has to compute. One more question than there
+    # are processes is under way, so that none of them waits.
+    count = threads // 2
+    with parsers(count, delimiter, columns, origin.name) as found:
+        yield found.parse, count + 1
 
 
 def _here(delimiter: str, columns: int, text: str) -> NDArray[np.float64] | None:

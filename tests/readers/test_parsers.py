@@ -39,7 +39,7 @@ def read(path: Path, threads: int, **options: Any) -> tuple[Any, Any]:
     return values.tobytes(), (source.shape, source.overflows, source.read_fraction)
 
 
-@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("threads", [2, 5])
 def test_processes_change_nothing(path: Path, threads: int) -> None:
     assert read(path, threads) == read(path, 1)
     assert read(path, threads, axis=0) == read(path, 1, axis=0)
