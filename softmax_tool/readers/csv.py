@@ -104,7 +104,7 @@ def parsed_batches(
     label_column: int | None = None,
     threads: int = 1,
 ) -> Iterator[Parsed]:
-    """Yield the rows of a text file, batch by batch; for a large file, processes help, half as many.
+    """Yield the rows of a text file, batch by batch; of a large one, half as many processes help.
 
     Numbers are rounded once to the nearest float64. Finite ones beyond its range become ±inf and
     are noted in `log`, but for those in the label column, which are errors there; so is how much
