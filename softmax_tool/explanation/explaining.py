@@ -188,17 +188,19 @@ def _report(row: _Row, source: Source, request: Request, column: int | None) -> 
             source.axis,
         ),
         settings,
-        None if block.labels is None else int(block.labels[0]),
-        row.ignored,
-        source.classes,
-        source.classes - len(columns),
-        tuple(_logits(row, columns, bits=request.bits)),
-        tuple(steps(row.runs, row.truth, columns, bits=request.bits)),
-        tuple(_losses(row, bits=request.bits)),
-        _information(row),
-        _argmax(row),
-        found,
-        tuple(story(found, target.name, Likeness.of(block.logits), invalid=row.truth.invalid)),
+        label=None if block.labels is None else int(block.labels[0]),
+        ignored=row.ignored,
+        classes=source.classes,
+        folded=source.classes - len(columns),
+        logits=tuple(_logits(row, columns, bits=request.bits)),
+        steps=tuple(steps(row.runs, row.truth, columns, bits=request.bits)),
+        losses=tuple(_losses(row, bits=request.bits)),
+        information=_information(row),
+        argmax=_argmax(row),
+        trouble=found,
+        story=tuple(
+            story(found, target.name, Likeness.of(block.logits), invalid=row.truth.invalid)
+        ),
     )
 
 
@@ -210,9 +212,10 @@ def _columns(row: _Row, found: Sequence[Trouble], column: int | None) -> list[in
     order = np.argsort(-np.nan_to_num(row.rounded.astype(np.float64)), kind="stable")
     chosen = {int(place) for place in order[:LARGEST]} | {column, row.label}
     chosen |= {place for trouble in found for place in (trouble.column, trouble.at_column)}
-    chosen |= {
-        int(np.nan_to_num(run.results.judged.errors[0]).argmax()) for run in row.runs.values()
-    }
+    for run in row.runs.values():
+        errors = np.nan_to_num(run.results.judged.errors[0])
+        if errors.any():
+            chosen.add(int(errors.argmax()))
     return sorted(place for place in chosen if place is not None)
 
 

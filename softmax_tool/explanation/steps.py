@@ -147,13 +147,13 @@ def _way(
         judged = expression.makes_results and not truth.invalid
         entries.append(
             Entry(
-                value,
-                true.number,
-                true.number_minus_one,
-                event_at(run.tracing, index, column, value),
-                kind_at(run.results, column) if judged else "",
-                float(run.results.judged.errors[0, column]) if judged else None,
-                pattern(value, target) if bits else None,
+                value=value,
+                exact=true.number,
+                exact_minus_one=true.number_minus_one,
+                event=event_at(run.tracing, index, column, value),
+                kind=kind_at(run.results, column) if judged else "",
+                ulp=float(run.results.judged.errors[0, column]) if judged else None,
+                bits=pattern(value, target) if bits else None,
             )
         )
     return Way(*expression.name, expression.text, target.name, tuple(entries))

@@ -83,18 +83,19 @@ def _trouble(name: Name, results: Results, column: int) -> Trouble:
     origin = found.origin
     gap = None if origin is None else _margin(origin.operand, origin.limit)
     return Trouble(
-        *name,
-        kind,
-        unavoidable,
-        column,
-        "" if origin is None else origin.step,
-        None if origin is None else origin.column,
-        None if origin is None else origin.operand,
-        None if origin is None else origin.limit,
-        gap,
-        _said(name, found, column, unavoidable=unavoidable),
-        _why(found, kind, column, gap, unavoidable=unavoidable),
-        _repair(name, kind, unavoidable=unavoidable),
+        quantity=name[0],
+        formulation=name[1],
+        kind=kind,
+        unavoidable=unavoidable,
+        column=column,
+        step="" if origin is None else origin.step,
+        at_column=None if origin is None else origin.column,
+        operand=None if origin is None else origin.operand,
+        limit=None if origin is None else origin.limit,
+        margin=gap,
+        said=_said(name, found, column, unavoidable=unavoidable),
+        why=_why(found, kind, column, gap, unavoidable=unavoidable),
+        repair=_repair(name, kind, unavoidable=unavoidable),
     )
 
 
@@ -102,7 +103,7 @@ def _margin(operand: Number, limit: Number) -> Number:
     """How far an operand is beyond its limit, exactly."""
     if not (isfinite(operand) and isfinite(limit)):
         return float("inf")
-    return number(abs(_EXACTLY.subtract(Decimal(operand), Decimal(limit))))
+    return number(_EXACTLY.subtract(Decimal(operand), Decimal(limit)).copy_abs())
 
 
 def _said(name: Name, found: Finding, column: int, *, unavoidable: bool) -> str:
