@@ -21,6 +21,7 @@ from softmax_tool.explanation.report import (
     ExplainSettings,
     Information,
     RowLoss,
+    Slope,
 )
 from softmax_tool.explanation.row import read_row
 from softmax_tool.explanation.steps import NAIVE, SHIFTED, SHOWN, Run, kind_at, steps
@@ -195,6 +196,7 @@ def _report(row: _Row, source: Source, request: Request, column: int | None) -> 
         logits=tuple(_logits(row, columns, bits=request.bits)),
         steps=tuple(steps(row.runs, row.truth, columns, bits=request.bits)),
         losses=tuple(_losses(row, bits=request.bits)),
+        gradient=tuple(_gradient(row, columns)),
         information=_information(row),
         argmax=_argmax(row),
         trouble=found,
@@ -261,6 +263,13 @@ def _losses(row: _Row, *, bits: bool) -> Iterator[RowLoss]:
             kind_at(nll, 0),
             pattern(one, row.target) if bits else None,
         )
+
+
+def _gradient(row: _Row, columns: Sequence[int]) -> Iterator[Slope]:
+    if row.label is None:
+        return
+    for column in columns:
+        yield Slope(column, row.truth.gradient(column, row.label).number)
 
 
 def _information(row: _Row) -> Information:

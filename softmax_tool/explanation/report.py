@@ -112,6 +112,14 @@ class RowLoss:
 
 
 @dataclass(frozen=True, slots=True)
+class Slope:
+    """The true derivative of the loss with respect to one logit, p less 1 at the label."""
+
+    column: int
+    exact: Number
+
+
+@dataclass(frozen=True, slots=True)
 class Information:
     """What the true probabilities of the row say; None where the row has none, or no label.
 
@@ -150,6 +158,7 @@ class ExplainReport:
     logits: tuple[ExplainedLogit, ...]
     steps: tuple[Step, ...]
     losses: tuple[RowLoss, ...]
+    gradient: tuple[Slope, ...]  # of the classes shown; empty without a loss
     information: Information
     argmax: Argmax
     trouble: tuple[Trouble, ...]

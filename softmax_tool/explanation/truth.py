@@ -120,6 +120,14 @@ class Truth:
         """log-softmax, y."""
         return TrueValue(self._y(column))
 
+    def gradient(self, column: int, label: int) -> TrueValue:
+        """The derivative of the loss, p - t; at the label minus the sum of the others."""
+        p = self.probability(column)
+        if column != label or self.invalid:
+            return TrueValue(p.value)
+        others = p.minus_one if column == self._largest else None
+        return TrueValue(_DIGITS.subtract(p.value, Decimal(1)) if others is None else others)
+
     def entropy(self) -> Decimal:
         """-Σ p log p = log S + Σ p (m - x), to about 15 digits."""
         if self.invalid:

@@ -33,6 +33,7 @@ def explain(report: ExplainReport) -> Iterator[Section]:
         yield _step(report, number, step)
     if report.losses:
         yield _losses(report, len(report.steps) + 2)
+        yield _gradient(report, len(report.steps) + 3)
     meaning = tuple(_meaning(report))
     if meaning:
         yield Prose("What the numbers mean", meaning)
@@ -219,6 +220,21 @@ def _losses(report: ExplainReport, number: int) -> Tables:
 def _loss(text: str, loss: RowLoss) -> Cell:
     whole = _above(text, loss.bits) + (f"\n{loss.kind}" if loss.kind else "")
     return Cell(whole, KINDS.get(loss.kind, "lost") if loss.kind else "")
+
+
+def _gradient(report: ExplainReport, number: int) -> Tables:
+    columns: list[Cells] = [
+        (Column("class", "left"), [_class(report, slope.column) for slope in report.gradient]),
+        (
+            Column("exact\np − t"),
+            [
+                Cell(cell.text, "good")
+                for cell in aligned([display.on_board(slope.exact) for slope in report.gradient])
+            ],
+        ),
+    ]
+    title = f"{number}  What learning follows: the gradient, softmax less the one-hot label t"
+    return Tables(((_grid(title, columns, ()),),))
 
 
 def _grid(

@@ -238,3 +238,14 @@ def test_what_is_absorbed_is_mended_by_log1p_on_every_way() -> None:
     found = st.explain([[34.0, 14.0]], dtype="single").trouble
     assert {t.kind for t in found if t.quantity == "log-softmax"} == {"absorbed"}
     assert all("log1p" in t.repair for t in found if t.quantity == "log-softmax")
+
+
+def test_the_gradient_is_softmax_less_the_label() -> None:
+    # The textbook's softmax, 0.659001 less 1.
+    assert [on_board(slope.exact) for slope in st.explain().gradient] == [
+        *("-0.340999", "0.242433", "0.098566")
+    ]
+    # exp(-20) / (1 + exp(-20)), which p − 1 in float32 takes for 0.
+    [slope, _] = st.explain([[20.0, 0.0]], [0], dtype="single").gradient
+    assert slope.exact == pytest.approx(-2.0611536e-09, rel=1e-7)
+    assert st.explain([[1.0, 2.0]]).gradient == ()

@@ -77,6 +77,18 @@ def test_every_expression(row: list[float]) -> None:
     assert abs(arb(f"{truth.entropy():e}") - entropy) <= arb("1e-13") * entropy
 
 
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{len(row)} from {row[0]:.6g}")
+def test_the_gradient(row: list[float]) -> None:
+    truth = Truth(np.array(row))
+    e = {c: ball(x).exp() for c, x in enumerate(row) if x != -np.inf}
+    total = sum(e.values(), arb(0))
+    for label in e:
+        for column, own in e.items():
+            others = sum((x for c, x in e.items() if c != label), arb(0))
+            true = -others / total if column == label else own / total
+            assert close(truth.gradient(column, label).number, true)
+
+
 def test_what_hardly_differs_from_one() -> None:
     truth = Truth(np.array([50.0, 0.0]))
     # exp(-50) / (1 + exp(-50)), to 12 digits
