@@ -24,6 +24,7 @@ LOG_SOFTMAX = [-0.417030, -1.417030, -2.317030]
         ([1.0, 0.0, 0.0], "probabilities"),
         ([0.0, -np.inf, -np.inf], "log-probabilities"),
         ([1.2, -0.2], "logits"),  # sums to 1, but no probability is negative
+        ([0.9, 0.3, -0.2], "logits"),
         ([0.0, 0.0], "logits"),
         ([-800.0, -900.0], "logits"),
         ([np.nan, 1.0], "logits"),

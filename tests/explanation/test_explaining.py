@@ -249,3 +249,10 @@ def test_the_gradient_is_softmax_less_the_label() -> None:
     [slope, _] = st.explain([[20.0, 0.0]], [0], dtype="single").gradient
     assert slope.exact == pytest.approx(-2.0611536e-09, rel=1e-7)
     assert st.explain([[1.0, 2.0]]).gradient == ()
+
+
+def test_what_could_be_avoided_comes_first() -> None:
+    # In float16 exp(-16.95) and exp(-16.55) are both 2**-24: [.5, .5], where [.40, .60] is true.
+    # That of -60 is 0, and so is its true probability.
+    worst = st.explain([[-60.0, -16.95, -16.55]], dtype="half").trouble[0]
+    assert (worst.kind, worst.column, worst.unavoidable) == ("silent-error", 1, False)

@@ -74,6 +74,7 @@ SURVIVAL = [
     ([11.0859375, -50.0], True, True),
     ([11.09375, 0.0], False, True),  # the first overflow of exp
     ([11.0859375, 11.0859375], False, True),  # 65248 twice is beyond 65504
+    ([10.5, 10.5, 10.5], False, True),  # 36320 three times is
     ([10.0, 10.0], True, True),  # 22032 twice is not
     ([-17.34375, -18.0], False, True),  # every exp is 0
     ([-17.328125, -18.0], True, True),
