@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,6 +207,11 @@ def output_formats_table() -> str:
     return table(["`--format`", "made"], rows)
 
 
+def config_table() -> str:
+    keys = import_module("softmax_tool.cli.config").KEYS
+    return table(["key", "takes"], [[code(key), kind] for key, kind in keys.items()])
+
+
 def fields(command: str) -> str:
     """List every field of a schema: where it stands, and what it is."""
     schema = json.loads((SCHEMAS / f"{command}.json").read_text(encoding="utf-8"))
@@ -248,6 +254,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "edges": edges_table,
     "arithmetics": models_table,
     "output-formats": output_formats_table,
+    "check-config": config_table,
     **{f"formulations-{q}": lambda q=q: formulations(q) for q in QUANTITIES},  # type: ignore[misc]
     **{
         f"fields-{path.stem}": lambda name=path.stem: fields(name)  # type: ignore[misc]

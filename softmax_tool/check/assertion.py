@@ -113,7 +113,7 @@ def assert_accurate(
         top=top,
     )
     request = Request(
-        select=tuple(rule.code for rule in RULES if "candidate" in rule.about),
+        select=tuple(r.code for r in RULES if "candidate" in r.about and r.by_default),
         ignore=ignore,
         tolerance=Tolerance(max_ulp, max_abs, max_rel),
         budget=parse_budget(str(budget)),

@@ -10,6 +10,7 @@ import numpy as np
 
 from softmax_tool.check.found import Findings, Found, Place, gather
 from softmax_tool.check.measured import Errors
+from softmax_tool.check.rules import GIVEN
 from softmax_tool.diagnose import KINDS, NO_KIND
 from softmax_tool.formats import accumulator_of
 from softmax_tool.renderers.display import full, number, ulp
@@ -183,7 +184,7 @@ def working_format(name: CaseName, target: FloatFormat) -> FloatFormat:
 
 
 def _what(name: CaseName) -> str:
-    return f"{name.formulation} {name.quantity}"
+    return name.quantity if name.formulation == GIVEN else f"{name.formulation} {name.quantity}"
 
 
 def rank_changes(results: Results, name: CaseName, top: int) -> Iterator[tuple[str, Found]]:

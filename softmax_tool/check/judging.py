@@ -16,6 +16,7 @@ from softmax_tool.check.found import Findings, Found, Place
 from softmax_tool.check.inputs import InputFacts, examine_input
 from softmax_tool.check.losses import LossRows
 from softmax_tool.check.measured import Largest, Measured
+from softmax_tool.check.rules import GIVEN
 from softmax_tool.check.tolerance import Seen, relative
 from softmax_tool.exact import Exact
 from softmax_tool.exact_sum import ExactSum
@@ -145,7 +146,7 @@ def _measured(got: Array | None, rows: NDArray[np.intp], judge_: Judge, task: Ta
 
 def case_name(quantity: str, target: FloatFormat) -> CaseName:
     """Name results of somebody else."""
-    return CaseName(quantity, "given", target.name, None)
+    return CaseName(quantity, GIVEN, target.name, None)
 
 
 def _exact_loss(judge_: Judge, quantity: str) -> ExactLoss:

@@ -83,6 +83,7 @@ def to_report(
     info = _input_info(source)
     cases = tuple(_case(subject) for subject in outcome.subjects)
     advice = suggestions(results, [s.measured for s in outcome.subjects]) if request.suggest else ()
+    findings = _listed(rules, of_input, outcome.subjects)
     return CheckReport(
         info,
         _settings(outcome, options, request, info, codes),
@@ -90,10 +91,10 @@ def to_report(
         outcome.baseline,
         cases,
         results,
-        _listed(rules, of_input, outcome.subjects),
+        findings,
         tuple(dict.fromkeys(_warnings(outcome, request.tolerance, request.budget))),
         advice,
-        verdict(results, cases),
+        verdict(results, cases, findings),
     )
 
 

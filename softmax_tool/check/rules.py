@@ -434,6 +434,9 @@ RULES: tuple[Rule, ...] = (
     ),
 )
 
+GIVEN = "given"
+"""The formulation of results that somebody else computed."""
+
 BY_CODE = {rule.code: rule for rule in RULES}
 
 

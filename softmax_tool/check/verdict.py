@@ -4,41 +4,58 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from softmax_tool.renderers.display import number, plural, ulp
+from softmax_tool.check.rules import GIVEN
+from softmax_tool.renderers.display import count, plural, ulp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from softmax_tool.check.report import CheckedCase, RuleResult
+    from softmax_tool.check.report import CheckedCase, CheckFinding, RuleResult
 
 
-def verdict(rules: Sequence[RuleResult], cases: Sequence[CheckedCase]) -> tuple[str, ...]:
-    """Return the sentences: what failed, or that nothing did and how near it was."""
+def verdict(
+    rules: Sequence[RuleResult], cases: Sequence[CheckedCase], findings: Sequence[CheckFinding]
+) -> tuple[str, ...]:
+    """Return the sentences: what failed and where the worst is; or that nothing did, and how near.
+
+    `findings` have the worst place of each rule first, if they list any.
+    """
     failed = [rule for rule in rules if rule.failed]
     if failed:
-        return tuple(_failures(failed))
+        return tuple(_failures(failed, len(rules), findings))
     return tuple(_passes(rules, cases))
 
 
-def _failures(failed: Sequence[RuleResult]) -> Iterator[str]:
-    listed = ", ".join(f"{rule.code} {rule.name}" for rule in failed)
-    yield f"Failed: {plural(len(failed), 'rule')} found something: {listed}."
+def _failures(
+    failed: Sequence[RuleResult], looked_for: int, findings: Sequence[CheckFinding]
+) -> Iterator[str]:
+    yield f"Failed: {count(len(failed))} of {plural(looked_for, 'rule')} found something."
+    for rule in failed:
+        start = "It is the baseline that is bad: " if rule.code == "BSL102" else ""
+        worst = next((finding for finding in findings if finding.code == rule.code), None)
+        yield f"{start}{rule.code} {rule.name}, {_extent(rule)}{_place(worst)}."
+
+
+def _extent(rule: RuleResult) -> str:
+    covered = f", of which the budget covers {count(rule.allowed)}" if rule.allowed else ""
+    return f"{plural(rule.elements, 'element')} in {plural(rule.rows, 'row')}{covered}"
+
+
+def _place(worst: CheckFinding | None) -> str:
+    if worst is None or worst.row is None:
+        return ""
+    column = "" if worst.column is None else f", column {worst.column}"
+    return f"; the worst in row {worst.row}{column}"
 
 
 def _passes(rules: Sequence[RuleResult], cases: Sequence[CheckedCase]) -> Iterator[str]:
     judged = sum(case.judged for case in cases)
-    yield (
-        f"Passed: {plural(len(rules), 'rule')} found nothing in {plural(judged, 'judged element')}."
-    )
-    covered = [rule for rule in rules if rule.elements]
-    for rule in covered:
-        yield (
-            f"{rule.code} {rule.name}: {plural(rule.elements, 'element')}, which the budget of "
-            f"{number(rule.allowed)} covers."
-        )
+    yield (f"Passed: {plural(len(rules), 'rule')} looked for, {plural(judged, 'element')} judged.")
+    for rule in rules:
+        if rule.elements:
+            yield (f"{rule.code} {rule.name}: {_extent(rule)}.")
     worst = max(cases, key=lambda case: case.max_ulp, default=None)
-    if worst is not None and worst.judged:
-        yield (
-            f"Furthest off: {worst.name.formulation} {worst.name.quantity} in {worst.name.dtype}, "
-            f"{ulp(worst.max_ulp)} ULP."
-        )
+    if worst is not None:
+        name = worst.name
+        how = "" if name.formulation == GIVEN else f"{name.formulation} "
+        yield f"Furthest off: {how}{name.quantity} in {name.dtype}, {ulp(worst.max_ulp)} ULP."

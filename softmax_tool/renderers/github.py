@@ -47,11 +47,10 @@ def _property(text: str) -> str:
 
 def _lines(report: CheckReport) -> Iterator[str]:
     failed = _worst_first(report)
-    rest = len(failed) - SHOWN
-    shown = failed if rest <= 0 else failed[: SHOWN - 1]
+    shown = failed if 0 < len(failed) <= SHOWN else failed[: SHOWN - 1]
     for finding in shown:
         yield command("error", f"{subject(report)}: {sentence(finding)}", _properties(finding))
-    if len(shown) < len(failed):
+    if not report.passed and shown is not failed:
         more = display.plural(len(failed) - len(shown), "more finding")
         yield command("error", f"{subject(report)}: {more}; {_counts(report)}", {})
     for warning in report.warnings[:SHOWN]:

@@ -62,7 +62,7 @@ def tolerance(settings: CheckSettings) -> str:
         )
         if limit is not None
     ]
-    return ", ".join(given) or "the a-priori bound of each row"
+    return ", ".join(given) or "the a-priori bound of careful computation"
 
 
 def place(finding: CheckFinding) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -19,7 +21,6 @@ from tests.check.schema import junit_schema, validated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 main = import_module("softmax_tool.cli.main")
 config = import_module("softmax_tool.cli.config")
@@ -177,6 +178,15 @@ def test_configurations_that_are_wrong(
     assert done.err.count("\n") == 1
 
 
+def test_the_example_of_the_readme_is_one(check: Callable[..., Any], tmp_path: Path) -> None:
+    readme = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"^```toml\n(.*?)^```$", readme, flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / "pyproject.toml").write_text(block)
+    settings = check("1,2\n", "--format", "json").report["settings"]
+    assert (settings["dtypes"], settings["budget"]) == (["float16"], "0.01%")
+    assert "HDR101" not in settings["rules"]
+
+
 def test_a_pyproject_of_others_is_no_matter(check: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.other]\nx = 1\n")
     assert check(TABLE).code == 0
@@ -214,6 +224,19 @@ def test_annotations_are_capped_escaped_and_worst_first(check: Callable[..., Any
         assert line.startswith("::")
         assert "\r" not in line
         assert properties.count("=") == properties.count("title=")
+
+
+FORMATS = ["table", "concise", "json", "csv", "markdown", "github", "junit"]
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_with_nothing_listed_a_failure_is_still_told(
+    format_: str, check: Callable[..., Any]
+) -> None:
+    naive = ("-d", "half", "--formulation", "naive", "--op", "softmax", "--top", "0")
+    done = check(TABLE, *naive, "--format", format_)
+    assert done.code == 1
+    assert "OVF101" in done.out or format_ == "csv"
 
 
 def test_names_cannot_break_out_of_an_annotation(

@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from softmax_tool.check.report import (
+    CheckedCase,
+    CheckFinding,
+    CheckReport,
+    CheckSettings,
+    ResultsInfo,
+    RuleResult,
+)
 from softmax_tool.explanation.explaining import Request, explain, textbook
 from softmax_tool.inspection.inspecting import inspect
 from softmax_tool.readers import from_arrays
@@ -445,6 +453,112 @@ def wide_report() -> ComputeReport:
     )
 
 
+def check_settings(**changes: Any) -> CheckSettings:
+    values: dict[str, Any] = {
+        "ops": ("softmax", "log-softmax"),
+        "formulations": ("naive", "log-of-naive"),
+        "dtypes": ("float16",),
+        "arithmetics": ("wide-sum",),
+        "axis": 1,
+        "reduction": "mean",
+        "ignore_index": -100,
+        "label_smoothing": 0.0,
+        "weights": None,
+        "max_ulp": None,
+        "max_abs": None,
+        "max_rel": None,
+        "budget": "0",
+        "headroom": 1.0,
+        "factor": None,
+        "rules": ("INP101", "OVF101", "ACC101"),
+        "top": 2,
+    }
+    return CheckSettings(**(values | changes))
+
+
+def check_report() -> CheckReport:
+    """Formulations, with findings of the input, shared by computations, and of one of them."""
+    naive, log_of_naive = (
+        CaseName(*of, "float16", "wide-sum")
+        for of in (("softmax", "naive"), ("log-softmax", "log-of-naive"))
+    )
+    return CheckReport(
+        input=InputInfo(("digits_logits.npy",), (360, 10), "float32", None, 1),
+        settings=check_settings(),
+        candidate=None,
+        baseline=None,
+        cases=(
+            CheckedCase("computation", naive, 360, 3600, 3600, 301, 61, INF, 0.0721, 1.0),
+            CheckedCase("computation", log_of_naive, 360, 3600, 3590, 72, 38, INF, None, None),
+        ),
+        rules=(
+            RuleResult("INP101", "nan-logit", "a logit is nan", 1, 1, 0, failed=True),
+            RuleResult("OVF101", "exp-overflow", "exp overflows", 12960, 324, 0, failed=True),
+            RuleResult("ACC101", "inaccurate", "off by more", 0, 0, 0, failed=False),
+        ),
+        findings=(
+            CheckFinding("INP101", "nan-logit", 7, 2, "the logit is nan", None, None, None, ()),
+            CheckFinding(
+                "OVF101",
+                "exp-overflow",
+                0,
+                7,
+                "float16 exp(11.5) > 65504 (limit 11.09375)",
+                NAN,
+                0.9279,
+                INF,
+                (naive, log_of_naive),
+            ),
+            CheckFinding(
+                "OVF101",
+                "exp-overflow",
+                1,
+                6,
+                "float16 exp(25.25) > 65504 (limit 11.09375)",
+                0.0,
+                Decimal("2.4551E-437"),
+                1.0,
+                (naive,),
+            ),
+        ),
+        warnings=(),
+        suggestions=("no tolerance passes: it has no say in OVF101 exp-overflow",),
+        verdict=("Failed: 2 of 3 rules found something.", "INP101 nan-logit, 1 element in 1 row."),
+    )
+
+
+def check_candidate_report() -> CheckReport:
+    """A candidate and a baseline, within budget, with names that want to misbehave."""
+    name = CaseName("softmax", "given", "float32", None)
+    message = "float32 softmax is 0.5, exactly 0.25, 8.4e+06 ULP off: [bold]alone[/bold] in its row"
+    return CheckReport(
+        input=InputInfo((HOSTILE,), (64, 128256), "float16", None, 1),
+        settings=check_settings(
+            ops=("softmax",),
+            formulations=(),
+            arithmetics=(),
+            dtypes=("float32",),
+            max_ulp=4.0,
+            max_rel=1e-3,
+            budget="0.01%",
+            factor=2.0,
+        ),
+        candidate=ResultsInfo("kernels:softmax", (64, 128256), "float32"),
+        baseline=ResultsInfo("a|b`<i>.npy", (64, 128256), "float16"),
+        cases=(
+            CheckedCase("candidate", name, 64, 8208384, 8208384, 8208383, 1, 8.4e6, 0.25, 1.0),
+            CheckedCase("baseline", name, 64, 8208384, 8208384, 8208384, 0, 0.5, 1e-9, 3e-8),
+        ),
+        rules=(RuleResult("ACC101", "inaccurate", "off by more", 1, 1, 820, failed=False),),
+        findings=(
+            CheckFinding("ACC101", "inaccurate", 17, 4242, message, 0.5, 0.25, 8.4e6, (name,)),
+        ),
+        warnings=("--max-ulp 4 is odd",),
+        suggestions=("--max-ulp 8400000.0", "--max-abs 0.25", "--max-rel 1.0"),
+        verdict=("Passed: 1 rule looked for, 16 416 768 elements judged.",),
+    )
+
+
 def limits_report() -> LimitsReport:
     return LimitsReport(
         (
@@ -587,6 +701,8 @@ def inspected_report() -> InspectReport:
 
 
 REPORTS: dict[str, Callable[[], Report]] = {
+    "check": check_report,
+    "check_candidate": check_candidate_report,
     "compare": compare_report,
     "compare_hostile": hostile_report,
     "compare_demonstration": demonstration_report,

@@ -112,7 +112,7 @@ def test_a_kind_nobody_knows_fails(reports: dict[str, Report]) -> None:
 
 
 def test_schemas_describe_and_close_everything() -> None:
-    for command in ("compute", "compare", "explain", "inspect", "limits"):
+    for command in ("check", "compute", "compare", "explain", "inspect", "limits"):
         schema = validator(command).schema
         for path in objects(schema):
             node = at(schema, path)

@@ -23,6 +23,8 @@ UPDATE = os.environ.get("UPDATE_SNAPSHOTS") == "1"
 
 SCREENS = (80, 120, 200, None)
 NAMES = (
+    "check",
+    "check_candidate",
     "compare",
     "compare_hostile",
     "compare_demonstration",
@@ -67,6 +69,12 @@ def test_ascii_tables(reports: dict[str, Report], name: str) -> None:
     check(f"{name}-80-ascii.txt", text)
 
 
+@pytest.mark.parametrize("suffix", ["concise", "github", "junit"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("check")])
+def test_formats_of_check(reports: dict[str, Report], name: str, suffix: str) -> None:
+    check(f"{name}.{suffix}", rendered(reports[name], suffix, None))
+
+
 @pytest.mark.parametrize("suffix", ["json", "csv", "markdown"])
 @pytest.mark.parametrize("name", NAMES)
 def test_other_formats(reports: dict[str, Report], name: str, suffix: str) -> None:
@@ -85,6 +93,12 @@ def test_no_snapshot_is_left_over() -> None:
             for name in NAMES
             for suffix in ("json", "csv", "md")
             if (name, suffix) not in TOO_LONG
+        ),
+        *(
+            f"{name}.{suffix}"
+            for name in NAMES
+            for suffix in ("concise", "github", "junit")
+            if name.startswith("check")
         ),
     }
     assert {path.name for path in SNAPSHOTS.iterdir()} == expected

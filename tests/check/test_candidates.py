@@ -1,0 +1,350 @@
+"""Results of somebody else: files of every shape, functions, baselines, reduced losses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+RNG = np.random.default_rng(6)
+X = (RNG.normal(size=(4, 6, 5)) * 3).astype(np.float32)
+LABELS = RNG.integers(0, 6, (4, 5))
+LABELS[1, 2] = -100
+
+
+def softmax(x: Any, axis: int) -> Any:
+    wide = x.astype(np.float64)
+    e = np.exp(wide - wide.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+def losses() -> Any:
+    picked = np.take_along_axis(softmax(X, 1), np.maximum(LABELS, 0)[:, None], axis=1)[:, 0]
+    return np.where(LABELS == -100, 0.0, -np.log(picked)).astype(np.float32)
+
+
+P = softmax(X, 1).astype(np.float32)
+ROWS = np.moveaxis(P, 1, -1).reshape(-1, 6)
+AXIS = ("--axis", "1", "--format", "json")
+LOSS = (*AXIS, "--op", "ce")
+
+
+# Shapes.
+
+
+@pytest.mark.parametrize(
+    "candidate", [P, np.asfortranarray(P), ROWS, P.astype(">f4")], ids=["axis", "F", "rows", "swap"]
+)
+def test_shapes_that_fit(candidate: Any, check: Callable[..., Any]) -> None:
+    done = check(X, *AXIS, "--op", "softmax", candidate=candidate)
+    assert (done.code, done.report["cases"][0]["judged"]) == (0, X.size)
+    wrong = candidate.copy()
+    wrong[3, 1] *= 2
+    assert check(X, *AXIS, "--op", "softmax", candidate=wrong).code == 1
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [losses(), losses().ravel(), losses().reshape(-1, 1), losses().reshape(1, -1)],
+    ids=["labels", "flat", "column", "row"],
+)
+def test_shapes_of_losses(candidate: Any, check: Callable[..., Any]) -> None:
+    done = check(X, *LOSS, labels=LABELS, candidate=candidate)
+    assert (done.code, done.report["cases"][0]["judged"]) == (0, 19)
+    wrong = candidate.copy()
+    wrong.flat[7] += np.float32(99)  # row 7 is the one that is ignored
+    assert check(X, *LOSS, labels=LABELS, candidate=wrong).code == 0
+    wrong.flat[8] += np.float32(1e-3)
+    done = check(X, *LOSS, labels=LABELS, candidate=wrong)
+    [finding] = [f for f in done.report["findings"] if f["code"] == "ACC101"]
+    assert (finding["row"], finding["column"]) == (8, LABELS.flat[8])
+
+
+@pytest.mark.parametrize(
+    ("reduction", "value"),
+    [("mean", losses().sum(dtype=np.float64) / 19), ("sum", losses().sum(dtype=np.float64))],
+)
+def test_reduced_losses(reduction: str, value: float, check: Callable[..., Any]) -> None:
+    options = (*LOSS, "--reduction", reduction)
+    right = check(X, *options, labels=LABELS, candidate=np.array(value, np.float32))
+    assert right.code == 0
+    assert right.report["cases"][0]["judged"] == 1
+    for wrong, code in ((value * 19 / 20, "ACC101"), (np.nan, "NAN101"), (-value, "RNG101")):
+        done = check(X, *options, labels=LABELS, candidate=np.array(wrong, np.float32))
+        assert done.code == 1
+        assert code in done.failed
+    none = (*LOSS, "--reduction", "none")
+    done = check(X, *none, labels=LABELS, candidate=np.array(value, np.float32))
+    assert (done.code, "holds a single loss" in done.err) == (2, True)
+
+
+def test_text_against_text(check: Callable[..., Any]) -> None:
+    table = "\n".join(",".join(f"{v:.9g}" for v in row) for row in X[:, :, 0].tolist())
+    right = "\n".join(",".join(f"{v:.9g}" for v in row) for row in P[:, :, 0].tolist())
+    options = ("--op", "softmax", "--format", "json")
+    assert check(table, *options, "-d", "single", candidate=right).code == 0
+    short = "\n".join(right.splitlines()[:-1])
+    long = right + "\n" + right.splitlines()[0]
+    for candidate in (short, long):
+        done = check(table, *options, "-d", "single", candidate=candidate)
+        assert (done.code, "rows of results, but the logits have" in done.err) == (2, True)
+    done = check(table, *options, candidate=right)
+    assert (done.code, "name it with --dtype" in done.err) == (2, True)
+    done = check(table, *options, "-d", "single", candidate="1,2\n3,4\n")
+    assert (done.code, "do not fit" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "options", "told"),
+    [
+        (P[:3], "--op softmax", "do not fit logits"),
+        (P[:, :5], "--op softmax", "do not fit logits"),
+        (ROWS.T, "--op softmax", "do not fit logits"),
+        (P.astype(np.int32), "--op softmax", "results are floating-point numbers"),
+        (P, "--op softmax -d half", "is no float16, so these are not results in float16"),
+        (P, "--op softmax -d quarter", "unknown dtype"),
+        (losses()[:2], "--op ce --labels labels.npy", "do not fit logits"),
+        (P, "--op ce --labels labels.npy", "do not fit logits"),
+        (np.zeros(()), "--op softmax", "a single number"),
+    ],
+)
+def test_results_that_do_not_fit(
+    candidate: Any, options: str, told: str, check: Callable[..., Any], tmp_path: Path
+) -> None:
+    np.save(tmp_path / "labels.npy", LABELS)
+    done = check(X, *AXIS, *options.split(), candidate=candidate)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_format_in_a_wider_store(check: Callable[..., Any]) -> None:
+    half = softmax(X.astype(np.float16), 1).astype(np.float16)
+    stored = half.astype(np.float32)
+    done = check(X, *AXIS, "--op", "softmax", "-d", "half", candidate=stored)
+    assert (done.code, done.report["settings"]["dtypes"]) == (0, ["float16"])
+
+
+def test_logits_in_another_dtype_than_the_results(check: Callable[..., Any]) -> None:
+    x = (RNG.normal(size=(30, 8)) * 20).astype(np.float32)
+    half = softmax(x, 1).astype(np.float16)  # of logits that were not rounded to half
+    options = ("--op", "softmax", "--format", "json")
+    assert check(x, *options, candidate=half).code == 1
+    assert check(x, *options, "--logits-dtype", "single", candidate=half).code == 0
+
+
+# What is wrong, and what is not.
+
+
+def test_masked_classes_and_rows_that_are_nan(check: Callable[..., Any]) -> None:
+    x = X[:, :, 0].copy()
+    x[0, 2] = -np.inf
+    x[1, :] = -np.inf
+    with np.errstate(invalid="ignore"):
+        p = softmax(x, 1).astype(np.float32)
+    p[1] = 0  # what masked attention makes of a row without classes
+    options = ("--op", "softmax", "--ignore", "INP", "--format", "json")
+    assert check(x, *options, candidate=p).code == 0
+    p[0, 2] = np.float32(1e-9)
+    done = check(x, *options, candidate=p)
+    assert (done.failed, done.report["findings"][0]["exact"]) == (["ACC101"], 0.0)
+    y = np.log(softmax(x[:1], 1)).astype(np.float32)
+    assert check(x[:1], "--op", "log-softmax", candidate=y).code == 0
+    y[0, 2] = -65504
+    assert check(x[:1], "--op", "log-softmax", candidate=y).code == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "told"),
+    [
+        (lambda p: p * np.float32(1.5), "ACC101", "1.5 times what they should be"),
+        (lambda p: p * np.float32(0.5), "SUM102", "of the row sum to 0."),
+        (lambda p: np.where(p == p.max(), np.float32(np.nan), p), "NAN101", "is nan, exactly"),
+        (lambda p: np.where(p == p.min(), -p, p), "RNG101", "lies between 0 and 1"),
+        (lambda p: p[:, ::-1], "RNK101", "the exact values in column"),
+        (lambda p: p[:, ::-1], "ORD101", "for logit"),
+    ],
+)
+def test_what_is_wrong_is_told(spoil: Any, code: str, told: str, check: Callable[..., Any]) -> None:
+    x = X[:1, :, 0]
+    candidate = np.asarray(spoil(P[:1, :, 0]), np.float32)
+    done = check(x, "--op", "softmax", "--format", "json", candidate=candidate)
+    messages = [f["message"] for f in done.report["findings"] if f["code"] == code]
+    assert any(told in message for message in messages), done.report["findings"]
+
+
+def test_naive_overflow_and_underflow_are_recognised(check: Callable[..., Any]) -> None:
+    options = ("--op", "softmax", "--format", "json")
+    for row, told in (([12.0, 11.0], "naive softmax gives"), ([-20.0, -21.0], "naive softmax")):
+        x = np.array([row], np.float16)
+        with np.errstate(all="ignore"):
+            e = np.exp(x)
+            candidate = e / e.sum(axis=1, keepdims=True, dtype=np.float16)
+        done = check(x, *options, candidate=candidate)
+        [finding] = [f for f in done.report["findings"] if f["code"] == "NAN101"]
+        assert told in finding["message"]
+    mixed = np.array([[np.nan, 0.25]], np.float16)
+    done = check(np.array([[12.0, 11.0]], np.float16), *options, candidate=mixed)
+    [finding] = [f for f in done.report["findings"] if f["code"] == "NAN101"]
+    assert "overflows in float16 (from 11.09375 on)" in finding["message"]
+
+
+# Baselines.
+
+
+def test_the_three_way_rule(check: Callable[..., Any]) -> None:
+    x = (RNG.normal(size=(40, 9)) * 2).astype(np.float16)
+    exact = softmax(x, 1)
+    baseline = (exact * (1 + 2e-3)).astype(np.float16)
+    options = ("--op", "softmax", "--select", "BSL", "--max-rel", "0.02", "--format", "json")
+    for off, factor, fails in ((3e-3, 2, False), (6e-3, 2, True), (6e-3, 4, False)):
+        candidate = (exact * (1 + off)).astype(np.float16)
+        done = check(x, *options, "--factor", factor, candidate=candidate, baseline=baseline)
+        assert done.failed == (["BSL101"] if fails else []), off
+    right = exact.astype(np.float16)
+    assert check(x, *options, candidate=right, baseline=right).code == 0
+    report = check(x, *options, candidate=right, baseline=right).report
+    assert [case["subject"] for case in report["cases"]] == ["candidate", "baseline"]
+
+
+@pytest.mark.parametrize("bad", [np.nan, 0.9])
+def test_it_is_said_when_it_is_the_baseline_that_is_bad(
+    bad: float, check: Callable[..., Any]
+) -> None:
+    x = X[:, :, 0]
+    baseline = P[:, :, 0].copy()
+    baseline[2, 3] = bad
+    done = check(x, "--op", "softmax", "--format", "json", candidate=P[:, :, 0], baseline=baseline)
+    assert done.failed == ["BSL102"]
+    [finding] = done.report["findings"]
+    assert (finding["row"], finding["column"]) == (2, 3)
+    assert "the baseline's" in finding["message"]
+    assert any("It is the baseline that is bad" in line for line in done.report["verdict"])
+
+
+# Functions.
+
+MODULE = """
+import numpy as np
+
+def right(x):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    print("a line on stdout")
+    return e / e.sum(axis=1, keepdims=True)
+
+def wrong(x):
+    return np.roll(right(x), 1, axis=1)
+
+def loss(x, labels):
+    return -np.log(np.take_along_axis(right(x), np.maximum(labels, 0)[:, None], axis=1))[:, 0]
+
+def raises(x):
+    raise RuntimeError("no\\nluck\\x1b[31m")
+
+def leaves(x):
+    raise SystemExit(0)
+
+def narrower(x):
+    return right(x)[:, 1:]
+
+def integers(x):
+    return np.zeros(x.shape, int)
+
+def nothing(x):
+    pass
+
+def changing(x, state=[]):
+    state.append(0)
+    return right(x).astype(np.float64 if len(state) > 1 else x.dtype)
+
+def overwrites(x):
+    x[:] = 0
+    return right(x)
+
+class Namespace:
+    right = staticmethod(right)
+
+number = 3
+"""
+
+
+@pytest.fixture
+def run_function(
+    check: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Check a function of a module in the working directory."""
+    import sys  # noqa: PLC0415
+
+    name = f"kernels_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(MODULE)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+    def run(function: str, *options: Any, logits: Any = X[:, :, 0], **files: Any) -> Any:
+        candidate = ("--candidate", f"{name}:{function}")
+        return check(
+            logits, *candidate, "--format", "json", *(options or ("--op", "softmax")), **files
+        )
+
+    return run
+
+
+def test_a_function_is_run_on_blocks_of_rows(run_function: Callable[..., Any]) -> None:
+    many = RNG.normal(size=(5000, 100)).astype(np.float32)  # several blocks
+    done = run_function("right", logits=many)
+    assert (done.code, done.report["candidate"]["shape"]) == (0, [5000, 100])
+    assert "runs the code of that module" in done.err
+    assert "a line on stdout" in done.err
+    assert run_function("Namespace.right").code == 0
+    assert run_function("wrong").code == 1
+    assert run_function("right", "--op", "softmax", "-d", "half").code == 0
+    done = run_function("loss", "--op", "ce", labels=LABELS[:, 0])
+    assert done.code == 0
+    assert run_function("right", "--op", "softmax", "--axis", "1", logits=X).code == 0
+
+
+@pytest.mark.parametrize(
+    ("function", "told"),
+    [
+        ("raises", "raised RuntimeError: no\\nluck\\x1b[31m, in rows 0 to 3"),
+        ("leaves", "raised SystemExit: 0"),
+        ("narrower", "returned shape 4 × 5 for softmax of logits of shape 4 × 6"),
+        ("integers", "holds int64"),
+        ("nothing", "holds object"),
+        ("number", "is no function, but a int"),
+        ("absent", "cannot be loaded: AttributeError"),
+        ("loss", "raised TypeError"),
+    ],
+)
+def test_functions_that_fail(function: str, told: str, run_function: Callable[..., Any]) -> None:
+    done = run_function(function)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_function_that_changes_its_dtype(run_function: Callable[..., Any]) -> None:
+    many = RNG.normal(size=(5000, 100)).astype(np.float32)
+    done = run_function("changing", logits=many)
+    assert (done.code, "returned float64, but float32 is judged" in done.err) == (2, True)
+
+
+def test_a_function_may_do_what_it_likes_with_its_logits(run_function: Callable[..., Any]) -> None:
+    done = run_function("overwrites")
+    assert done.code == 1  # softmax of zeros, held against that of the logits
+
+
+def test_modules_that_do_not_load(check: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "broken_kernel.py").write_text("1/0\n")
+    for name, told in (
+        ("broken_kernel:f", "cannot be loaded: ZeroDivisionError"),
+        ("no_such_module_here:f", "cannot be loaded: ModuleNotFoundError"),
+        ("no such file:f", "no such file"),
+    ):
+        done = check(X[:, :, 0], "--op", "softmax", "--candidate", name)
+        assert (done.code, done.out) == (2, "")
+        assert told in done.err
