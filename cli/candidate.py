@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 
 from softmax_tool.errors import UsageError
 
+from .options import STDIN
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from softmax_tool.check.given import Given
     from softmax_tool.plan import Options
     from softmax_tool.readers.source import Source
@@ -28,6 +32,18 @@ def refuse_without_candidate(**options: str | None) -> None:
         if value is not None:
             option = name.replace("_", "-")
             raise UsageError(f"--{option}: is about a candidate; name it with --candidate")
+
+
+def refuse_stdin_twice(paths: Sequence[str | None]) -> None:
+    """Refuse to read standard input for two things.
+
+    Raises
+    ------
+    UsageError
+        If it is named twice.
+    """
+    if list(paths).count(STDIN) > 1:
+        raise UsageError("standard input (-) can be read only once")
 
 
 def open_candidate(

@@ -212,7 +212,12 @@ def check(
     from softmax_tool.plan import Options
     from softmax_tool.renderers import CHECK_FORMATS
 
-    from .candidate import open_baseline, open_candidate, refuse_without_candidate
+    from .candidate import (
+        open_baseline,
+        open_candidate,
+        refuse_stdin_twice,
+        refuse_without_candidate,
+    )
     from .main import abandon_output
     from .output import Messages, answer, spare_inputs
     from .source import NO_LABEL, open_source, read_weights
@@ -226,7 +231,9 @@ def check(
         raise UsageError("no LOGITS: name a file of logits, or - for stdin; see check --help")
     messages = Messages(quiet)
     how = answer(format_, output, color, width, tuple(CHECK_FORMATS))
-    spare_inputs(output, (*logits, *(labels or ()), weights, candidate, baseline))
+    inputs = (*logits, *(labels or ()), weights, candidate, baseline)
+    refuse_stdin_twice(inputs)
+    spare_inputs(output, inputs)
     request = Request(
         select=_codes(select),
         ignore=_codes(ignore),

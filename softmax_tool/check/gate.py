@@ -112,6 +112,11 @@ def check_given(
     rules = _about(request, source, subjects)
     codes = frozenset(rule.code for rule in rules)
     task = Task(quantity, options, request.tolerance, codes | GIVEN_RULES)
+    if baseline is not None and baseline.reduced != candidate.reduced:
+        raise InputError(
+            f"{baseline.name}: one of baseline and candidate is a single loss, the other holds one "
+            "for each row; give two of a kind"
+        )
     totals = _GivenTotals()
     blocks = _paired(source, candidate, baseline)
     try:

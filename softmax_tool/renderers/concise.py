@@ -28,9 +28,9 @@ def render(report: CheckReport, stream: TextIO) -> None:
 
 def subject(report: CheckReport) -> str:
     """Name what the findings are about: the candidate, or else the logits."""
-    if report.candidate is not None:
-        return display.visible(report.candidate.name)
-    names = ["<stdin>" if path == "-" else display.visible(path) for path in report.input.paths]
+    given = report.candidate
+    paths = report.input.paths if given is None else (given.name,)
+    names = ["<stdin>" if path == "-" else display.visible(path) for path in paths]
     if len(names) > LONGEST_LIST:
         return f"{names[0]} … {names[-1]}"
     return ", ".join(names)

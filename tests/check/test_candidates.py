@@ -83,6 +83,20 @@ def test_reduced_losses(reduction: str, value: float, check: Callable[..., Any])
     assert (done.code, "holds a single loss" in done.err) == (2, True)
 
 
+def test_a_reduced_loss_is_held_against_a_reduced_one(check: Callable[..., Any]) -> None:
+    single = np.array(losses().sum(dtype=np.float64) / 19, np.float32)
+    for candidate, baseline in ((single, losses()), (losses(), single)):
+        done = check(X, *LOSS, labels=LABELS, candidate=candidate, baseline=baseline)
+        assert (done.code, "give two of a kind" in done.err) == (2, True)
+    done = check(X, *LOSS, labels=LABELS, candidate=single, baseline=single)
+    assert done.code == 0
+    done = check(X, *LOSS, labels=LABELS, candidate=single, baseline=single * np.float32(2))
+    assert done.failed == ["BSL102"]
+    off = single * np.float32(1 + 3e-7)
+    done = check(X, *LOSS, "--select", "BSL", labels=LABELS, candidate=off, baseline=single)
+    assert done.failed == ["BSL101"]
+
+
 def test_text_against_text(check: Callable[..., Any]) -> None:
     table = "\n".join(",".join(f"{v:.9g}" for v in row) for row in X[:, :, 0].tolist())
     right = "\n".join(",".join(f"{v:.9g}" for v in row) for row in P[:, :, 0].tolist())

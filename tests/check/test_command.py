@@ -73,6 +73,7 @@ RIGHT[1] = [0.11920292202211755, 0.8807970779778823]
             "one dtype",
         ),
         (TABLE, ["--candidate", "p.npy", "--op", "softmax", "--arithmetic", "strict"], "leave out"),
+        (TABLE, ["--candidate", "-", "--baseline", "-", "--op", "softmax"], "only once"),
         (TABLE, ["--op", "nll"], "needs labels"),
     ],
 )
