@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from math import isqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from softmax_tool.exact.exponential import EXPONENT_BIAS, TEMPORARIES, exponential
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 _SPLITTER = 134217729.0  # 2**27 + 1
-_TABLE_BITS = 14
-_TABLE_SIZE = 1 << _TABLE_BITS
-_FIXED_POINT = 256
 # Below this the exponential is 0 for every purpose here, and integers stay small.
 _LOWEST = -2000.0
 
@@ -115,7 +113,7 @@ def row_sum(values: DoubleDouble) -> DoubleDouble:
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """value · 2**exponent, the value in [1/2, 2): keeps its precision where float64 underflows."""
+    """value · 2**exponent, the value near 1: keeps its precision where float64 underflows."""
 
     value: DoubleDouble
     exponent: NDArray[np.int64]
@@ -127,39 +125,6 @@ class Scaled:
         )
 
 
-@cache
-def _constants() -> tuple[tuple[float, ...], Array, Array]:
-    """Return ln 2 / 2**14 in four parts, and 2**(j / 2**14) for j < 2**14 as double-doubles.
-
-    In integers with 256 fractional bits, so that nothing here rests on floating point.
-    """
-    one = 1 << _FIXED_POINT
-    root = 2 * one
-    for _ in range(_TABLE_BITS):
-        root = isqrt(root << _FIXED_POINT)
-    powers, power = [], one
-    for _ in range(_TABLE_SIZE):
-        powers.append(power)
-        power = (power * root) >> _FIXED_POINT
-    hi = [p / one for p in powers]  # the division of integers rounds correctly
-    lo = [(p - int(h * 2.0**60) * (one >> 60)) / one for p, h in zip(powers, hi, strict=True)]
-    return _log2_parts(), np.array(hi), np.array(lo)
-
-
-def _log2_parts() -> tuple[float, ...]:
-    """Return ln 2 / 2**14 as three parts of 26 bits, whose multiples are exact, and the rest."""
-    one = 1 << _FIXED_POINT
-    # ln 2 = 2 artanh(1/3) = 2 Σ 1 / ((2k + 1) 3**(2k + 1)).
-    rest = sum(2 * one // ((2 * k + 1) * 3 ** (2 * k + 1)) for k in range(_FIXED_POINT))
-    parts = []
-    for place in (26, 52, 78):
-        unit = 1 << (_FIXED_POINT - place)
-        whole = rest // unit * unit
-        parts.append(whole / one / _TABLE_SIZE)
-        rest -= whole
-    return (*parts, rest / one / _TABLE_SIZE)
-
-
 def power_of_two(exponent: NDArray[Any]) -> Array:
     """Return 2**exponent, exponents clipped to those of normal numbers: no loop over ldexp."""
     bits = (np.clip(exponent, -1022, 1023).astype(np.int64) + 1023) << 52
@@ -167,32 +132,15 @@ def power_of_two(exponent: NDArray[Any]) -> Array:
 
 
 def exp(z: DoubleDouble) -> Scaled:
-    """Return exp(z), relative error below 2**-98, for z up to 2000; 0 stands for z < -2000.
-
-    z = k ln 2 / 2**14 + r, |r| < 2.2e-5; exp(r) - 1 = r + r²/2 (1 + r/3 + r²/12 + r³/60), whose
-    bracket in plain float64 costs r³/6 · 2**-52 < 2**-100.
-    """
-    (c1, c2, c3, c4), table_hi, table_lo = _constants()
+    """Return exp(z), relative error below 2**-94, for z up to 2000; 0 stands for z < -2000."""
     zh, zl = z.hi, z.lo
     below = zh < _LOWEST
     if below.any():
         zh, zl = np.maximum(zh, _LOWEST), np.where(below, 0.0, zl)
-    k = np.rint(zh * (_TABLE_SIZE / 0.6931471805599453))
-    r, e = two_sum(zh - k * c1, -k * c2)
-    r, f = two_sum(r, -k * c3)
-    r, rl = fast_two_sum(r, (e + f) + (zl - k * c4))
-    square, miss = two_product(r, r)
-    half, half_lo = square / 2, miss / 2 + r * rl
-    bracket = r * (1 / 3 + r * (1 / 12 + r * (1 / 60)))
-    p, pl = fast_two_sum(r, half)
-    pl = pl + (rl + half_lo + half * bracket)
-    index = k.astype(np.int64)
-    entry = index & (_TABLE_SIZE - 1)
-    th, tl = table_hi.take(entry), table_lo.take(entry)
-    product, product_lo = two_product(th, p)
-    hi, lo = fast_two_sum(th, product)
-    lo = lo + (product_lo + (th * pl + tl * (1 + p)))
-    return Scaled(DoubleDouble(*fast_two_sum(hi, lo)), index >> _TABLE_BITS)
+    shape = np.broadcast_shapes(zh.shape, zl.shape)
+    hi, lo, *spare = (np.empty(shape) for _ in range(2 + TEMPORARIES))
+    exponent = exponential((zh, zl), (hi, lo), spare)
+    return Scaled(DoubleDouble(hi, lo), exponent - EXPONENT_BIAS)
 
 
 def log(s: DoubleDouble) -> DoubleDouble:
@@ -211,10 +159,10 @@ def log1p(t: DoubleDouble) -> DoubleDouble:
     """Return log(1 + t) for t ≥ 0, relative error below 2**-91 however small t is."""
     small = t.hi < _SERIES
     large = log(add(DoubleDouble.of(1.0), t))
-    if not small.any():
-        return large
-    near = _log1p_series(DoubleDouble(np.where(small, t.hi, 0.0), np.where(small, t.lo, 0.0)))
-    return DoubleDouble(np.where(small, near.hi, large.hi), np.where(small, near.lo, large.lo))
+    if small.any():
+        near = _log1p_series(t[small])
+        large.hi[small], large.lo[small] = near.hi, near.lo
+    return large
 
 
 # Below it the series takes 7 terms in double-double and 8 in float64; from it on the absolute error

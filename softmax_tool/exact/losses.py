@@ -8,7 +8,7 @@ import numpy as np
 
 from softmax_tool.exact import double_double as dd
 from softmax_tool.exact.double_double import DoubleDouble
-from softmax_tool.exact.quad import rounded_with_tail
+from softmax_tool.exact.tails import rounded_with_tail
 from softmax_tool.exact.values import Exact
 from softmax_tool.formats import FLOAT64, ulp_exponent
 

@@ -1,232 +1,268 @@
 """The reference for float64 results: double-double arithmetic with the exponent kept apart.
 
 Every softmax and log-softmax to a relative error below 2**-90, subnormal results included, for
-logits over the whole range of float64 and rows of 10**6 classes.
+logits over the whole range of float64 and rows of 10**7 classes.
 
-Elementwise work goes through tiles that stay in the first-level caches, twice as fast as whole
-blocks; what belongs to a row is done for all rows at once.
+What belongs to a row is made at once, elements when they are asked for. Both go through pieces that
+stay in the cache, in arrays that are written again for each piece.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.exact import double, ties
+from softmax_tool.arithmetic.selection import row_max, row_min
+from softmax_tool.exact import others, ties
 from softmax_tool.exact.double_double import (
     DoubleDouble,
-    Scaled,
     add,
     divide,
     exp,
     log1p,
     multiply,
     power_of_two,
-    row_sum,
-    two_sum,
 )
-from softmax_tool.exact.values import Exact, KnownElements, Reference
+from softmax_tool.exact.tails import in_units, rounded_with_tail
+from softmax_tool.exact.values import Exact, Reference, RowValues
+from softmax_tool.exact.work import Work, pieces
+from softmax_tool.once import once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from softmax_tool.exact.others import Others
+    from softmax_tool.exact.values import Array, Columns, Indices, Mask
 
-    from softmax_tool.exact.values import Array, Mask
-
-    Tile = tuple[slice, slice]
-
-_TILE = 4096  # elements
-_LEAST_EXPONENT = -1074
-_NORMAL_EXPONENT = -1021  # of frexp, where full precision begins
-# Below this exponent log1p(t) is t to 480 bits, and t may be out of float64's range.
-_LINEAR = -500
+_DEEP = -650.0  # exponentials of less may lose bits to float64's range
 _TINIEST = 5e-324
+_HEAD = np.int64(-1 << 27)  # keeps 26 bits of a float64
 
 
 def reference(logits: Array) -> Reference:
     """Return the true softmax and log-softmax of float64 logits (rows, classes)."""
     with np.errstate(all="ignore"):
-        return _reference(logits)
+        rows, sums = _of_rows(logits)
+    numbers = np.arange(len(logits))
+    return Reference(
+        rows, DoubleDoubleElements(logits, rows, sums, logits, numbers), logits.shape[1]
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
-    """What the tiles read and write, all of the logits' shape."""
+class _Sums:
+    """What elements are made with, each (rows, 1)."""
 
-    logits: Array
-    maximum: Array  # (rows, 1)
-    gone: Mask  # masked, or of an invalid row: no exponential
-    first: NDArray[np.intp]  # column of each row's first maximum, (rows, 1)
-    scale: NDArray[np.int64]  # exponent of the largest exponential but that one, (rows, 1)
-    e_hi: Array
-    e_lo: Array
-    exponent: NDArray[np.int64]
+    inverse: DoubleDouble  # 1 / (1 + T), T the sum of the others
+    minus_log_sum: DoubleDouble  # −log(1 + T)
+    faint: Mask  # T needs an exponent of its own,
+    nearest: Array  # and −T, rounded to float64, stands for that logarithm,
+    nearest_tail: Array  # with this tail
+    deep: Mask  # the row holds logits whose exponentials do
+
+    def __getitem__(self, rows: Any) -> _Sums:
+        return _Sums(
+            self.inverse[rows],
+            self.minus_log_sum[rows],
+            self.faint[rows],
+            self.nearest[rows],
+            self.nearest_tail[rows],
+            self.deep[rows],
+        )
 
 
-def _reference(logits: Array) -> Reference:
-    plain = double.reference(logits)
-    rows, classes = logits.shape
-    first = logits.argmax(axis=1)[:, None]
-    work = _Work(
-        logits,
-        logits.max(axis=1, keepdims=True),
-        plain.masked | plain.invalid,
-        first,
-        _scales(plain, first),
-        np.empty((rows, classes)),
-        np.empty((rows, classes)),
-        np.empty((rows, classes), np.int64),
+def _of_rows(logits: Array) -> tuple[RowValues, _Sums]:
+    maximum, minimum = row_max(logits), row_min(logits)
+    some = others.of_rows(logits, maximum, logits.argmax(axis=1))
+    total = some.in_range
+    log_sum = log1p(total)
+    alone = np.zeros((len(logits), 1), bool)
+    if logits.shape[1] == 1 or (minimum == -np.inf).any():
+        alone = np.count_nonzero(logits != -np.inf, axis=1, keepdims=True) == 1
+    rows = RowValues(
+        maximum,
+        minimum,
+        log_sum.hi,
+        np.where(alone, 0.0, np.abs(some.mean_shift) / (1 + total.hi)),
+        ~np.isfinite(maximum),
+        alone,
     )
-    others = _sum_of_others(work)
-    in_range = Scaled(others, work.scale).unscaled()
-    log_sum = log1p(in_range)
-    one = DoubleDouble.of(np.ones((rows, 1)))
-    inverse = divide(one, add(one, in_range))
-    softmax, log_softmax = _results(work, inverse, log_sum)
-    _settle_near_zero(log_softmax, work, others)
-    # Differences beyond float64 have no tail; rows without a value are NaN.
-    far = ~np.isfinite(plain.shifted)
-    if far.any():
-        log_softmax[0][far], log_softmax[1][far] = plain.log_softmax.hi[far], 0.0
-    if work.gone.any():
-        softmax[0][work.gone], softmax[1][work.gone] = 0.0, 0.0
-        softmax[0][plain.invalid[:, 0]] = np.nan
-    _mark_hidden(softmax, log_softmax, plain)
-    ties.settle(softmax, logits, logarithm=False)
-    ties.settle(log_softmax, logits, logarithm=True)
-    elements = KnownElements(
-        plain.shifted,
-        plain.masked,
-        Exact(*softmax, plain.softmax.nonzero, plain.softmax.infinite),
-        Exact(*log_softmax, plain.log_softmax.nonzero, plain.log_softmax.infinite),
+    one = DoubleDouble.of(np.ones_like(maximum))
+    nearest, tail = _faint_logarithms(some)
+    sums = _Sums(
+        divide(one, add(one, total)),
+        -log_sum,
+        some.scale != 0,
+        np.where(alone, 0.0, nearest),
+        np.where(alone, 0.0, tail),
+        ~(minimum - maximum >= _DEEP),
     )
-    return Reference(plain.of_rows, elements, classes)
+    return rows, sums
 
 
-def _tiles(shape: tuple[int, int]) -> Iterator[Tile]:
-    """Cut a block into pieces of whole rows, or of one row where rows are long."""
-    rows, classes = shape
-    height, width = max(1, _TILE // classes), min(classes, _TILE)
-    for top in range(0, rows, height):
-        for left in range(0, classes, width):
-            yield slice(top, top + height), slice(left, left + width)
+def _faint_logarithms(some: Others) -> tuple[Array, Array]:
+    """Return −T where it is faint, and so log1p(T) = T, rounded once and with its tail."""
+    # Brought to [1/2, 1), so that its exponent alone tells whether it is a normal number.
+    excess = np.frexp(some.value.hi)[1]
+    power = -power_of_two(-excess)
+    value = DoubleDouble(some.value.hi * power, some.value.lo * power)
+    return rounded_with_tail(value, some.scale + excess)
 
 
-def _scales(plain: Reference, first: NDArray[np.intp]) -> NDArray[np.int64]:
-    """Return about the exponent of the largest exponential of each row but the first maximum's.
+@dataclass(frozen=True)
+class DoubleDoubleElements:
+    """Elements made in double-double when they are asked for."""
 
-    On that scale the smallest sums keep their bits.
-    """
-    shifted = plain.shifted.copy()
-    np.put_along_axis(shifted, first, -np.inf, axis=1)
-    second = shifted.max(axis=1, keepdims=True)
-    lowest = np.where(np.isnan(second), 0.0, np.maximum(second, -2000.0))
-    return np.asarray(np.rint(lowest / np.log(2)), np.int64)
+    logits: Array  # of any columns
+    rows: RowValues
+    sums: _Sums
+    whole: Array  # the logits of all columns,
+    numbers: Indices  # and which of its rows these are
+
+    def __getitem__(self, rows: Any) -> DoubleDoubleElements:
+        numbers = self.numbers[rows]
+        return DoubleDoubleElements(
+            self.logits[rows], self.rows[rows], self.sums[rows], self.whole, numbers
+        )
+
+    def at(self, columns: Columns) -> DoubleDoubleElements:
+        picked = np.take_along_axis(self.logits, columns, axis=1)
+        return DoubleDoubleElements(picked, self.rows, self.sums, self.whole, self.numbers)
+
+    def pick(self, rows: Indices, columns: Indices) -> DoubleDoubleElements:
+        numbers = self.numbers[rows]
+        picked = self.logits[rows, columns][:, None]
+        return DoubleDoubleElements(picked, self.rows[rows], self.sums[rows], self.whole, numbers)
+
+    @once
+    def masked(self) -> Mask:
+        return np.asarray(self.logits == -np.inf)
+
+    @once
+    def shifted(self) -> Array:
+        with np.errstate(all="ignore"):
+            return self.logits - self.rows.maximum
+
+    @once
+    def softmax(self) -> Exact:
+        hi, tail = self._made(logarithm=False)
+        return Exact(hi, tail, ~self.masked, np.zeros_like(self.masked))
+
+    @once
+    def log_softmax(self) -> Exact:
+        hi, tail = self._made(logarithm=True)
+        return Exact(hi, tail, self.masked | ~self.rows.alone, self.masked)
+
+    def _made(self, *, logarithm: bool) -> tuple[Array, Array]:
+        """Make softmax or log-softmax piece by piece: rounded to float64, and the tails."""
+        hi, tail = np.empty(self.logits.shape), np.empty(self.logits.shape)
+        work = Work(hi.shape, others.ARRAYS)
+        make = _log_softmax if logarithm else _softmax
+        with np.errstate(all="ignore"):
+            for piece in pieces(hi.shape):
+                above = piece[0]
+                arrays = work.like(hi[piece])
+                z = others.shift(self.logits[piece], self.rows.maximum[above], arrays)
+                values = make(z, self.sums[above], arrays)
+                if ties.may_be_close(values[1], arrays[4]):
+                    self._mark_hidden(values, above, logarithm=logarithm)
+                    ties.settle(
+                        values,
+                        self.logits[piece],
+                        logarithm=logarithm,
+                        whole=self.whole,
+                        numbers=self.numbers[above],
+                    )
+                hi[piece], tail[piece] = values
+        invalid = self.rows.invalid[:, 0]
+        if invalid.any():
+            hi[invalid], tail[invalid] = np.nan, 0.0
+        return hi, tail
+
+    def _mark_hidden(self, values: tuple[Array, Array], above: slice, *, logarithm: bool) -> None:
+        """Give a sign to what is below every precision, so that roundings and ULP know the side.
+
+        Where there are other classes, log-softmax is below x − max x, and softmax below 1.
+        """
+        hi, tail = values
+        hidden = (tail == 0) & ~self.rows.alone[above]
+        hidden &= np.isfinite(hi) if logarithm else hi == 1
+        tail[hidden] = -_TINIEST
 
 
-def _shifted(work: _Work, tile: Tile) -> DoubleDouble:
-    """Return x - max x exactly; without a second half where it is beyond float64."""
-    hi, lo = two_sum(work.logits[tile], -work.maximum[tile[0]])
-    finite = np.isfinite(hi)
-    return DoubleDouble(hi, lo if finite.all() else np.where(finite, lo, 0.0))
+def _softmax(z: DoubleDouble, sums: _Sums, arrays: Sequence[Array]) -> tuple[Array, Array]:
+    """Return softmax and tails, in two of the arrays; z is in the first two."""
+    far = None
+    if sums.deep.any():
+        far = z.hi < _DEEP
+        rows, columns = np.nonzero(far & (z.hi > others.LOWEST))
+        some = DoubleDouble(z.hi[rows, columns, None], z.lo[rows, columns, None])
+        others.clip(z)
+    e = others.scaled_exponentials(z, 0, arrays)
+    p, tail = arrays[:2]
+    spare = arrays[4:]
+    _product(e, sums.inverse, (p, tail), spare)
+    in_units(p, tail, spare[0])
+    if far is not None:
+        p[far] = tail[far] = 0.0
+        power = exp(some)
+        exact = multiply(power.value, sums.inverse[rows])
+        near, rest = rounded_with_tail(exact, power.exponent)
+        p[rows, columns], tail[rows, columns] = near[:, 0], rest[:, 0]
+    return p, tail
 
 
-def _sum_of_others(work: _Work) -> DoubleDouble:
-    """Fill in the exponentials, and sum all but the first maximum's on each row's scale."""
-    rows, classes = work.logits.shape
-    hi, lo = np.zeros((rows, 1)), np.zeros((rows, 1))
-    running = DoubleDouble.of(np.zeros((1, _TILE)))  # of a row that takes several tiles
-    for tile in _tiles(work.logits.shape):
-        e = exp(_shifted(work, tile))
-        gone = work.gone[tile]
-        if gone.any():
-            e.value.hi[gone], e.value.lo[gone] = 0.0, 0.0
-        work.e_hi[tile], work.e_lo[tile], work.exponent[tile] = e.value.hi, e.value.lo, e.exponent
-        power = power_of_two(np.maximum(e.exponent - work.scale[tile[0]], -1000))
-        term_hi, term_lo = e.value.hi * power, e.value.lo * power
-        columns = work.first[tile[0]] - tile[1].start
-        here = np.flatnonzero((columns >= 0) & (columns < term_hi.shape[1]))
-        term_hi[here, columns[here, 0]], term_lo[here, columns[here, 0]] = 0.0, 0.0
-        terms = DoubleDouble(term_hi, term_lo)
-        if classes > _TILE:
-            width = term_hi.shape[1]
-            start = running if tile[1].start else DoubleDouble.of(np.zeros((1, _TILE)))
-            added = add(start[:, :width], terms)
-            running = DoubleDouble(start.hi.copy(), start.lo.copy()) if width < _TILE else added
-            running.hi[:, :width], running.lo[:, :width] = added.hi, added.lo
-            if tile[1].stop < classes:
-                continue
-            terms = running
-        total = row_sum(terms)
-        hi[tile[0]], lo[tile[0]] = total.hi, total.lo
-    return DoubleDouble(hi, lo)
-
-
-def _results(
-    work: _Work, inverse: DoubleDouble, log_sum: DoubleDouble
-) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """Return softmax and log-softmax, each rounded to float64 and with its tail."""
-    shape = work.logits.shape
-    p, p_tail, y, y_tail = (np.empty(shape) for _ in range(4))
-    for tile in _tiles(shape):
-        above = tile[0]
-        e = DoubleDouble(work.e_hi[tile], work.e_lo[tile])
-        product = multiply(e, inverse[above])
-        p[tile], p_tail[tile] = rounded_with_tail(product, work.exponent[tile])
-        difference = add(_shifted(work, tile), -log_sum[above])
-        y[tile], y_tail[tile] = rounded_with_tail(difference, None)
-    return (p, p_tail), (y, y_tail)
-
-
-def _settle_near_zero(values: tuple[Array, Array], work: _Work, others: DoubleDouble) -> None:
-    """Write log-softmax values so near 0 that they need their own exponent."""
-    near = np.flatnonzero(work.scale < _LINEAR)
-    if near.size:
-        # Brought to [1/2, 1), so that its exponent alone tells whether it is a normal number.
-        excess = np.frexp(others.hi[near])[1]
-        power = -power_of_two(-excess)
-        value = DoubleDouble(others.hi[near] * power, others.lo[near] * power)
-        hi, tail = rounded_with_tail(value, work.scale[near] + excess)
-        columns = work.first[near, 0]
-        values[0][near, columns], values[1][near, columns] = hi[:, 0] + 0.0, tail[:, 0]
-
-
-def _mark_hidden(
-    softmax: tuple[Array, Array], log_softmax: tuple[Array, Array], plain: Reference
+def _product(
+    a: DoubleDouble, b: DoubleDouble, out: tuple[Array, Array], spare: Sequence[Array]
 ) -> None:
-    """Give a sign to what is below every precision, so that roundings and ULP know the side.
+    """Write a · b, b being (rows, 1); the factors are split by their bits."""
+    hi, lo = out
+    head, rest, product, term, *_ = spare
+    b_head = (b.hi.view(np.int64) & _HEAD).view(np.float64)
+    b_rest = b.hi - b_head
+    np.bitwise_and(a.hi.view(np.int64), _HEAD, out=head.view(np.int64))
+    np.subtract(a.hi, head, out=rest)
+    np.multiply(a.hi, b.hi, out=product)
+    np.multiply(head, b_head, out=lo)
+    np.subtract(lo, product, out=lo)
+    np.multiply(head, b_rest, out=term)
+    np.add(lo, term, out=lo)
+    np.multiply(rest, b_head, out=term)
+    np.add(lo, term, out=lo)
+    np.multiply(rest, b_rest, out=term)
+    np.add(lo, term, out=lo)
+    np.multiply(a.lo, b.hi, out=term)
+    np.add(lo, term, out=lo)
+    np.multiply(a.hi, b.lo, out=term)
+    np.add(lo, term, out=lo)
+    np.add(product, lo, out=hi)
+    np.subtract(hi, product, out=product)
+    np.subtract(lo, product, out=lo)
 
-    Where there are other classes, log-softmax is below x − max x, and softmax below 1.
-    """
-    others = plain.log_softmax.nonzero & ~plain.masked & ~plain.invalid
-    y, tail = log_softmax
-    tail[others & (tail == 0) & np.isfinite(y)] = -_TINIEST
-    p, tail = softmax
-    tail[others & (tail == 0) & (p == 1)] = -_TINIEST
 
-
-def rounded_with_tail(
-    value: DoubleDouble, exponent: NDArray[np.int64] | None
-) -> tuple[Array, Array]:
-    """Return value · 2**exponent rounded to float64 once, and the rest in ULP of that."""
-    magnitude = np.frexp(value.hi)[1]
-    tail = value.lo * power_of_two(53 - magnitude)
-    if exponent is None:
-        hi, exponent = value.hi, np.zeros((1, 1), np.int64)
-    else:
-        hi = value.hi * power_of_two(exponent)
-    small = (magnitude + exponent < _NORMAL_EXPONENT) & (value.hi != 0)
-    if small.any():
-        places = np.maximum(exponent - _LEAST_EXPONENT, -3000)
-        whole = np.ldexp(value.hi, places)  # in units of the smallest subnormal
-        rest = np.ldexp(value.lo, places)
-        nearest = np.rint(whole)
-        tie = np.abs(whole - nearest) == 0.5
-        upward = np.where(rest > 0, np.ceil(whole), np.floor(whole))
-        nearest = np.where(tie & (rest != 0), upward, nearest)
-        hi = np.where(small, np.ldexp(nearest, _LEAST_EXPONENT), hi)
-        tail = np.where(small, (whole - nearest) + rest, tail)
-    return hi, tail
+def _log_softmax(z: DoubleDouble, sums: _Sums, arrays: Sequence[Array]) -> tuple[Array, Array]:
+    """Return log-softmax and tails, in two of the arrays; z is in the first two."""
+    less = sums.minus_log_sum
+    y, tail, s, other = arrays[2:6]
+    np.add(z.hi, less.hi, out=s)
+    np.subtract(s, z.hi, out=other)
+    np.subtract(s, other, out=tail)
+    np.subtract(z.hi, tail, out=tail)
+    np.subtract(less.hi, other, out=other)
+    np.add(tail, other, out=tail)
+    np.add(z.lo, less.lo, out=other)
+    np.add(tail, other, out=tail)
+    np.add(s, tail, out=y)
+    np.subtract(y, s, out=other)
+    np.subtract(tail, other, out=tail)
+    in_units(y, tail, other)
+    if sums.deep.any():
+        beyond = z.hi == -np.inf
+        y[beyond], tail[beyond] = -np.inf, 0.0
+    if sums.faint.any():
+        at_maximum = sums.faint & (z.hi == 0)
+        np.copyto(y, sums.nearest, where=at_maximum)
+        np.copyto(tail, sums.nearest_tail, where=at_maximum)
+    return y, tail

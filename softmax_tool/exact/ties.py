@@ -7,8 +7,7 @@ log-softmax x − max x − ε with an ε below every precision can look like on
 from __future__ import annotations
 
 from decimal import MIN_EMIN, Context, Decimal
-from math import ldexp
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,56 +26,97 @@ _DIGITS = Context(prec=80, Emin=MIN_EMIN, traps=[])
 _EXACTLY = Context(prec=2400, Emin=MIN_EMIN, traps=[])  # any difference of two float64 fits
 
 
-def settle(values: tuple[Array, Array], logits: Array, *, logarithm: bool) -> None:
-    """Move `hi` of undecided values to where the true value rounds, and `tail` with it."""
+def may_be_close(tail: Array, spare: Array) -> bool:
+    """Tell quickly whether `settle` may have work to do, or a tail is 0: there hardly ever is.
+
+    Such tails are close to a power of two: their bits behind the point are nearly all 0 or all 1.
+    """
+    margin = int(UNDECIDED * 2.0**55)
+    bits = spare.view(np.int64)
+    np.add(tail.view(np.int64), margin, out=bits)
+    np.bitwise_and(bits, (1 << 52) - 1, out=bits)
+    return bool(bits.min(initial=2 * margin) < 2 * margin)
+
+
+def settle(
+    values: tuple[Array, Array],
+    logits: Array,
+    *,
+    logarithm: bool,
+    whole: Array | None = None,
+    numbers: NDArray[np.intp] | None = None,
+) -> None:
+    """Move `hi` of undecided values to where the true value rounds, and `tail` with it.
+
+    `logits` are those of the values. Where these are not all of their rows, `whole` has the rows
+    and `numbers` says which.
+    """
     hi, tail = values
-    close = (np.abs(np.abs(tail) - 0.5) < UNDECIDED) & np.isfinite(hi)
-    if logarithm and close.any():
+    gap = _gap(hi, tail)
+    close = (np.abs(np.abs(tail) - gap / 2) < UNDECIDED) & np.isfinite(hi)
+    if not close.any():
+        return
+    whole = logits if whole is None else whole
+    numbers = np.arange(len(logits)) if numbers is None else numbers
+    if logarithm:
         # Where x − max x is itself halfway, the true value is below it, by whatever little.
-        halfway = close & (np.abs(tail) == 0.5) & _is_halfway(logits)
+        maximum = whole[numbers].max(axis=1, keepdims=True)
+        halfway = close & (np.abs(tail) == 0.5) & _is_halfway(logits, maximum)
         below = halfway & (tail < 0)
         hi[below], tail[below] = np.nextafter(hi[below], -np.inf), tail[below] + 1
         close &= ~halfway
     for row, column in np.argwhere(close):
         side = _side(
-            logits[row],
-            int(column),
+            whole[numbers[row]],
+            float(logits[row, column]),
             float(hi[row, column]),
-            float(tail[row, column]),
+            float(tail[row, column] / abs(tail[row, column]) * gap[row, column] / 2),
             logarithm=logarithm,
         )
         # The boundary lies where the tail points; the value is beyond it where its side is.
         if side * tail[row, column] > 0:
-            hi[row, column] = np.nextafter(hi[row, column], np.inf * side)
-            tail[row, column] -= side
+            before = hi[row, column]
+            hi[row, column] = np.nextafter(before, np.inf * side)
+            old, new = _ulp(before), _ulp(hi[row, column])
+            tail[row, column] = tail[row, column] * (old / new) - (hi[row, column] - before) / new
 
 
-def _is_halfway(logits: Array) -> NDArray[np.bool_]:
+def _gap(hi: Array, tail: Array) -> Array:
+    """Return how far the next float64 is that way, in ULP: half one from 2**k towards 0."""
+    outward = np.nextafter(hi, np.where(tail < 0, -np.inf, np.inf))
+    return np.asarray(np.abs(outward - hi) / _ulp(hi))
+
+
+def _ulp(hi: Any) -> Any:
+    return np.ldexp(1.0, ulp_exponent(np.asarray(hi), FLOAT64))
+
+
+def _is_halfway(logits: Array, maximum: Array) -> NDArray[np.bool_]:
     """Return where x − max x lies exactly between two neighbouring float64."""
     with np.errstate(all="ignore"):
-        hi, lo = two_sum(logits, -logits.max(axis=1, keepdims=True))
-        return np.asarray(np.abs(lo) == np.ldexp(0.5, ulp_exponent(hi, FLOAT64)))
+        hi, lo = two_sum(logits, -maximum)
+        return np.asarray(np.abs(lo) == _ulp(hi) / 2)
 
 
-def _side(row: Array, column: int, hi: float, tail: float, *, logarithm: bool) -> int:
-    """Return 1 where the true value is above the boundary that the tail points at, -1 below."""
-    exponent = int(ulp_exponent(np.array([hi]), FLOAT64)[0])
+def _side(row: Array, x: float, hi: float, step: float, *, logarithm: bool) -> int:
+    """Return 1 where the true value for x is above hi and so many ULP, -1 below."""
     # Operators would round to the 28 digits of the default context.
-    half = _EXACTLY.multiply(Decimal(0.5 if tail > 0 else -0.5), Decimal(ldexp(1.0, exponent)))
-    boundary = _EXACTLY.add(Decimal(hi), half)
-    exact = _EXACTLY.subtract(_true(row, column, logarithm=logarithm), boundary)
+    part = _EXACTLY.multiply(Decimal(step), Decimal(float(_ulp(hi))))
+    boundary = _EXACTLY.add(Decimal(hi), part)
+    exact = _EXACTLY.subtract(_true(row, x, logarithm=logarithm), boundary)
     if exact == 0 and logarithm:
         return -1  # what the decimals cannot see of −log(1 + …) is negative
     return 1 if exact > 0 else -1
 
 
-def _true(row: Array, column: int, *, logarithm: bool) -> Decimal:
+def _true(row: Array, x: float, *, logarithm: bool) -> Decimal:
     finite = row[np.isfinite(row)]
     maximum = Decimal(float(finite.max()))
     total = Decimal(0)
-    for x in finite:
-        total = _DIGITS.add(total, _DIGITS.exp(_EXACTLY.subtract(Decimal(float(x)), maximum)))
-    shifted = _EXACTLY.subtract(Decimal(float(row[column])), maximum)
+    for other in finite:
+        difference = _EXACTLY.subtract(Decimal(float(other)), maximum)
+        total = _DIGITS.add(total, _DIGITS.exp(difference))
+    shifted = _EXACTLY.subtract(Decimal(x), maximum)
     if logarithm:
         return _EXACTLY.subtract(shifted, _DIGITS.ln(total))
     return _DIGITS.divide(_DIGITS.exp(shifted), total)

@@ -72,27 +72,6 @@ class Elements(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class KnownElements:
-    """Elements that are there already."""
-
-    shifted: Array
-    masked: Mask
-    softmax: Exact
-    log_softmax: Exact
-
-    def __getitem__(self, rows: Any) -> KnownElements:
-        return KnownElements(
-            self.shifted[rows], self.masked[rows], self.softmax[rows], self.log_softmax[rows]
-        )
-
-    def at(self, columns: Columns) -> KnownElements:
-        return self[np.arange(len(columns))[:, None], columns]
-
-    def pick(self, rows: Indices, columns: Indices) -> KnownElements:
-        return self[rows[:, None], columns[:, None]]
-
-
-@dataclass(frozen=True, slots=True)
 class RowValues:
     """What belongs to whole rows of logits x with m = max x; every array is (rows, 1)."""
 

@@ -50,6 +50,29 @@ def test_a_wrong_rounding_is_mended() -> None:
     assert np.array_equal(hi, truth)
 
 
+def test_below_a_power_of_two_the_boundary_is_half_as_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The float64 next to −2 towards 0 is half an ULP of −2 away, and the boundary a quarter.
+    third = -5 - np.arange(4000) * 2.0**-47
+    x = np.stack([np.zeros_like(third), np.full_like(third, -1.8470), third], axis=1)
+    for _ in range(30):
+        x[:, 1] += -2 - quad.reference(x).log_softmax.hi[:, 1]
+    x[:, 1] += 2.0**-52
+    y = quad.reference(x).log_softmax
+    beside = np.nextafter(-2.0, 0.0)
+    assert y.tail is not None
+    row = np.flatnonzero((y.hi[:, 1] == beside) & (y.tail[:, 1] < -0.45))[0]
+    hi, tail = y.hi[[row]], y.tail[[row]]
+    # As if double-double had seen the same value just beyond the boundary.
+    wrong, wrong_tail = hi.copy(), tail.copy()
+    wrong[0, 1], wrong_tail[0, 1] = -2.0, (1 + tail[0, 1]) / 2
+    assert 0.25 < wrong_tail[0, 1] < 0.28
+    monkeypatch.setattr(ties, "UNDECIDED", 0.03)
+    assert ties.may_be_close(wrong_tail, np.empty_like(tail))
+    ties.settle((wrong, wrong_tail), x[[row]], logarithm=True)
+    assert np.array_equal(wrong, hi)
+    assert np.array_equal(wrong_tail, tail)
+
+
 def test_certified_rounding_of_many_values() -> None:
     x = np.random.default_rng(8).normal(size=(40, 25)) * 30
     reference = quad.reference(x)
