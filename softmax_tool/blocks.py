@@ -14,8 +14,9 @@ from softmax_tool.arithmetic.watching import Watching
 from softmax_tool.bounds import half_an_ulp
 from softmax_tool.computation import Computation
 from softmax_tool.diagnose import KINDS, NO_KIND, judge
+from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64, ulp_exponent
-from softmax_tool.formulations import EXACT, FORMULATIONS, LOSSES
+from softmax_tool.formulations import EXACT, FORMULATIONS, GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.screening import Limit, Listing, Screen, Seen
 from softmax_tool.tally import Results, compare_pair, summarise, summarise_rounding
@@ -119,7 +120,10 @@ def _work(
     for target in plan.formats:
         logits = target.round(block.logits)
         rounding.append(summarise_rounding(block.logits, logits, target))
-        rows = Rows(logits, _targets(block, options, target), exact.reference(logits, target))
+        targets = _targets(block, options, target)
+        if GRADIENT in plan.ops and targets is not None:
+            targets = _for_gradient(targets, options, logits.shape)
+        rows = Rows(logits, targets, exact.reference(logits, target))
         measure = _Measure.of(rows, kept, target, options)
         for variant in plan.variants:
             if variant.target == target:
@@ -205,6 +209,19 @@ def _targets(block: Block, options: Options, target: FloatFormat) -> Targets | N
     )
 
 
+def _for_gradient(targets: Targets, options: Options, shape: tuple[int, ...]) -> Targets:
+    """Add what the way back from a loss needs: where the labels are, and what a mean is over."""
+    divisor, one_hot = Fraction(1), None
+    if options.label_counts is not None:
+        divisor = Fraction(int(options.label_counts.sum()))
+        if targets.weights is not None and targets.labels is not None:
+            divisor = ExactSum.of(np.repeat(targets.weights[0], options.label_counts)).fraction()
+    if targets.labels is not None:
+        one_hot = np.zeros(shape, np.float32)
+        np.put_along_axis(one_hot, targets.labels, 1.0, axis=1)
+    return replace(targets, divisor=divisor, one_hot=one_hot)
+
+
 def _variant(
     variant: Variant,
     measure: _Measure,
@@ -227,6 +244,9 @@ def _variant(
         if name.quantity in LOSSES:
             case = _Case(name, variant, kept_yardsticks, numbers[kept], options)
             outcomes.append((case.run_loss(loss_xp, kept), case.ruler))
+        elif name.quantity == GRADIENT:
+            case = _Case(name, variant, kept_yardsticks, numbers[kept], options)
+            outcomes.append((case.run_gradient(loss_xp, kept), case.ruler))
         else:
             case = _Case(name, variant, yardsticks, numbers, options)
             outcomes.append((case.run(xp, watching, seen_of_case), case.ruler))
@@ -265,6 +285,14 @@ class _Case:
         marks, summary = self.judged_summary(got, np.arange(len(got)))
         loss, true_loss = self._loss_parts(got, self.ruler.exact, kept)
         return CaseOutcome(summary, got, marks, loss, true_loss)
+
+    def run_gradient(self, xp: Arithmetic, kept: Mask) -> CaseOutcome:
+        """Compute a gradient, judge it and add up; that of an ignored row is 0."""
+        got = self.compute(xp)
+        marks, summary = self.judged_summary(got, np.flatnonzero(kept), xp)
+        values = np.zeros((len(kept), got.shape[1]), got.dtype)
+        values[kept] = got
+        return CaseOutcome(summary, values, marks, None, None)
 
     def compute(self, xp: Arithmetic) -> Array:
         """Return results in the carrier of the format."""
@@ -344,7 +372,7 @@ class _Case:
 
     def _labels(self) -> NDArray[np.int64] | None:
         targets = self.rows.targets
-        if not self._is_loss or targets is None or targets.labels is None:
+        if self.name.quantity not in NEED_LABELS or targets is None or targets.labels is None:
             return None
         return targets.labels[:, 0].astype(np.int64)
 
@@ -363,7 +391,10 @@ class _Case:
         targets = self.rows.targets
         if self._labels() is None or targets is None or targets.smoothing:
             return None
-        return exact.coefficients_of(self.rows.reference, targets)
+        coefficients = exact.coefficients_of(self.rows.reference, targets)
+        if self.name.quantity == GRADIENT:
+            return coefficients / float(targets.divisor)
+        return coefficients
 
     def _loss_parts(
         self, got: Array, true: Exact, kept: Mask

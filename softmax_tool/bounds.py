@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softmax_tool.arithmetic.tree import LEAF
-from softmax_tool.exact import coefficients_of
+from softmax_tool.exact import class_coefficients, coefficients_of
 from softmax_tool.formats import accumulator_of
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Conditions:
     sums_are_wide: bool
     functions: float = 1.0
     picked: NDArray[np.intp] | None = None  # which rows of the logits these are; None: all
+    targets: Targets | None = None
 
     @property
     def u(self) -> float:
@@ -319,3 +320,114 @@ def _underflow_of_coefficients(targets: Targets) -> Array:
         t = 1.0 if targets.probabilities is None else np.abs(targets.probabilities)
         lost = np.asarray((2 + t) * weights)
     return np.asarray(lost + (targets.weights is not None), np.float64)
+
+
+# Gradients.
+
+
+def gradient_shifted(c: Conditions) -> Array:
+    """Of g − (Σ g)/S · exp z: `_gradient` with |z| + Σ p|z| for the exponentials."""
+    r = c.reference
+    return _gradient(c, np.abs(r.shifted) + r.mean_shift, 1 + np.exp(-r.log_sum) * r.classes)
+
+
+def gradient_naive_lse(c: Conditions) -> Array:
+    """Of g − (Σ g)/S · exp x: `_gradient` with exponentials that are not shifted."""
+    r = c.reference
+    with np.errstate(all="ignore"):
+        lost = r.classes / np.exp(np.minimum(r.lse, 700.0))
+        # As much as the sum may be lost of it where all are tiny.
+        sound = lost * c.half_eta < 0.5
+        bound = _gradient(c, 0.0, 1 + 2 * lost) + _underflow_times_exp(c)
+    return np.where(sound, bound, np.inf)
+
+
+def gradient_of_log_naive(c: Conditions) -> Array:
+    """Through log of the naive softmax; see `_gradient_of_log`."""
+    return _gradient_of_log(c, softmax_naive) + _underflow_times_exp(c)
+
+
+def gradient_of_log_shifted(c: Conditions) -> Array:
+    """Through log of the shifted softmax; see `_gradient_of_log`."""
+    return _gradient_of_log(c, softmax_shifted)
+
+
+def gradient_clamped_at(limit: Fraction) -> Bound:
+    """Bound the gradient through log max(p, ℓ): nothing may pass where p may be at most ℓ.
+
+    There C p + |c| more: what the targets that are cut off would have added. None there where ℓ is
+    no normal number, and so keeps nothing from being divided by too little.
+    """
+
+    def bound(c: Conditions) -> Array:
+        coefficients, total = _coefficients(c)
+        relative = _relative(c, softmax_shifted)
+        with np.errstate(all="ignore"):
+            p, least = c.reference.softmax.hi, c.format.round_exactly(limit)
+            above = p * (1 - relative) > max(least, _least_normal(c))
+            cut = ((coefficients != 0) & ~above).any(axis=1, keepdims=True)
+            more = total * p + coefficients if least >= _least_normal(c) else np.inf
+            return _passed_log(c, softmax_shifted) + np.where(cut, more, 0.0)
+
+    return bound
+
+
+def _gradient(c: Conditions, shift: Array | float, underflow: Array) -> Array:
+    """C p t/(1 − t) + 4|c|u + (C p + |c|)u, t = (shift + 2n + 12)u; and η/2 times what underflows.
+
+    C is the sum of the coefficients' magnitudes |c|, each up to four roundings off; their sum a
+    more, the quotient, an exponential, a product and the sum of the two terms one each. What
+    underflows: exponentials, what they are of the sum, coefficients and products.
+    """
+    r = c.reference
+    coefficients, total = _coefficients(c)
+    with np.errstate(all="ignore"):
+        term = total * r.softmax.hi
+        bound = term * compounded((shift + 2 * c.n_of_quotient + 8) * c.u)
+        bound += 4 * c.u * coefficients + c.u * (term + coefficients)
+        lost = (total + 1) * (1 + underflow)
+        return np.asarray(bound * (1 + 4 * c.u) + c.half_eta * (3 + r.classes + lost))
+
+
+def _gradient_of_log(c: Conditions, softmax: Bound) -> Array:
+    """As far as the log passes anything on: none where a probability may be 0, 0/0.
+
+    Nor where that of a target may be subnormal: dividing by it and multiplying by it again, which
+    costs a rounding each otherwise, would not cancel.
+    """
+    coefficients, _ = _coefficients(c)
+    p = c.reference.softmax.hi
+    with np.errstate(all="ignore"):
+        gone = ~(p > 2 * softmax(c)) | ~(p > 4 * c.format.smallest_subnormal)
+        tiny = (coefficients != 0) & ~(p > _least_normal(c))
+    unsound = (gone | tiny).any(axis=1, keepdims=True)
+    return np.where(unsound, np.inf, _passed_log(c, softmax))
+
+
+def _passed_log(c: Conditions, softmax: Bound) -> Array:
+    """C p (r + t)/(1 − r − t) + 12|c|u, r the relative bound of the softmax, t = (2n + 16)u."""
+    coefficients, total = _coefficients(c)
+    r = c.reference
+    with np.errstate(all="ignore"):
+        relative = _relative(c, softmax) + (2 * c.n_of_quotient + 12) * c.u
+        term = total * r.softmax.hi
+        bound = term * compounded(relative) + c.u * (12 * coefficients + term)
+        return np.asarray(bound * (1 + 4 * c.u) + c.half_eta * (3 + r.classes) * (1 + total))
+
+
+def _underflow_times_exp(c: Conditions) -> Array:
+    """Return 2 η e: what quotients by the sum lose where it is large, times an exponential."""
+    r = c.reference
+    with np.errstate(all="ignore"):
+        return 4 * c.half_eta * r.softmax.hi * np.exp(np.minimum(r.lse, 700.0))
+
+
+def _least_normal(c: Conditions) -> float:
+    return 4 * c.format.smallest_normal
+
+
+def _coefficients(c: Conditions) -> tuple[Array, Array]:
+    """Return the magnitude of each class's coefficient, and their sum."""
+    assert c.targets is not None  # noqa: S101  (gradients have targets)
+    values = class_coefficients(c.reference, c.targets).hi / float(c.targets.divisor)
+    return np.abs(values), np.abs(values).sum(axis=1, keepdims=True)

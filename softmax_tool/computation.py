@@ -14,7 +14,7 @@ from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.exact.double_double import DoubleDouble
 from softmax_tool.exact.wide import WideArithmetic
 from softmax_tool.formats import FLOAT64
-from softmax_tool.formulations import LOSSES, per_row
+from softmax_tool.formulations import GRADIENT, LOSSES, per_row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,8 +96,9 @@ class Computation:
             sums_are_wide=self.sums_are_wide,
             classes=part.logits.shape[1],
         )
-        loss_tracing = tracing.for_loss()
-        traced: Any = _apply(self.formulation, tracing, loss_tracing, self._operands(part))
+        is_gradient = self.formulation.quantity == GRADIENT
+        later = tracing.for_gradient() if is_gradient else tracing.for_loss()
+        traced: Any = _apply(self.formulation, tracing, later, self._operands(part))
         return tracing, traced
 
     def replayed_errors(self, rows: Array, last: int, *, rounded_exp: bool) -> Array:
@@ -117,9 +118,12 @@ def _wider(target: FloatFormat) -> Arithmetic:
     return cast("Arithmetic", wide)
 
 
-def _apply(formulation: Formulation, xp: Arithmetic, xp_of_loss: Arithmetic, rows: Rows) -> Any:
+def _apply(formulation: Formulation, xp: Arithmetic, later: Arithmetic, rows: Rows) -> Any:
+    """Compute; `later` carries out what follows the log-probabilities."""
+    if formulation.quantity == GRADIENT:
+        return formulation.compute(xp, later, rows.logits, rows.targets)
     values = formulation.compute(xp, rows.logits)
     if formulation.quantity not in LOSSES:
         return values
     assert rows.targets is not None  # noqa: S101  (losses have targets)
-    return per_row(xp_of_loss, values, rows.targets)
+    return per_row(later, values, rows.targets)

@@ -18,7 +18,7 @@ from softmax_tool.declared import Sighting, as_logits, remarks
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.exact import Exact
 from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format, narrower_than
-from softmax_tool.formulations import EXACT, LOSSES
+from softmax_tool.formulations import EXACT, GRADIENT, LOSSES
 from softmax_tool.plan import Options, Plan, ieee_formats, plan, stored_format
 from softmax_tool.readers import from_arrays
 from softmax_tool.reductions import reduction_event
@@ -71,7 +71,7 @@ def compare(
     """Compare formulations with each other and with the exact values."""
     plan_ = plan(source, options, ieee_formats, None)
     options = _counted_from_the_start(options, source)
-    totals = _Totals(plan_, options)
+    totals = _Totals(plan_, _with_label_counts(options, plan_, source))
     for _, outcome in _outcomes(source, totals, threads, keep_values=False):
         totals.add(outcome)
         if progress is not None:
@@ -104,6 +104,23 @@ def _counted_from_the_start(options: Options, source: Source) -> Options:
     return replace(options, rows=rows, columns=columns)
 
 
+def _with_label_counts(options: Options, plan_: Plan, source: Source) -> Options:
+    """Count the rows that a mean is over, if a gradient is: what comes last divides all of it."""
+    if GRADIENT not in plan_.ops or options.reduction != "mean":
+        return options
+    counts = np.zeros(source.classes, np.int64)
+    for block in source.blocks(max(1, BLOCK_ELEMENTS // source.classes)):
+        assert block.labels is not None  # noqa: S101  (the plan has seen to that)
+        if block.labels.ndim > 1:
+            counts[0] += len(block.labels)
+        else:
+            kept = block.labels[block.labels != options.ignore_index]
+            counts += np.bincount(kept, minlength=source.classes)
+    if not counts.sum():
+        return options  # every row is ignored, and has the gradient 0
+    return replace(options, label_counts=counts)
+
+
 def compute(
     source: Source,
     options: Options,
@@ -116,7 +133,7 @@ def compute(
     plan_ = plan(source, options, stored_format, ("naive", "shifted"))
     if len(plan_.models) > 1:
         raise UsageError("compute takes one arithmetic; use compare to set several side by side")
-    totals = _Totals(plan_, options)
+    totals = _Totals(plan_, _with_label_counts(options, plan_, source))
     shown = ShownRows(plan_, options)
     sink = Outlet(plan_, options, values) if values is not None else None
     for block, outcome in _outcomes(source, totals, threads, keep_values=True):
@@ -290,7 +307,8 @@ def _lone_pairs(
 ) -> list[tuple[tuple[str, str], tuple[str, str]]]:
     by_quantity: dict[str, list[tuple[str, str]]] = {}
     for case in cases:
-        if (case.dtype, case.arithmetic) == variant and case.formulation != EXACT:
+        of_variant = (case.dtype, case.arithmetic) == variant
+        if of_variant and case.formulation != EXACT and case.quantity != GRADIENT:
             by_quantity.setdefault(case.quantity, []).append((case.quantity, case.formulation))
     if "ce" in by_quantity:
         by_quantity.pop("nll", None)  # it would say the same
@@ -380,6 +398,7 @@ class _Totals:
             max_rel_error=s.max_rel_error,
             bound_ratio=s.bound_ratio,
             bound_elements=s.bound_elements,
+            lost_share=s.lost_share,
             worst=s.worst,
             rows_hit=s.rows_hit,
             judged=s.judged,

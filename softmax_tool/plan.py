@@ -9,12 +9,13 @@ from softmax_tool.arithmetic import find_model
 from softmax_tool.declared import check_input
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.formats import FLOAT16, FLOAT32, FLOAT64, FORMATS, find_format
-from softmax_tool.formulations import EXACT, LOSSES, OPS, expand
+from softmax_tool.formulations import EXACT, GRADIENT, NEED_LABELS, OPS, expand
 from softmax_tool.report import CaseName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from softmax_tool.arithmetic import Model
@@ -43,6 +44,8 @@ class Options:
     top: int = 10
     rows: Slice | None = None
     columns: Slice | None = None
+    label_counts: NDArray[np.int64] | None = None
+    """Rows of each class that a mean is over, where a gradient needs them; the engine counts."""
     input: str = "logits"
 
 
@@ -111,12 +114,12 @@ def ieee_formats(_: Source) -> tuple[str, ...]:
 
 
 def default_ops(source: Source, options: Options) -> tuple[str, ...]:
-    """Return every op that the input allows."""
+    """Return every op that the input allows; a gradient is taken only where it is named."""
     if source.label_kind is None:
-        return tuple(op for op in OPS if op not in LOSSES)
+        return tuple(op for op in OPS if op not in NEED_LABELS)
     if source.label_kind == "probabilities" or options.label_smoothing:
-        return tuple(op for op in OPS if op != "nll")
-    return OPS
+        return tuple(op for op in OPS if op not in {"nll", GRADIENT})
+    return tuple(op for op in OPS if op != GRADIENT)
 
 
 def check(options: Options, source: Source) -> None:
@@ -147,7 +150,7 @@ def check(options: Options, source: Source) -> None:
 def check_ops(ops: tuple[str, ...], source: Source, options: Options) -> None:
     """Refuse ops that the input does not allow."""
     for op in ops:
-        if op in LOSSES and source.label_kind is None:
+        if op in NEED_LABELS and source.label_kind is None:
             raise UsageError(f"op {op!r} needs labels; give them with --labels or --label-column")
     if "nll" in ops and source.label_kind == "probabilities":
         raise UsageError("op 'nll' takes class labels, not probabilities; use ce")

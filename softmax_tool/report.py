@@ -149,6 +149,7 @@ class Case:
     max_rel_error: float | None
     bound_ratio: float | None
     bound_elements: int
+    lost_share: float | None  # of a gradient: the largest share of a row's that is lost
     worst: tuple[Finding, ...]
     rows_hit: int  # rows with at least one avoidable finding of any kind
     judged: int  # elements neither masked nor of an invalid row

@@ -11,7 +11,7 @@ from softmax_tool import exact
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.bounds import LEAST_IN_ULP, Conditions, loss_bound
 from softmax_tool.formats import FLOAT64
-from softmax_tool.formulations import FORMULATIONS, LOSSES
+from softmax_tool.formulations import FORMULATIONS, GRADIENT, LOSSES
 from softmax_tool.ulp import Ruler
 
 if TYPE_CHECKING:
@@ -142,7 +142,13 @@ class Yardsticks:
         rows = self.rows
         constant = model.sum_constant(rows.logits.shape[1], self.target)
         return Conditions(
-            rows.reference, rows.logits, self.target, constant, model.sums_are_wide, functions
+            rows.reference,
+            rows.logits,
+            self.target,
+            constant,
+            model.sums_are_wide,
+            functions,
+            targets=rows.targets,
         )
 
     def _bound(self, bound: Bound, quantity: str, model: Model, functions: float = 1.0) -> Array:
@@ -164,6 +170,8 @@ class Yardsticks:
         if quantity == "log-softmax":
             return reference.log_softmax
         assert self.rows.targets is not None  # noqa: S101  (losses have targets)
+        if quantity == GRADIENT:
+            return exact.gradients(self.rows.logits, self.rows.targets, self.target)
         return exact.losses(reference, self.rows.targets)
 
     def _once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:

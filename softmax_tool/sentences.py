@@ -34,7 +34,7 @@ def why(
     where = "" if origin.column is None else f" in column {origin.column}"
     takes_argument = operation == "exp" and event in _EXP
     template = _EXP[event] if takes_argument else _EVENT[event]
-    if operation == "maximum":
+    if operation in {"maximum", "where_above"}:
         template = "is raised to {limit} by the clamp"
     if operation == "divide" and event == "absorbed":
         template = "rounds to 1, as all do from {limit} on"
@@ -59,6 +59,7 @@ _EXPRESSION = {
     ("subtract", "shift"): "the shifted logit {}",
     ("multiply", ""): "the product {}",
     ("maximum", ""): "the probability {}",
+    ("where_above", ""): "the probability {}",
 }
 
 _EXP = {

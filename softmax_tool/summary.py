@@ -59,6 +59,7 @@ class Summary:
     max_rel_error: float | None = None
     bound_ratio: float | None = None
     bound_elements: int = 0
+    lost_share: float | None = None
     worst: tuple[Finding, ...] = ()
 
     def __add__(self, other: Summary) -> Summary:
@@ -78,6 +79,7 @@ class Summary:
             largest(self.max_rel_error, other.max_rel_error),
             largest(self.bound_ratio, other.bound_ratio),
             self.bound_elements + other.bound_elements,
+            largest(self.lost_share, other.lost_share),
             worst_of((*self.worst, *other.worst), max(self.top, other.top)),
         )
 

@@ -13,6 +13,7 @@ from softmax_tool.arithmetic.tracing import EVENTS
 from softmax_tool.diagnose import KINDS, NO_KIND
 from softmax_tool.exact import decimals
 from softmax_tool.formats import FLOAT64, narrower_than, ulp_exponent
+from softmax_tool.formulations import GRADIENT
 from softmax_tool.origins import describe
 from softmax_tool.report import Finding
 from softmax_tool.summary import PairSummary, RoundingSummary, Summary, worst_of
@@ -90,8 +91,23 @@ def summarise(results: Results, bound: Array | None, top: int) -> Summary:
         max_rel_error=max_rel,
         bound_ratio=bound_ratio,
         bound_elements=bound_elements,
+        lost_share=_lost_share(results) if results.quantity == GRADIENT else None,
         worst=_worst(results, top),
     )
+
+
+def _lost_share(results: Results) -> float | None:
+    """Return the largest share of a row's gradient that is lost: Σ min(|got − g|, |g|) / Σ |g|.
+
+    What is not finite is lost altogether; None where no row has a gradient that is not 0.
+    """
+    true = np.abs(results.exact.hi)
+    with np.errstate(all="ignore"):
+        missing = np.abs(results.got.astype(np.float64) - results.exact.hi)
+        lost = np.where(np.isfinite(missing), np.minimum(missing, true), true).sum(axis=1)
+        whole = true.sum(axis=1)
+    there = np.isfinite(whole) & (whole > 0)
+    return float((lost[there] / whole[there]).max()) if there.any() else None
 
 
 def _distances(got: Array, exact: Exact) -> NDArray[np.float64]:
@@ -267,6 +283,8 @@ def exact_number(results: Results, row: int, column: int) -> Number:
     if not (vanished or beyond):
         return value
     logits = results.logits[row]
+    if results.quantity == GRADIENT:
+        return _exact_gradient(results, row, column)
     if results.quantity == "softmax":
         return decimals.softmax(logits, column)
     if not results.is_loss:
@@ -275,6 +293,19 @@ def exact_number(results: Results, row: int, column: int) -> Number:
         return value
     y = decimals.log_softmax(logits, int(results.columns[row]))
     return -y * Decimal(float(results.coefficients[row, 0]))
+
+
+def _exact_gradient(results: Results, row: int, column: int) -> Number:
+    """Return an entry too small for float64: c p, of the target c times its log-probability.
+
+    That is all but 1 − p where it is so small. Where several classes are targets it is left at 0.
+    """
+    if results.columns is None or results.coefficients is None:
+        return float(results.exact.hi[row, column])
+    logits, c = results.logits[row], Decimal(float(results.coefficients[row, 0]))
+    if column == results.columns[row]:
+        return decimals.log_softmax(logits, column) * c
+    return decimals.softmax(logits, column) * c
 
 
 def compare_pair(a: Array, b: Array, ruler: Ruler) -> PairSummary:

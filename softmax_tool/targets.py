@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from fractions import Fraction
 
     from numpy.typing import NDArray
 
@@ -28,6 +28,10 @@ class Targets:
         Weight of each class.
     smoothing : Fraction
         Label smoothing, as given; `kept` is 1 - smoothing, `spread` is smoothing / classes.
+    divisor : Fraction
+        What the gradient of a mean is divided by; 1 where it is of each row's own loss.
+    one_hot : array, shape (rows, classes), or None
+        1 at each label and 0 elsewhere; there where a gradient is taken.
     """
 
     labels: Array | None
@@ -36,6 +40,8 @@ class Targets:
     smoothing: Fraction
     kept: Fraction
     spread: Fraction
+    divisor: Fraction = Fraction(1)
+    one_hot: Array | None = None
 
     @property
     def only(self) -> Array | None:
@@ -49,6 +55,7 @@ class Targets:
             self,
             probabilities=None if probabilities is None else function(probabilities),
             weights=None if weights is None else function(weights),
+            one_hot=None if self.one_hot is None else function(self.one_hot),
         )
 
     def __getitem__(self, rows: Any) -> Targets:
@@ -57,4 +64,5 @@ class Targets:
             self,
             labels=None if labels is None else labels[rows],
             probabilities=None if probabilities is None else probabilities[rows],
+            one_hot=None if self.one_hot is None else self.one_hot[rows],
         )

@@ -10,6 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from softmax_tool.formats import find_format
+from softmax_tool.formulations import GRADIENT
 from softmax_tool.formulations.losses import CLAMP
 from softmax_tool.renderers.display import count, number, plural, share, ulp
 
@@ -98,6 +99,7 @@ def _sentences(part: Part) -> Iterator[str]:
     yield from _wrong_losses(part)
     yield from _wrong_reductions(part)
     yield from _clamp(part)
+    yield from _lost_gradients(part)
     yield from _stable(part)
     yield from _pair(part)
     cases = part.cases.values()
@@ -105,6 +107,24 @@ def _sentences(part: Part) -> Iterator[str]:
         yield f"In {part.where} there is nothing to judge: see what is wrong with the input."
     elif not any(case.rows_hit for case in cases) and not part.rounding.overflowed:
         yield f"In {part.where} nothing goes wrong beyond rounding."
+
+
+_NOTICEABLE = 0.01
+
+
+def _lost_gradients(part: Part) -> Iterator[str]:
+    stable = part.case(GRADIENT, "shifted")
+    for case in part.cases.values():
+        lost = case.lost_share
+        if lost is None or lost < _NOTICEABLE or case is stable:
+            continue
+        advice = ""
+        if stable is not None and stable.lost_share is not None and stable.lost_share < lost:
+            advice = f"; back through log-softmax (shifted) at most {number(stable.lost_share)}"
+        yield (
+            f"In {part.where} as much as {number(lost)} of a row's gradient is lost on the way "
+            f"back through {case.name.formulation}, where 1 is all of it{advice}."
+        )
 
 
 def _rows_of(part: Part, kind: str, *names: tuple[str, str]) -> Case | None:

@@ -72,6 +72,9 @@ class Deferred:
     def maximum(self, x: Any, y: Any) -> Any:
         return self._elementwise("maximum", x, y)
 
+    def where_above(self, g: Any, x: Any, limit: Any) -> Any:
+        return self._elementwise("where_above", g, x, limit)
+
     def sum(self, x: Any) -> Any:
         return self.inner.sum(self._whole(x))
 

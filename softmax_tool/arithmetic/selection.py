@@ -55,3 +55,8 @@ def negate(x: Array) -> Array:
 def maximum(x: Array, y: Array) -> Array:
     """Return the larger of two values, NaN if either is."""
     return np.asarray(np.maximum(x, y))
+
+
+def where_above(g: Array, x: Array, limit: Array) -> Array:
+    """Return g where x is above a limit, +0 elsewhere."""
+    return np.where(x > limit, g, g.dtype.type(0))

@@ -69,7 +69,7 @@ class Tracing:
     sums_are_wide: bool
     classes: int
     tape: list[Operation] = field(default_factory=list)
-    in_loss: bool = False
+    stage: str = ""  # the step that all operations count as; each its own where it is empty
     # Where events of a class happened in an operation: (rows, 1), or (rows, classes).
     happened: dict[tuple[str, int], Mask] = field(default_factory=dict)
     singular: dict[str, list[Mask]] = field(default_factory=lambda: {"divide": [], "log": []})
@@ -81,7 +81,11 @@ class Tracing:
 
     def for_loss(self) -> Tracing:
         """Return the same trace for the operations that make a loss of log-probabilities."""
-        return replace(self, in_loss=True)
+        return replace(self, stage="pick")
+
+    def for_gradient(self) -> Tracing:
+        """Return the same trace for the operations on the way back from a loss."""
+        return replace(self, stage="backward")
 
     def locate(self, event: int) -> tuple[int, int | None]:
         """Return operation and column of an event number."""
@@ -122,6 +126,9 @@ class Tracing:
 
     def maximum(self, x: Any, y: Any) -> Any:
         return self._elementwise("maximum", "clamp", x, y)
+
+    def where_above(self, g: Any, x: Any, limit: Any) -> Any:
+        return self._elementwise("where_above", "clamp", g, x, limit)
 
     def sum(self, x: Any) -> Any:
         x = self._lift(x)
@@ -219,7 +226,7 @@ class Tracing:
         finite = np.isfinite(e).all(axis=1, keepdims=True)
         several = np.count_nonzero(e, axis=1, keepdims=True) > 1
         events = {"overflow": finite & ~np.isfinite(value)}
-        if not self.in_loss:
+        if not self.stage:
             events["absorbed"] = several & (value == e.max(axis=1, keepdims=True))
         if not self.sums_are_wide:
             events["stalled"] = is_stalled(e, value, self.working)
@@ -233,7 +240,7 @@ class Tracing:
         return len(self.tape) - 1
 
     def _step(self, step: str) -> str:
-        return "pick" if self.in_loss else step
+        return self.stage or step
 
     def _with_events(
         self,
@@ -278,7 +285,7 @@ def _is_subnormal(value: Array, target: FloatFormat) -> Mask:
 def _exact_is_nonzero(name: str, values: tuple[Array, ...]) -> Mask | bool:
     if name == "exp":
         return True
-    if name == "divide":
+    if name in {"divide", "where_above"}:
         return np.asarray(values[0] != 0)
     if name == "multiply":
         return np.asarray((values[0] != 0) & (values[1] != 0))

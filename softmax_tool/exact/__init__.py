@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from softmax_tool.exact import escalation, quad
-from softmax_tool.exact.losses import coefficients_of, losses, mask_of
+from softmax_tool.exact.gradients import gradients
+from softmax_tool.exact.losses import class_coefficients, coefficients_of, losses, mask_of
 from softmax_tool.exact.values import Exact, Reference
 
 if TYPE_CHECKING:
@@ -23,4 +24,13 @@ def reference(logits: Array, target: FloatFormat) -> Reference:
     )
 
 
-__all__ = ["Exact", "Reference", "coefficients_of", "losses", "mask_of", "reference"]
+__all__ = [
+    "Exact",
+    "Reference",
+    "class_coefficients",
+    "coefficients_of",
+    "gradients",
+    "losses",
+    "mask_of",
+    "reference",
+]

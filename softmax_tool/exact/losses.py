@@ -56,7 +56,7 @@ def _wide_sum(coefficients: DoubleDouble, y: Array, tail: Array) -> tuple[Array,
 
 def _coefficients(reference: Reference, targets: Targets) -> DoubleDouble:
     """Return what each log-probability is multiplied by: (rows, 1) or (rows, classes)."""
-    kept, spread = _constant(targets.kept), _constant(targets.spread)
+    kept, spread = constant(targets.kept), constant(targets.spread)
     if targets.probabilities is not None:
         t = DoubleDouble.of(targets.probabilities.astype(np.float64))
         if targets.smoothing:
@@ -67,7 +67,7 @@ def _coefficients(reference: Reference, targets: Targets) -> DoubleDouble:
         if targets.weights is None:
             return DoubleDouble.of(np.ones(targets.labels.shape))
         return DoubleDouble.of(targets.weights.astype(np.float64)[0, targets.labels])
-    own = _constant(targets.kept + targets.spread)
+    own = constant(targets.kept + targets.spread)
     at_label = np.arange(reference.classes)[None, :] == targets.labels
     share = DoubleDouble(
         np.where(at_label, own.hi, spread.hi), np.where(at_label, own.lo, spread.lo)
@@ -79,9 +79,19 @@ def _weights(weights: Array) -> DoubleDouble:
     return DoubleDouble.of(weights.astype(np.float64))
 
 
-def _constant(value: Fraction) -> DoubleDouble:
+def constant(value: Fraction) -> DoubleDouble:
+    """Return a rational number, (1, 1)."""
     hi = float(value)
     return DoubleDouble(np.full((1, 1), hi), np.full((1, 1), float(value - type(value)(hi))))
+
+
+def class_coefficients(reference: Reference, targets: Targets) -> DoubleDouble:
+    """Return the coefficient of each class, (rows, classes), in double-double."""
+    c = _coefficients(reference, targets)
+    if targets.only is None:
+        return DoubleDouble(*np.broadcast_arrays(c.hi, c.lo, reference.masked)[:2])
+    at_label = np.arange(reference.classes)[None, :] == targets.only
+    return DoubleDouble(np.where(at_label, c.hi, 0.0), np.where(at_label, c.lo, 0.0))
 
 
 def coefficients_of(reference: Reference, targets: Targets) -> Array:

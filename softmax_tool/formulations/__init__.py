@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from softmax_tool.errors import UsageError
-from softmax_tool.formulations import log_softmax, losses, softmax
+from softmax_tool.formulations import gradients, log_softmax, losses, softmax
 from softmax_tool.formulations.losses import per_row
 from softmax_tool.formulations.protocol import Formulation
 
@@ -13,13 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 EXACT = "exact"
-QUANTITIES = ("softmax", "log-softmax", "nll", "ce")
+GRADIENT = "gradient"
+QUANTITIES = ("softmax", "log-softmax", "nll", "ce", GRADIENT)
 LOSSES = ("nll", "ce")
-OPS = ("softmax", "log-softmax", "log-of-softmax", "nll", "ce")
+NEED_LABELS = (*LOSSES, GRADIENT)
+OPS = ("softmax", "log-softmax", "log-of-softmax", "nll", "ce", GRADIENT)
 
 FORMULATIONS: dict[tuple[str, str], Formulation] = {
     (f.quantity, f.name): f
-    for f in (*softmax.FORMULATIONS, *log_softmax.FORMULATIONS, *losses.FORMULATIONS)
+    for f in (
+        *softmax.FORMULATIONS,
+        *log_softmax.FORMULATIONS,
+        *losses.FORMULATIONS,
+        *gradients.FORMULATIONS,
+    )
 }
 
 _LOG_OF = ("log-of-naive", "log-of-shifted")
@@ -31,6 +38,7 @@ _SHORTHAND = {
         "log-of-softmax": "log-of-naive",
         "nll": "log-of-naive",
         "ce": "log-of-naive",
+        "gradient": "log-of-naive",
     },
     "shifted": {
         "softmax": "shifted",
@@ -38,6 +46,7 @@ _SHORTHAND = {
         "log-of-softmax": "log-of-shifted",
         "nll": "shifted",
         "ce": "shifted",
+        "gradient": "shifted",
     },
 }
 

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from softmax_tool.arithmetic import Arithmetic
     from softmax_tool.bounds import Bound
 
     Array = NDArray[Any]
@@ -21,13 +20,14 @@ class Formulation:
     """One way to compute one quantity.
 
     `compute(xp, x)` takes logits (rows, classes) and returns probabilities or log-probabilities of
-    the same shape; a loss goes on from there with `losses.per_row`. `error_bound` is the a-priori
+    the same shape; a loss goes on from there with `losses.per_row`. A gradient takes the arithmetic
+    of the way back and the targets as well. `error_bound` is the a-priori
     bound on the absolute error of each element, None where none is derived.
     """
 
     name: str
     quantity: str
-    compute: Callable[[Arithmetic, Array], Array]
+    compute: Callable[..., Array]
     formula: str
     source: str
     error_bound: Bound | None = None

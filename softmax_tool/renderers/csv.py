@@ -39,6 +39,7 @@ STATISTICS = (
     "max_rel_error",
     "bound_ratio",
     "bound_elements",
+    "lost_share",
 )
 
 

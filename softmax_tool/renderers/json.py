@@ -207,6 +207,7 @@ def _case(case: Case) -> dict[str, Any]:
         "max_rel_error": _plain(case.max_rel_error),
         "bound_ratio": _plain(case.bound_ratio),
         "bound_elements": case.bound_elements,
+        "lost_share": _plain(case.lost_share),
         "worst": [_finding(finding) for finding in case.worst],
     }
 

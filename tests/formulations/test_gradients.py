@@ -1,0 +1,187 @@
+"""Gradients: the bits of an independent way back, and what is known of their failures."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+import softmax_tool as st
+from softmax_tool.arithmetic import find_model
+from softmax_tool.errors import UsageError
+from softmax_tool.formats import find_format
+from softmax_tool.formulations import FORMULATIONS, GRADIENT
+from softmax_tool.targets import Targets
+from tests.oracle import autodiff, oracle
+
+NAMES = [name for quantity, name in FORMULATIONS if quantity == GRADIENT]
+KINDS = ("plain", "weights", "smoothing", "weights-smoothing", "probabilities", "all")
+DIVISORS = (Fraction(1), Fraction(7), Fraction(5, 4))
+SMOOTHING = Fraction(0.1)
+
+
+def rows_of(dtype: str) -> list[list[float]]:
+    rng = np.random.default_rng(42)
+    target = find_format(dtype)
+    rows = [
+        [2.0, 1.0, 0.1],
+        [0.0, 0.0, 0.0, 0.0],
+        [5.0],
+        [200.0, 0.0],
+        [88.0, 88.0, 88.0],
+        [100.0, 0.0],
+        [11.0859375, 11.0859375, 11.0859375],
+        [-17.328125, -17.328125, -17.34375],
+        [-999.0, 1.0, 2.0, 5.0, 6.0],
+        [3.0, -float("inf"), 1.0],
+        [60000.0, -60000.0],
+        *(list(rng.standard_normal(n) * s) for n in (2, 9, 40) for s in (0.1, 3, 12)),
+        list(rng.standard_normal(1500)),
+    ]
+    return [target.round(np.asarray(row)).tolist() for row in rows]
+
+
+def targets_of(kind: str, label: int, classes: int, dtype: str, divisor: Fraction) -> Targets:
+    target, rng = find_format(dtype), np.random.default_rng(7)
+    smoothing = SMOOTHING if "smoothing" in kind or kind == "all" else Fraction(0)
+    weights = rng.uniform(0.2, 3, (1, classes)) if "weights" in kind or kind == "all" else None
+    soft = kind in {"probabilities", "all"}
+    one_hot = np.zeros((1, classes), np.float32)
+    one_hot[0, label] = 1
+    return Targets(
+        labels=None if soft else np.array([[label]]),
+        probabilities=target.round(rng.dirichlet(np.ones(classes))[None, :]) if soft else None,
+        weights=None if weights is None else target.round(weights),
+        smoothing=smoothing,
+        kept=1 - smoothing,
+        spread=smoothing / classes,
+        divisor=divisor,
+        one_hot=None if soft else one_hot,
+    )
+
+
+def seed_of(arithmetic: autodiff.Arithmetic, targets: Targets, classes: int) -> list[float]:
+    """Return the adjoints of the log-probabilities: the way back through the loss itself."""
+    f = arithmetic.work
+    upstream = [] if targets.divisor == 1 else [oracle.round_fraction(f, 1 / targets.divisor)]
+
+    def times(*factors: float) -> float:
+        product = factors[0]
+        for factor in factors[1:]:
+            product = oracle.multiply(f, product, factor)
+        return product
+
+    def weight(c: int) -> list[float]:
+        return [] if targets.weights is None else [float(targets.weights[0, c])]
+
+    kept, spread = (oracle.round_fraction(f, v) for v in (targets.kept, targets.spread))
+    if targets.probabilities is not None:
+        t = [float(v) for v in targets.probabilities[0]]
+        if targets.smoothing:
+            t = [oracle.add(f, oracle.multiply(f, v, kept), spread) for v in t]
+        t = [times(*weight(c), v) for c, v in enumerate(t)]
+        return [-times(*upstream, v) for v in t]
+    assert targets.labels is not None
+    label = int(targets.labels[0, 0])
+    if not targets.smoothing:
+        own = times(*upstream, *(weight(label) or [1.0]))
+        return [-own if c == label else 0.0 for c in range(classes)]
+    hard = times(times(*upstream, kept), *weight(label))
+    every = [times(times(*upstream, spread), *weight(c)) for c in range(classes)]
+    return [-oracle.add(f, hard, v) if c == label else -v for c, v in enumerate(every)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("model", ["strict", "wide-sum", "fused"])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("name", NAMES)
+def test_bits(name: str, dtype: str, model: str, kind: str) -> None:
+    arithmetic = autodiff.Arithmetic.of(model, oracle.FORMATS[dtype])
+    clamp = oracle.round_fraction(oracle.FORMATS[dtype], Fraction(1, 10**12))
+    target = find_format(dtype)
+    xp = find_model(model).build(target)
+    for index, row in enumerate(rows_of(dtype)):
+        label, divisor = index % len(row), DIVISORS[index % len(DIVISORS)]
+        targets = targets_of(kind, label, len(row), dtype, divisor)
+        with np.errstate(all="ignore"):
+            logits = np.array([row]).astype(target.carrier)
+            got = FORMULATIONS[GRADIENT, name].compute(xp, xp, logits, targets)[0]
+        tape = autodiff.log_probabilities(name, arithmetic, row, clamp)
+        expected = tape.back(seed_of(arithmetic, targets, len(row)))
+        # One zero: the sign of none is promised.
+        assert np.array_equal(got + 0.0, np.array(expected) + 0.0, equal_nan=True), (row, label)
+
+
+# Logits, label, and the loss and gradient that PyTorch's automatic differentiation gives in
+# float32 through the same operations.
+KNOWN = [
+    ([200, 0], 1, "log-of-naive", "inf", ["nan", "nan"]),
+    ([200, 0], 1, "log-of-shifted", "inf", ["nan", "nan"]),
+    ([200, 0], 1, "clamped", "27.631021", ["0", "0"]),
+    ([88, 88, 88], 1, "naive-lse", "inf", ["0", "-1", "0"]),
+    ([100, 0], 1, "log-of-shifted", "99.983093", ["inf", "nan"]),
+    ([200, 0], 0, "log-of-shifted", "0", ["nan", "nan"]),
+    ([20, 0], 0, "shifted", "0", ["0", "2.0611537e-09"]),
+    ([20, 0], 0, "exact", "2.0611537e-09", ["-2.0611537e-09", "2.0611537e-09"]),
+]
+
+
+@pytest.mark.parametrize(("row", "label", "name", "loss", "gradient"), KNOWN)
+def test_known_failures(
+    row: list[float], label: int, name: str, loss: str, gradient: list[str]
+) -> None:
+    report = st.compute(
+        [row], [label], ops=["ce", "gradient"], dtypes=["single"], formulations=[name]
+    )
+    [found] = report.losses
+    [shown] = report.shown
+    assert np.float32(found.value) == np.float32(loss) or found.value == float(loss)
+    [values] = shown.values
+    assert np.array_equal(values, np.array(gradient, np.float32), equal_nan=True)
+
+
+def closed_form(x: Any, labels: Any, weights: Any, smoothing: float) -> Any:
+    p = np.exp(x - x.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    classes = x.shape[1]
+    c = weights * (smoothing / classes + (1 - smoothing) * (np.arange(classes) == labels[:, None]))
+    return p * c.sum(axis=1, keepdims=True) - c
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("smoothing", [0.0, 0.25])
+def test_a_batch(reduction: str, weighted: bool, smoothing: float) -> None:
+    rng = np.random.default_rng(5)
+    x, labels = rng.standard_normal((40, 6)), rng.integers(0, 6, 40)
+    labels[3] = labels[17] = -100
+    weights = rng.uniform(0.5, 2, 6) if weighted else np.ones(6)
+    kept = labels != -100
+    expected = np.zeros_like(x)
+    expected[kept] = closed_form(x[kept], labels[kept], weights, smoothing)
+    if reduction == "mean":
+        expected /= weights[labels[kept]].sum()
+    report = st.compute(
+        x,
+        labels,
+        ops=["gradient"],
+        dtypes=["double"],
+        formulations=["shifted", "log-of-naive", "exact"],
+        reduction=reduction,
+        weights=weights if weighted else None,
+        label_smoothing=smoothing,
+        top=40,
+    )
+    assert len(report.shown) == len(x)
+    for shown in report.shown:
+        for values in shown.values:
+            np.testing.assert_allclose(values, expected[shown.row], rtol=1e-12, atol=1e-15)
+
+
+def test_it_is_taken_only_where_it_is_named() -> None:
+    ops = st.compute([[1.0, 2.0]], [0]).settings.ops
+    assert GRADIENT not in ops
+    with pytest.raises(UsageError, match="op 'gradient' needs labels"):
+        st.compute([[1.0, 2.0]], ops=["gradient"])
