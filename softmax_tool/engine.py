@@ -14,6 +14,7 @@ from softmax_tool.ahead import processors
 from softmax_tool.arithmetic import find_model
 from softmax_tool.arithmetic.reduction import ExactReduction
 from softmax_tool.blocks import BlockOutcome, CaseOutcome, Job
+from softmax_tool.counting import label_counts
 from softmax_tool.declared import Sighting, as_logits, remarks
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.exact import Exact
@@ -71,7 +72,8 @@ def compare(
     """Compare formulations with each other and with the exact values."""
     plan_ = plan(source, options, ieee_formats, None)
     options = _counted_from_the_start(options, source)
-    totals = _Totals(plan_, _with_label_counts(options, plan_, source))
+    options, source = _with_label_counts(options, plan_, source)
+    totals = _Totals(plan_, options)
     for _, outcome in _outcomes(source, totals, threads, keep_values=False):
         totals.add(outcome)
         if progress is not None:
@@ -104,21 +106,13 @@ def _counted_from_the_start(options: Options, source: Source) -> Options:
     return replace(options, rows=rows, columns=columns)
 
 
-def _with_label_counts(options: Options, plan_: Plan, source: Source) -> Options:
+def _with_label_counts(options: Options, plan_: Plan, source: Source) -> tuple[Options, Source]:
     """Count the rows that a mean is over, if a gradient is: what comes last divides all of it."""
     if GRADIENT not in plan_.ops or options.reduction != "mean":
-        return options
-    counts = np.zeros(source.classes, np.int64)
-    for block in source.blocks(max(1, BLOCK_ELEMENTS // source.classes)):
-        assert block.labels is not None  # noqa: S101  (the plan has seen to that)
-        if block.labels.ndim > 1:
-            counts[0] += len(block.labels)
-        else:
-            kept = block.labels[block.labels != options.ignore_index]
-            counts += np.bincount(kept, minlength=source.classes)
-    if not counts.sum():
-        return options  # every row is ignored, and has the gradient 0
-    return replace(options, label_counts=counts)
+        return options, source
+    rows = max(1, BLOCK_ELEMENTS // source.classes)
+    counts, source = label_counts(source, options.ignore_index, rows)
+    return replace(options, label_counts=counts), source
 
 
 def compute(
@@ -133,7 +127,8 @@ def compute(
     plan_ = plan(source, options, stored_format, ("naive", "shifted"))
     if len(plan_.models) > 1:
         raise UsageError("compute takes one arithmetic; use compare to set several side by side")
-    totals = _Totals(plan_, _with_label_counts(options, plan_, source))
+    options, source = _with_label_counts(options, plan_, source)
+    totals = _Totals(plan_, options)
     shown = ShownRows(plan_, options)
     sink = Outlet(plan_, options, values) if values is not None else None
     for block, outcome in _outcomes(source, totals, threads, keep_values=True):

@@ -114,16 +114,18 @@ _NOTICEABLE = 0.01
 
 def _lost_gradients(part: Part) -> Iterator[str]:
     stable = part.case(GRADIENT, "shifted")
+    shares: dict[float, list[str]] = {}
     for case in part.cases.values():
-        lost = case.lost_share
-        if lost is None or lost < _NOTICEABLE or case is stable:
-            continue
+        if case.lost_share is not None and case.lost_share >= _NOTICEABLE and case is not stable:
+            shares.setdefault(case.lost_share, []).append(case.name.formulation)
+    for lost, names in sorted(shares.items(), reverse=True):
+        how_much = "all" if lost == 1 else f"as much as {number(lost)}"
         advice = ""
         if stable is not None and stable.lost_share is not None and stable.lost_share < lost:
-            advice = f"; back through log-softmax (shifted) at most {number(stable.lost_share)}"
+            advice = f"; through log-softmax (shifted) it is {number(stable.lost_share)} at most"
         yield (
-            f"In {part.where} as much as {number(lost)} of a row's gradient is lost on the way "
-            f"back through {case.name.formulation}, where 1 is all of it{advice}."
+            f"In {part.where} {how_much} of a row's gradient is lost on the way back through "
+            f"{', '.join(names)}{advice}."
         )
 
 

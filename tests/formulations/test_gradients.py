@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 import softmax_tool as st
+from softmax_tool import counting, engine
 from softmax_tool.arithmetic import find_model
 from softmax_tool.errors import UsageError
 from softmax_tool.formats import find_format
 from softmax_tool.formulations import FORMULATIONS, GRADIENT
+from softmax_tool.plan import Options
+from softmax_tool.readers import from_arrays, open_logits
 from softmax_tool.targets import Targets
 from tests.oracle import autodiff, oracle
 
@@ -185,3 +188,21 @@ def test_it_is_taken_only_where_it_is_named() -> None:
     assert GRADIENT not in ops
     with pytest.raises(UsageError, match="op 'gradient' needs labels"):
         st.compute([[1.0, 2.0]], ops=["gradient"])
+
+
+def test_a_mean_over_a_pipe_is_the_mean_over_the_file(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(8)
+    x, labels = rng.standard_normal((500, 4)), rng.integers(0, 4, 500)
+    text = "\n".join(f"{','.join(map(str, row))},{y}" for row, y in zip(x, labels, strict=True))
+    path = tmp_path / "logits.csv"
+    path.write_text(text + "\n")
+    options = Options(dtypes=("float32",), ops=("gradient",), formulations=("shifted",), top=500)
+    from_text = engine.compute(open_logits([str(path)], label_column="4"), options)
+    from_arrays_ = engine.compute(from_arrays(x, labels), options)
+    for one, other in zip(from_text.shown, from_arrays_.shown, strict=True):
+        assert np.array_equal(one.values[0], other.values[0])
+    monkeypatch.setattr(counting, "_HELD", 1000)
+    with pytest.raises(UsageError, match="use --reduction sum, or save the input as NPY"):
+        engine.compute(open_logits([str(path)], label_column="4"), options)
