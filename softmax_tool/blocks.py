@@ -14,7 +14,6 @@ from softmax_tool.arithmetic.watching import Watching
 from softmax_tool.bounds import half_an_ulp
 from softmax_tool.computation import Computation
 from softmax_tool.diagnose import KINDS, NO_KIND, judge
-from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import EXACT, FORMULATIONS, GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.rows import Rows, Yardsticks
@@ -122,7 +121,7 @@ def _work(
         rounding.append(summarise_rounding(block.logits, logits, target))
         targets = _targets(block, options, target)
         if GRADIENT in plan.ops and targets is not None:
-            targets = _for_gradient(targets, options, logits.shape)
+            targets = targets.for_gradient(options.label_counts, logits.shape)
         rows = Rows(logits, targets, exact.reference(logits, target))
         measure = _Measure.of(rows, kept, target, options)
         for variant in plan.variants:
@@ -207,19 +206,6 @@ def _targets(block: Block, options: Options, target: FloatFormat) -> Targets | N
         kept=1 - smoothing,
         spread=smoothing / classes,
     )
-
-
-def _for_gradient(targets: Targets, options: Options, shape: tuple[int, ...]) -> Targets:
-    """Add what the way back from a loss needs: where the labels are, and what a mean is over."""
-    divisor, one_hot = Fraction(1), None
-    if options.label_counts is not None:
-        divisor = Fraction(int(options.label_counts.sum()))
-        if targets.weights is not None and targets.labels is not None:
-            divisor = ExactSum.of(np.repeat(targets.weights[0], options.label_counts)).fraction()
-    if targets.labels is not None:
-        one_hot = np.zeros(shape, np.float32)
-        np.put_along_axis(one_hot, targets.labels, 1.0, axis=1)
-    return replace(targets, divisor=divisor, one_hot=one_hot)
 
 
 def _variant(

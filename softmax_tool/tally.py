@@ -55,6 +55,11 @@ class Results:
     coefficients: Array | None = None  # of a loss with plain labels: the weight of each row
 
     @property
+    def is_ranked(self) -> bool:
+        """Whether the largest result of a row is what the row says."""
+        return self.quantity in {"softmax", "log-softmax"}
+
+    @property
     def is_loss(self) -> bool:
         return self.quantity in {"nll", "ce"}
 
@@ -83,7 +88,7 @@ def summarise(results: Results, bound: Array | None, top: int) -> Summary:
         kinds=_count_kinds(judged),
         masked=int(np.count_nonzero(judged.masked)),
         invalid_rows=int(np.count_nonzero(results.invalid)),
-        rank_changes=0 if results.is_loss else _rank_changes(got, judged, results.invalid),
+        rank_changes=_rank_changes(got, judged, results.invalid) if results.is_ranked else 0,
         rows_hit=int(np.count_nonzero(avoidable.any(axis=1))),
         correctly_rounded=int(np.count_nonzero(counted & ~judged.wrong)),
         ulp=UlpStatistics.of(errors),

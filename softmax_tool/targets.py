@@ -6,6 +6,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from softmax_tool.exact_sum import ExactSum
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -47,6 +51,21 @@ class Targets:
     def only(self) -> Array | None:
         """The labels, if the loss of a row takes the log-probability of its class alone."""
         return None if self.smoothing else self.labels
+
+    def for_gradient(self, counts: Array | None, shape: tuple[int, ...]) -> Targets:
+        """Add what the way back from a loss needs, for logits of that shape.
+
+        `counts` says how many rows of each class a mean is over; None where there is no mean.
+        """
+        divisor, one_hot = Fraction(1), None
+        if counts is not None:
+            divisor = Fraction(int(counts.sum()))
+            if self.weights is not None and self.labels is not None:
+                divisor = ExactSum.of(np.repeat(self.weights[0], counts)).fraction()
+        if self.labels is not None:
+            one_hot = np.zeros(shape, np.float32)
+            np.put_along_axis(one_hot, self.labels, 1.0, axis=1)
+        return replace(self, divisor=divisor, one_hot=one_hot)
 
     def map(self, function: Callable[[Array], Array]) -> Targets:
         """Apply a function to the probabilities and the weights."""

@@ -85,7 +85,7 @@ MAY_IMPORT: dict[str, tuple[str, ...] | None] = {
     "once": (),
     "formats": ("errors",),
     "arithmetic": ("formats", "errors", "exact_sum", "tiling", "once"),
-    "targets": ("formats",),
+    "targets": ("formats", "exact_sum"),
     "bounds": ("formats", "arithmetic", "exact"),
     "formulations": ("bounds", "arithmetic", "targets", "errors"),
     # Of arithmetic, what chooses and arranges values: the rounding is its own.

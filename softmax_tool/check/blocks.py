@@ -16,7 +16,7 @@ from softmax_tool.check.inputs import InputFacts, examine_input
 from softmax_tool.check.losses import LossRows
 from softmax_tool.computation import Computation
 from softmax_tool.diagnose import judge
-from softmax_tool.formulations import EXACT, FORMULATIONS, LOSSES
+from softmax_tool.formulations import EXACT, FORMULATIONS, GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.tally import Results
 from softmax_tool.targets import Targets
@@ -79,6 +79,8 @@ class Judge:
         logits = target.round(block.logits[rows]) if logits is None else logits[rows]
         labels = None if block.labels is None else block.labels[rows]
         targets = None if labels is None else targets_of(labels, logits.shape[1], target, options)
+        if targets is not None and options.ops is not None and GRADIENT in options.ops:
+            targets = targets.for_gradient(options.label_counts, logits.shape)
         reference = exact.reference(logits.astype(np.float64), target)
         numbers = block.start + rows.astype(np.int64)
         return cls(Yardsticks(Rows(logits, targets, reference), target, options.max_ulp), numbers)
@@ -174,7 +176,7 @@ def _of_format(
         # Losses share nothing with the quantities of all rows where some rows are ignored.
         shared = {id(judge): Sharing(variant.model.build(target)) for judge in (of_all, of_kept)}
         for name in variant.cases:
-            judge_ = of_kept if name.quantity in LOSSES else of_all
+            judge_ = of_kept if name.quantity in NEED_LABELS else of_all
             yield _case(judge_, name, variant, shared[id(judge_)], task)
 
 

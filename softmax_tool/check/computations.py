@@ -69,7 +69,7 @@ def examine_computation(
         part = _gather(code, where, results, errors, name, top) if code in rules else None
         if part is not None:
             found[code] = part
-    if not results.is_loss and rules & {"RNK101", "RNK102"}:
+    if results.is_ranked and rules & {"RNK101", "RNK102"}:
         found |= {code: part for code, part in rank_changes(results, name, top) if code in rules}
     if "HDR101" in rules and name.formulation in _RAW:
         part = _headroom(results, name, headroom, top)

@@ -25,8 +25,9 @@ from softmax_tool.check.losses import ReducedLoss
 from softmax_tool.check.measured import Measured
 from softmax_tool.check.outcome import Outcome, Subject, to_report
 from softmax_tool.check.rules import selected
+from softmax_tool.counting import label_counts
 from softmax_tool.errors import InputError, LabelError, UsageError
-from softmax_tool.formulations import LOSSES, expand, quantity_of
+from softmax_tool.formulations import GRADIENT, LOSSES, expand, quantity_of
 from softmax_tool.plan import Options, check_ops, default_ops, plan, stored_format
 from softmax_tool.plan import check as check_options
 
@@ -69,6 +70,9 @@ def check(
     ops = options.ops or _ops(source, options)
     options = replace(options, max_ulp=request.tolerance.max_ulp, ops=ops)
     plan_ = plan(source, options, stored_format, ("shifted",))
+    if GRADIENT in plan_.ops and options.reduction == "mean":
+        counts, source = label_counts(source, options.ignore_index, _rows(source))
+        options = replace(options, label_counts=counts)
     subjects: set[About] = {"computation"}
     if set(LOSSES) & set(plan_.ops):
         subjects.add("losses")
@@ -143,6 +147,8 @@ def given_quantity(source: Source, options: Options, name: str) -> str:
     if options.ops is None or len(options.ops) != 1:
         raise UsageError(f"say what {name} holds: one --op of softmax, log-softmax, nll, ce")
     expand(options.ops, None)  # refuses an op that does not exist
+    if GRADIENT in options.ops:
+        raise UsageError("a gradient of somebody else cannot be judged; check a formulation's")
     if options.formulations is not None:
         raise UsageError("a candidate is judged as it is; leave out --formulation")
     if options.dtypes is not None and len(options.dtypes) > 1:

@@ -11,6 +11,8 @@ import pytest
 import softmax_tool as st
 from softmax_tool import counting, engine
 from softmax_tool.arithmetic import find_model
+from softmax_tool.check import gate
+from softmax_tool.check.request import Request
 from softmax_tool.errors import UsageError
 from softmax_tool.formats import find_format
 from softmax_tool.formulations import FORMULATIONS, GRADIENT
@@ -206,3 +208,19 @@ def test_a_mean_over_a_pipe_is_the_mean_over_the_file(
     monkeypatch.setattr(counting, "_HELD", 1000)
     with pytest.raises(UsageError, match="use --reduction sum, or save the input as NPY"):
         engine.compute(open_logits([str(path)], label_column="4"), options)
+
+
+@pytest.mark.parametrize(
+    ("name", "codes"),
+    [
+        ("shifted", set()),
+        ("log-of-shifted", {"DEN101", "NAN101"}),
+        ("clamped", {"ABS101"}),
+    ],
+)
+def test_a_gate_on_the_gradient(name: str, codes: set[str]) -> None:
+    """Logits whose label has a probability below every float32, beside a row without trouble."""
+    logits = [[-999.0, 1, 2, 5, 6], [1.0, 2, 3, 4, 5]]
+    source = from_arrays(np.array(logits), np.array([0, 1]))
+    options = Options(dtypes=("float32",), ops=("gradient",), formulations=(name,))
+    assert {f.code for f in gate.check(source, options, Request()).findings} == codes
