@@ -16,7 +16,7 @@ from softmax_tool.exact import quad
 from softmax_tool.exact.double_double import DoubleDouble
 from softmax_tool.exact.escalation import round_to_odd
 from softmax_tool.exact.losses import class_coefficients, constant
-from softmax_tool.exact.quad import rounded_with_tail
+from softmax_tool.exact.tails import rounded_with_tail
 from softmax_tool.exact.values import Exact
 from softmax_tool.formats import FLOAT64, ulp_exponent
 
