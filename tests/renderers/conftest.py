@@ -118,6 +118,7 @@ def case(of: CaseName, kinds: Mapping[str, KindCounts] | None = None, **changes:
         "worst": (),
         "rows_hit": 0,
         "judged": 3600,
+        "lost_share": None,
     }
     return Case(**(values | changes))
 
