@@ -419,7 +419,8 @@ def _underflow_times_exp(c: Conditions) -> Array:
     """Return 2 η e: what quotients by the sum lose where it is large, times an exponential."""
     r = c.reference
     with np.errstate(all="ignore"):
-        return 4 * c.half_eta * r.softmax.hi * np.exp(np.minimum(r.lse, 700.0))
+        # In two factors, since the exponential of the sum may be beyond float64.
+        return 4 * c.half_eta * np.exp(100.0) * (r.softmax.hi * np.exp(r.lse - 100.0))
 
 
 def _least_normal(c: Conditions) -> float:

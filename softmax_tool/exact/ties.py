@@ -66,19 +66,24 @@ def settle(
         hi[below], tail[below] = np.nextafter(hi[below], -np.inf), tail[below] + 1
         close &= ~halfway
     for row, column in np.argwhere(close):
+        place = row, column
+        half = float(gap[place]) / 2
         side = _side(
             whole[numbers[row]],
-            float(logits[row, column]),
-            float(hi[row, column]),
-            float(tail[row, column] / abs(tail[row, column]) * gap[row, column] / 2),
+            float(logits[place]),
+            float(hi[place]),
+            float(np.copysign(half, tail[place])),
             logarithm=logarithm,
         )
         # The boundary lies where the tail points; the value is beyond it where its side is.
-        if side * tail[row, column] > 0:
-            before = hi[row, column]
-            hi[row, column] = np.nextafter(before, np.inf * side)
-            old, new = _ulp(before), _ulp(hi[row, column])
-            tail[row, column] = tail[row, column] * (old / new) - (hi[row, column] - before) / new
+        if side * tail[place] > 0:
+            before = hi[place]
+            hi[place] = np.nextafter(before, np.inf * side)
+            old, new = _ulp(before), _ulp(hi[place])
+            tail[place] = tail[place] * (old / new) - (hi[place] - before) / new
+            half *= old / new
+        # What double-double cannot tell must not make a decided tail look undecided.
+        tail[place] = np.copysign(min(abs(tail[place]), np.nextafter(half, 0)), tail[place])
 
 
 def _gap(hi: Array, tail: Array) -> Array:
