@@ -420,7 +420,8 @@ def _underflow_times_exp(c: Conditions) -> Array:
     r = c.reference
     with np.errstate(all="ignore"):
         # In two factors, since the exponential of the sum may be beyond float64.
-        return 4 * c.half_eta * np.exp(100.0) * (r.softmax.hi * np.exp(r.lse - 100.0))
+        lost = 4 * c.half_eta * np.exp(100.0)
+        return np.asarray(lost * (r.softmax.hi * np.exp(r.lse - 100.0)))
 
 
 def _least_normal(c: Conditions) -> float:
