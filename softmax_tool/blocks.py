@@ -18,6 +18,7 @@ from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import EXACT, FORMULATIONS, GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.screening import Limit, Listing, Screen, Seen
+from softmax_tool.summary import PairSummary
 from softmax_tool.tally import Results, compare_pair, summarise, summarise_rounding
 from softmax_tool.targets import Targets
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from softmax_tool.plan import Options, Plan, Slice, Variant
     from softmax_tool.readers import Block
     from softmax_tool.report import CaseName
-    from softmax_tool.summary import PairSummary, RoundingSummary, Summary
+    from softmax_tool.summary import RoundingSummary, Summary
     from softmax_tool.ulp import Ruler
 
     Array = NDArray[Any]
@@ -89,20 +90,32 @@ class BlockOutcome:
     rounding: tuple[RoundingSummary, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What earlier rows have shown: what is no more than that may be left out of an outcome."""
+
+    cases: tuple[Seen, ...]
+    pairs: tuple[PairSummary, ...]
+
+    @classmethod
+    def nothing(cls, cases: int, pairs: int) -> Earlier:
+        """Return what stands before the first row."""
+        return cls((Seen(),) * cases, (PairSummary(),) * pairs)
+
+
 def work(
     block: Block,
     plan: Plan,
     options: Options,
     pairs: tuple[tuple[int, int], ...],
-    seen: tuple[Seen, ...] = (),
+    earlier: Earlier | None = None,
 ) -> BlockOutcome:
-    """Do everything that the plan asks for on one block; `pairs` are indices into its cases.
-
-    `seen` is what earlier rows have shown, one a case: what is less than that may be left out.
-    """
+    """Do everything that the plan asks for on one block; `pairs` are indices into its cases."""
+    if earlier is None:
+        earlier = Earlier.nothing(len(plan.cases), len(pairs))
     # Overflow, underflow and 0/0 are what this is about. A thread does not inherit the setting.
     with np.errstate(all="ignore"):
-        return _work(block, plan, options, pairs, seen or (Seen(),) * len(plan.cases))
+        return _work(block, plan, options, pairs, earlier)
 
 
 def _work(
@@ -110,7 +123,7 @@ def _work(
     plan: Plan,
     options: Options,
     pairs: tuple[tuple[int, int], ...],
-    seen: tuple[Seen, ...],
+    earlier: Earlier,
 ) -> BlockOutcome:
     kept = _kept(block, options)
     cases: list[CaseOutcome] = []
@@ -126,11 +139,14 @@ def _work(
         measure = _Measure.of(rows, kept, target, options)
         for variant in plan.variants:
             if variant.target == target:
-                mine = seen[len(cases) : len(cases) + len(variant.cases)]
+                mine = earlier.cases[len(cases) : len(cases) + len(variant.cases)]
                 for outcome, ruler in _variant(variant, measure, block.start, kept, options, mine):
                     cases.append(outcome)
                     rulers.append(ruler)
-    compared = tuple(compare_pair(cases[a].values, cases[b].values, rulers[a]) for a, b in pairs)
+    compared = tuple(
+        compare_pair(cases[a].values, cases[b].values, rulers[a], before)
+        for (a, b), before in zip(pairs, earlier.pairs, strict=True)
+    )
     return BlockOutcome(kept, tuple(cases), compared, tuple(rounding))
 
 
@@ -143,9 +159,9 @@ class Job:
     pairs: tuple[tuple[int, int], ...]
     keep_values: bool
 
-    def __call__(self, item: tuple[Block, tuple[Seen, ...]]) -> BlockOutcome:
-        block, seen = item
-        outcome = work(block, self.plan, self.options, self.pairs, seen)
+    def __call__(self, item: tuple[Block, Earlier]) -> BlockOutcome:
+        block, earlier = item
+        outcome = work(block, self.plan, self.options, self.pairs, earlier)
         if self.keep_values:
             return outcome
         cases = tuple(replace(case, values=_NO_VALUES) for case in outcome.cases)

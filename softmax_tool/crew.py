@@ -18,6 +18,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from softmax_tool.errors import SoftmaxToolError
+from softmax_tool.heap import keep_freed_memory
 from softmax_tool.worker import PICKLE_PROTOCOL, Raised
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def in_order(
     `job` and all that goes in and out of it can be pickled. `many` says that the items are worth
     the start of other processes, a fifth of a second each on processors of their own.
     """
+    keep_freed_memory()
     if processors == 1:
         yield from map(job, items)
         return

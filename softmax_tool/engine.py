@@ -13,7 +13,7 @@ from softmax_tool import crew
 from softmax_tool.ahead import processors
 from softmax_tool.arithmetic import find_model
 from softmax_tool.arithmetic.reduction import ExactReduction
-from softmax_tool.blocks import BlockOutcome, CaseOutcome, Job
+from softmax_tool.blocks import BlockOutcome, CaseOutcome, Earlier, Job
 from softmax_tool.counting import label_counts
 from softmax_tool.declared import Sighting, as_logits, remarks
 from softmax_tool.errors import InputError, UsageError
@@ -214,13 +214,13 @@ def _outcomes(
     job = Job(totals.plan, totals.options, totals.pairs, keep_values)
     taken: deque[Block] = deque()
 
-    def items() -> Iterator[tuple[Block, tuple[Seen, ...]]]:
+    def items() -> Iterator[tuple[Block, Earlier]]:
         declared = totals.options.input
         for read in source.blocks(max(1, BLOCK_ELEMENTS // source.classes)):
             totals.sighting += Sighting.of(read, declared)
             block = as_logits(read, declared)
             taken.append(block)
-            yield block, totals.seen()
+            yield block, totals.earlier()
 
     rows = _row_count(source)
     many = rows is not None and rows * source.classes >= _MANY_ELEMENTS
@@ -367,12 +367,9 @@ class _Totals:
         for index, rounding in enumerate(outcome.rounding):
             self._rounding[index] += rounding
 
-    def seen(self) -> tuple[Seen, ...]:
-        """Return, for each case, what later rows must exceed to be told."""
-        return tuple(
-            Seen(s.worst[-1].ulp if 0 < s.top == len(s.worst) else 0.0, s.bound_ratio or 0.0)
-            for s in self._summaries
-        )
+    def earlier(self) -> Earlier:
+        """Return what later rows must exceed to be told."""
+        return Earlier(tuple(map(Seen.of, self._summaries)), tuple(self._pairs))
 
     def case(self, index: int) -> Case:
         s = self._summaries[index]

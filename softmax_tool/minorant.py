@@ -21,7 +21,7 @@ _SLACK = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Minorant:
-    """For each row, base + slope · x is at most the bound of an element with logit x.
+    """For each row, base + slope · v is at most the bound of an element v below the maximum.
 
     Of softmax it is the bound relative to the true value. As a function of the distance v = m − x
     from the row's maximum every bound is convex and does not fall. So the chord c between the
@@ -31,24 +31,23 @@ class Minorant:
 
     base: Array  # (rows, 1)
     slope: Array
+    lowest: Array  # the bound at the row's maximum, below all others
+    highest: Array  # that at its minimum, above all others
 
     @classmethod
     def of(
         cls,
-        lowest: Array,
-        highest: Array,
         logits: Array,
+        columns: NDArray[np.intp],
         bound: Callable[[NDArray[np.intp], NDArray[np.intp]], Array],
     ) -> Minorant:
-        """Draw it from the bounds at each row's maximum and minimum, and at one logit between.
+        """Draw it from the bounds in three `columns` of each row, those that `samples` returns.
 
         `bound` gives those of single elements, by rows and columns.
         """
-        between = _between(logits)
-        rows = np.arange(len(logits))
-        values = np.concatenate([lowest, highest, bound(rows, between)], axis=1).T
-        x = np.stack([logits.max(axis=1), logits.min(axis=1), logits[rows, between]])
-        x = x.astype(np.float64)
+        rows = np.broadcast_to(np.arange(len(logits)), columns.shape)
+        values = bound(rows.reshape(-1), columns.reshape(-1)).reshape(columns.shape)
+        x = logits[rows, columns].astype(np.float64)
         with np.errstate(all="ignore"):
             v = x[0] - x
             slope = (values[1] - values[0]) / v[1]
@@ -58,12 +57,15 @@ class Minorant:
             # The bound at the maximum will do where there is nothing between, or little to gain.
             flat = ~(gap < values[0] / 2)
             slope, gap = np.where(flat, 0.0, slope), np.where(flat, 0.0, gap)
-            base = values[0] + slope * x[0] - gap - _SLACK * values[1]
-        return cls(base[:, None], -slope[:, None])
+            base = values[0] - gap - _SLACK * values[1]
+        return cls(base[:, None], slope[:, None], values[0][:, None], values[1][:, None])
 
 
-def _between(logits: Array) -> NDArray[np.intp]:
-    """Return a column of each row, of the first ones, with a logit halfway between the ends."""
+def samples(logits: Array) -> NDArray[np.intp]:
+    """Return columns of each row's maximum, its minimum, and of a logit in between, (3, rows)."""
+    first, last = logits.argmax(axis=1), logits.argmin(axis=1)
+    rows = np.arange(len(logits))
     with np.errstate(all="ignore"):
-        halfway = (logits.max(axis=1, keepdims=True) + logits.min(axis=1, keepdims=True)) / 2
-        return np.asarray(np.abs(logits[:, :_SAMPLE] - halfway).argmin(axis=1))
+        halfway = (logits[rows, first] + logits[rows, last]) / 2
+        between = np.abs(logits[:, :_SAMPLE] - halfway[:, None]).argmin(axis=1)
+    return np.stack([first, last, between])

@@ -12,6 +12,7 @@ from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.bounds import LEAST_IN_ULP, Conditions, loss_bound
 from softmax_tool.formats import FLOAT64
 from softmax_tool.formulations import FORMULATIONS, GRADIENT, LOSSES
+from softmax_tool.minorant import samples
 from softmax_tool.ulp import Ruler
 
 if TYPE_CHECKING:
@@ -92,6 +93,12 @@ class Yardsticks:
         if formulation.error_bound is None or model.sum_constant is None:
             return None
         return self._bound(formulation.error_bound, formulation.quantity, model, self.functions)
+
+    @property
+    def samples(self) -> NDArray[np.intp]:
+        """Return the columns of each row that a line below a bound is drawn through, (3, rows)."""
+        made: NDArray[np.intp] = self._once(("samples",), lambda: samples(self.rows.logits))
+        return made
 
     @property
     def functions(self) -> float:

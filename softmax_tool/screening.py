@@ -38,6 +38,7 @@ _SIGNIFICAND_MASK = (1 << 52) - 1
 # Rows of so few classes get all their bounds evaluated: choosing among them costs more.
 _SHORT = 64
 _LEAST_POWER = -960  # below, one over an ULP is beyond float64
+_FEW = 4  # one in 2**4: so many are quicker picked out than all computed with
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,14 @@ class Seen:
 
     error: float = 0.0  # the list of worst cases is full of errors at least as large
     ratio: float = 0.0  # an error was this fraction of its bound
+    relative: float = 0.0  # a relative error was as large
+
+    @classmethod
+    def of(cls, summary: Summary) -> Seen:
+        """Take it from the summary of earlier rows."""
+        full = 0 < summary.top == len(summary.worst)
+        error = summary.worst[-1].ulp if full else 0.0
+        return cls(error, summary.bound_ratio or 0.0, summary.max_rel_error or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +150,9 @@ class Screen:
             bounds = _Bounds(self, limit)
             rows = rows[bounds.finite[rows]]
         while rows.size:
-            attempt = _Attempt(self, got, rows, bounds, listing, seen, ratio=seen.ratio)
+            attempt = _Attempt(
+                self, got, rows, bounds, listing, seen, ratio=seen.ratio, max_rel=seen.relative
+            )
             failed = attempt.run()
             if not failed.size:
                 plain = np.zeros(len(got), bool)
@@ -163,7 +174,7 @@ class _Bounds:
         """Rows all of whose bounds are finite, (rows,)."""
         if self.whole is not None:
             return np.isfinite(row_max(self.whole)[:, 0])
-        return np.isfinite(self.highest[:, 0])
+        return np.asarray(np.isfinite(self.line.highest[:, 0]))
 
     @once
     def whole(self) -> Array | None:
@@ -173,23 +184,10 @@ class _Bounds:
         return self._relative(self.limit.conditions)
 
     @once
-    def lowest(self) -> Array:
-        """The bound at each row's maximum, below all others, (rows, 1)."""
-        return self._at(self.screen.yardsticks.rows.logits.argmax(axis=1))
-
-    @once
-    def highest(self) -> Array:
-        """The bound at each row's minimum, above all others, (rows, 1)."""
-        return self._at(self.screen.yardsticks.rows.logits.argmin(axis=1))
-
-    @once
     def line(self) -> Minorant:
         """A line below the bounds of each row."""
-        logits = self.screen.yardsticks.rows.logits
-        return Minorant.of(self.lowest, self.highest, logits, self.of)
-
-    def _at(self, columns: Indices) -> Array:
-        return self.of(np.arange(len(columns)), columns)
+        yardsticks = self.screen.yardsticks
+        return Minorant.of(yardsticks.rows.logits, yardsticks.samples, self.of)
 
     def of(self, rows: Indices, columns: Indices) -> Array:
         """Return the bounds of single elements, (some, 1)."""
@@ -216,9 +214,9 @@ class _Attempt:
     listing: Listing
     seen: Seen
     ratio: float  # the largest error as a fraction of its bound
+    max_rel: float
     errors: ErrorSum = field(default_factory=ErrorSum)
     max_abs: float = 0.0
-    max_rel: float = 0.0
     right: int = 0
     rank_changes: int = 0
     above: list[tuple[Indices, Indices, Array]] = field(default_factory=list)
@@ -226,20 +224,27 @@ class _Attempt:
 
     def run(self) -> Indices:
         """Add all tiles up; return the rows, if any, that make the sums void."""
-        ruler, logits = self.screen.ruler, self.screen.yardsticks.rows.logits
-        got, y, rounded, scale, logits = (
-            self._part(values)
-            for values in (self.got, ruler.exact.hi, ruler.rounded, ruler.scale, logits)
+        ruler, reference = self.screen.ruler, self.screen.yardsticks.rows.reference
+        got, y, rounded, scale = (
+            self._part(values) for values in (self.got, ruler.exact.hi, ruler.rounded, ruler.scale)
         )
         tail = None if ruler.exact.tail is None else self._part(ruler.exact.tail)
+        # A falling line of the distance from the maximum is a rising one of log-softmax.
+        line_of, zero = y, -reference.log_sum
+        if self.screen.quantity == "softmax":
+            line_of = self._part(self.screen.yardsticks.rows.logits)
+            zero = reference.of_rows.maximum
         limits = self.screen.least_limits()[self.rows]
         distances, errors = Scratch(got.shape), Scratch(got.shape)
         with np.errstate(all="ignore"):
             for tile in tiles(got.shape):
-                distance = np.subtract(got[tile], y[tile], out=distances.like(y[tile]))
-                error = errors.like(distance)
+                distance, error = distances.like(y[tile]), errors.like(y[tile])
+                # A cast of its own is quicker than one on the way.
+                np.copyto(distance, got[tile])
+                np.subtract(distance, y[tile], out=distance)
                 if tail is None:
-                    np.multiply(np.abs(distance, out=distance), scale[tile], out=error)
+                    np.abs(distance, out=distance)
+                    np.multiply(distance, scale[tile], out=error)
                 else:
                     _with_tails(distance, scale[tile], y[tile], tail[tile], error)
                 if not self.errors.add(error):
@@ -249,16 +254,35 @@ class _Attempt:
                 self._list(tile, error)
                 largest = float(distance.max())
                 self.max_abs = max(self.max_abs, largest)
-                relative = np.divide(distance, y[tile], out=error)
-                largest_relative = max(float(relative.max()), -float(relative.min()))
-                self.max_rel = max(self.max_rel, largest_relative)
-                if self.bounds is not None and self.bounds.relative:
-                    self._compare_with_bound(tile, relative, largest_relative, logits[tile])
-                elif self.bounds is not None:
-                    self._compare_with_bound(tile, distance, largest, logits[tile])
+                if self.bounds is None or not self.bounds.relative:
+                    self._take_relative(distance, y[tile], error)
+                else:
+                    distance = np.divide(distance, y[tile], out=distance)
+                    largest = float(distance.max())
+                    self.max_rel = max(self.max_rel, largest)
+                if self.bounds is not None:
+                    self._compare_with_bound(tile, distance, largest, line_of[tile], zero, error)
         self.right = int(np.count_nonzero(got == rounded))
-        self.rank_changes = _rank_changes(got, rounded)
+        self.rank_changes = _rank_changes(got, ruler.largest, self.rows)
         return self._beyond()
+
+    def _take_relative(self, distance: Array, y: Array, error: Array) -> None:
+        """Take in the largest relative error, |d/y|: at most the error in ULP times 2**(1 − p)."""
+        floor = self.max_rel * 2.0 ** (self.screen.target.precision - 1)
+        if self.errors.last <= floor:
+            return
+        places = np.flatnonzero(error > floor)
+        if places.size < error.size >> _FEW:
+            distance, y = distance.reshape(-1)[places], y.reshape(-1)[places]
+        relative = distance / y
+        self.max_rel = max(self.max_rel, float(relative.max()), -float(relative.min()))
+
+    @property
+    def lists_all(self) -> bool:
+        """Whether the list of worst cases may name every element."""
+        listing, numbers = self.listing, self.screen.numbers
+        every_row = listing.rows[0] <= numbers[0] and numbers[-1] < listing.rows[1]
+        return every_row and listing.columns[0] == 0 and listing.columns[1] >= self.got.shape[1]
 
     def _part(self, values: Array) -> Array:
         """Return the rows of this attempt."""
@@ -275,22 +299,27 @@ class _Attempt:
         return self.rows[rows + tile[0].start], columns + tile[1].start
 
     def _compare_with_bound(
-        self, tile: Tile, measure: Array, largest: float, logits: Array
+        self, tile: Tile, measure: Array, largest: float, of: Array, zero: Array, spare: Array
     ) -> None:
-        """Evaluate the bound of the few elements that may be nearer to theirs than any so far."""
+        """Evaluate the bound of the few elements that may be nearer to theirs than any so far.
+
+        `of` falls by the distance from the row's maximum, where it is `zero`.
+        """
         assert self.bounds is not None  # noqa: S101  (the caller has looked)
         rows = self.rows[tile[0]]
         if self.bounds.whole is not None:
             ratios = measure / self.bounds.whole[rows, tile[1]]
             self.ratio = max(self.ratio, float(ratios.max()))
             return
-        if largest <= self.ratio * float(self.bounds.lowest[rows].min()):
+        line = self.bounds.line
+        if largest <= self.ratio * float(line.lowest[rows].min()):
             return
         if not self.ratio:
             self._evaluate(tile, np.array([np.argmax(measure)]), measure)
-        line = np.multiply(logits, self.bounds.line.slope[rows] * self.ratio, dtype=np.float64)
-        line += self.bounds.line.base[rows] * self.ratio
-        near = measure > line
+        base = line.base[rows] + line.slope[rows] * zero[rows]
+        np.multiply(of, line.slope[rows] * -self.ratio, out=spare)
+        np.add(spare, base * self.ratio, out=spare)
+        near = measure > spare
         if near.any():
             self._evaluate(tile, np.flatnonzero(near), measure)
 
@@ -307,10 +336,10 @@ class _Attempt:
         floor = max(self.seen.error, self.found[-1][0] if full else 0.0)
         if listing.top == 0 or not self.errors.last > floor:
             return
-        numbers = self.screen.numbers[self.rows[tile[0]]]
-        columns = np.arange(tile[1].start, tile[1].stop)
-        listed = _inside(numbers, listing.rows)[:, None] & _inside(columns, listing.columns)
-        if not listed.all():
+        if not self.lists_all:
+            numbers = self.screen.numbers[self.rows[tile[0]]]
+            columns = np.arange(tile[1].start, tile[1].stop)
+            listed = _inside(numbers, listing.rows)[:, None] & _inside(columns, listing.columns)
             errors = np.where(listed, errors, 0.0)
         largest = row_max(errors)[:, 0]
         order = np.argsort(-largest, kind="stable")[: listing.top]
@@ -398,8 +427,15 @@ def _inside(numbers: NDArray[np.integer[Any]], part: tuple[int, int]) -> Mask:
     return np.asarray((numbers >= part[0]) & (numbers < part[1]))
 
 
-def _rank_changes(got: Array, rounded: Array) -> int:
-    """Count rows whose set of largest results is not that of the correctly rounded values."""
-    mine, true = got == row_max(got), rounded == row_max(rounded)
-    differs = mine != true
-    return int(np.count_nonzero(differs.any(axis=1))) if differs.any() else 0
+def _rank_changes(got: Array, true: Indices, rows: Indices) -> int:
+    """Count rows whose set of largest results is not that of the correctly rounded values.
+
+    `got` has some `rows` of a block, `true` are the places of the largest in all of it.
+    """
+    classes = got.shape[1]
+    place, column = np.divmod(np.flatnonzero(got == row_max(got)), classes)
+    mine = rows[place] * classes + column
+    wanted = true[np.isin(true // classes, rows)]
+    if np.array_equal(mine, wanted):
+        return 0
+    return np.unique(np.setxor1d(mine, wanted, assume_unique=True) // classes).size

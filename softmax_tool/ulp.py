@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.once import once
@@ -44,6 +45,11 @@ class Ruler:
     def rounded(self) -> NDArray[Any]:
         """The true values correctly rounded, in the format's carrier."""
         return self.target.round(self.exact.hi)
+
+    @once
+    def largest(self) -> NDArray[np.intp]:
+        """Places, counted through the rows, of the largest rounded true values of each row."""
+        return np.flatnonzero(self.rounded == row_max(self.rounded))
 
     @once
     def exponent(self) -> NDArray[np.int64]:
@@ -191,13 +197,20 @@ def histogram(errors: Array) -> NDArray[np.int64]:
 
     NaN is not an error and must not be passed.
     """
-    largest = float(errors.max(initial=0.0))
+    if not errors.size:
+        return np.zeros(len(HISTOGRAM_EDGES), np.int64)
+    return _histogram(errors, float(errors.min()), float(errors.max()))
+
+
+def _histogram(errors: Array, least: float, largest: float) -> NDArray[np.int64]:
     counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
     if largest <= _FEW_EDGES:
         # Most errors are small: then it is quicker to compare with the few edges below them.
         left = errors.size
         for index, edge in enumerate(HISTOGRAM_EDGES):
-            above = int(np.count_nonzero(errors > edge)) if edge < largest else 0
+            above = errors.size if edge < least else 0
+            if least <= edge < largest:
+                above = int(np.count_nonzero(errors > edge))
             counts[index] = left - above
             left = above
         return counts
@@ -228,21 +241,21 @@ def sum_of_errors(errors: Array) -> ExactSum:
     errors = np.ravel(errors)
     total = ExactSum()
     for start in range(0, errors.size, TILE):
-        units, rest = _sum_of_tile(errors[start : start + TILE])
+        tile = errors[start : start + TILE]
+        units, rest = _sum_of_tile(tile, float(tile.min()), float(tile.max()), np.empty(TILE))
         total += rest + ExactSum.of_units(units, _PLACES)
     return total
 
 
-def _sum_of_tile(errors: Array) -> tuple[int, ExactSum]:
+def _sum_of_tile(errors: Array, least: float, largest: float, spare: Array) -> tuple[int, ExactSum]:
     """Return the sum of the common errors in their units, and that of the others."""
-    apart = errors < _SMALL
-    if errors.max() >= _LARGE:
-        apart |= errors >= _LARGE
     rest = _NOTHING
-    if apart.any():
+    if least < _SMALL or largest >= _LARGE:
+        apart = (errors < _SMALL) | (errors >= _LARGE)
         rest = ExactSum.of(errors[apart])
         errors = np.where(apart, 0.0, errors)
-    places = int(np.add.reduce((errors + _ANCHOR).view(np.uint64), axis=None))
+    anchored = np.add(errors, _ANCHOR, out=spare[: errors.size].reshape(errors.shape))
+    places = int(np.add.reduce(anchored.view(np.uint64), axis=None))
     # NumPy adds modulo 2**64, and the difference is less than that.
     return (places - errors.size * _ANCHOR_BITS) % 2**64, rest
 
@@ -303,16 +316,18 @@ class ErrorSum:
         self._rest = ExactSum()
         self._counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
         self._largest = 0.0
+        self._spare = np.empty(TILE)
 
     def add(self, errors: Array) -> bool:
         """Add a tile of errors; add nothing and say no where one of them is not finite."""
         self.last = float(errors.max())
         if not self.last < np.inf:
             return False
+        least = float(errors.min())
         self._largest = max(self._largest, self.last)
         self._elements += errors.size
-        self._counts += histogram(errors)
-        units, rest = _sum_of_tile(errors)
+        self._counts += _histogram(errors, least, self.last)
+        units, rest = _sum_of_tile(errors, least, self.last, self._spare)
         self._units += units
         if rest is not _NOTHING:
             self._rest += rest

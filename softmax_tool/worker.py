@@ -13,6 +13,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from softmax_tool.heap import keep_freed_memory
+
 if TYPE_CHECKING:
     from typing import BinaryIO
 
@@ -32,6 +34,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not get between the answers
+    keep_freed_memory()
     serve(sys.stdin.buffer, answers)
 
 

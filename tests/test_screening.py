@@ -13,7 +13,7 @@ from softmax_tool.blocks import work
 from softmax_tool.exact import reference
 from softmax_tool.formats import FLOAT16, FLOAT32, FLOAT64, find_format
 from softmax_tool.formulations import FORMULATIONS
-from softmax_tool.minorant import Minorant
+from softmax_tool.minorant import Minorant, samples
 from softmax_tool.plan import Options, ieee_formats, plan
 from softmax_tool.readers import Block, from_arrays
 from softmax_tool.rows import Rows, Yardsticks
@@ -151,18 +151,17 @@ def test_a_line_that_no_bound_is_below(
             limit = bound(some)
             return limit / some.reference.softmax.hi if key[0] == "softmax" else limit
 
-    every = np.arange(len(logits))
-    lowest, highest = at(every, logits.argmax(axis=1)), at(every, logits.argmin(axis=1))
-    line = Minorant.of(lowest, highest, logits, at)
+    line = Minorant.of(logits, samples(logits), at)
     with np.errstate(all="ignore"):
         limit = bound(conditions)
         if key[0] == "softmax":
             limit = limit / conditions.reference.softmax.hi
-        below = line.base + line.slope * logits
-    rows = rows[np.isfinite(highest[rows, 0])]
+        maximum = logits.max(axis=1, keepdims=True).astype(np.float64)
+        below = line.base + line.slope * (maximum - logits)
+    rows = rows[np.isfinite(line.highest[rows, 0])]
     assert (below[rows] <= limit[rows]).all()
-    assert (lowest[rows] <= limit[rows] * (1 + 1e-12)).all()
-    assert (limit[rows] <= highest[rows] * (1 + 1e-12)).all()
+    assert (line.lowest[rows] <= limit[rows] * (1 + 1e-12)).all()
+    assert (limit[rows] <= line.highest[rows] * (1 + 1e-12)).all()
 
 
 def _yardsticks(maker: str, target: FloatFormat) -> Yardsticks:

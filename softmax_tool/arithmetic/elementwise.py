@@ -38,15 +38,18 @@ def evaluate(function: str, x: NDArray[Any], target: FloatFormat) -> NDArray[Any
     x = np.ascontiguousarray(x)
     result = np.empty(x.shape, target.carrier)
     flat, rounded = x.reshape(-1), result.reshape(-1)
+    spare = np.empty(min(flat.size, TILE))
     for start in range(0, flat.size, TILE):
-        tile = slice(start, start + TILE)
+        tile = flat[start : start + TILE]
         with np.errstate(all="ignore"):
-            rounded[tile] = _evaluate(function, flat[tile], target)
+            rounded[start : start + TILE] = _evaluate(function, tile, target, spare[: tile.size])
     return result
 
 
-def _evaluate(function: str, x: NDArray[Any], target: FloatFormat) -> NDArray[Any]:
-    wide = x.astype(np.float64)
+def _evaluate(
+    function: str, x: NDArray[Any], target: FloatFormat, wide: NDArray[np.float64]
+) -> NDArray[Any]:
+    np.copyto(wide, x)
     _FUNCTIONS[function](wide, out=wide)
     if target.precision == 53:
         return wide
@@ -81,9 +84,9 @@ def _near_float32_boundary(
     if distance.min() < 2 * margin:
         near = np.flatnonzero(distance < 2 * margin)
         near = near[np.isfinite(wide[near])]
-    tiny = np.abs(rounded) <= target.smallest_normal
-    if tiny.any():
-        some = np.flatnonzero(tiny & (wide != 0))
+    least = target.smallest_normal
+    if not (rounded.min() > least or rounded.max() < -least):
+        some = np.flatnonzero((np.abs(rounded) <= least) & (wide != 0))
         near = np.union1d(near, some[_rounds_both_ways(wide[some], target)])
     return near
 

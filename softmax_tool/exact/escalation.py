@@ -158,8 +158,9 @@ def _near_boundary(hi: Array, target: FloatFormat) -> Mask:
     near = np.zeros(hi.shape, bool)
     if distance.min(initial=2 * margin) < 2 * margin:
         near = np.asarray(distance < 2 * margin)
-    tiny = np.abs(hi) < target.smallest_normal
-    if tiny.any():
+    least = target.smallest_normal
+    if not (hi.min(initial=np.inf) >= least or hi.max(initial=-np.inf) <= -least):
+        tiny = np.abs(hi) < least
         some = hi[tiny]
         near[tiny] = target.round(some * (1 - _COARSE)) != target.round(some * (1 + _COARSE))
     return near
