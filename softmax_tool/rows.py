@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool import exact
+from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.bounds import LEAST_IN_ULP, Conditions, loss_bound
 from softmax_tool.formats import FLOAT64
@@ -80,6 +81,14 @@ class Yardsticks:
         key = ("ruler", "loss" if quantity in LOSSES else quantity)
         ruler: Ruler = self._once(key, lambda: Ruler.of(self._true(quantity), self.target))
         return ruler
+
+    def leaders(self, quantity: str) -> NDArray[np.intp]:
+        """Return the places, counted through the rows, of each row's largest rounded true values."""
+        rounded = self.ruler(quantity).rounded
+        made: NDArray[np.intp] = self._once(
+            ("leaders", quantity), lambda: np.flatnonzero(rounded == row_max(rounded))
+        )
+        return made
 
     def masked(self, quantity: str) -> Mask:
         """Return which elements stand for a logit of -inf."""

@@ -263,7 +263,8 @@ class _Attempt:
                 if self.bounds is not None:
                     self._compare_with_bound(tile, distance, largest, line_of[tile], zero, error)
         self.right = int(np.count_nonzero(got == rounded))
-        self.rank_changes = _rank_changes(got, ruler.largest, self.rows)
+        leaders = self.screen.yardsticks.leaders(self.screen.quantity)
+        self.rank_changes = _rank_changes(got, leaders, self.rows)
         return self._beyond()
 
     def _take_relative(self, distance: Array, y: Array, error: Array) -> None:

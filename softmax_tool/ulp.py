@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.once import once
@@ -45,11 +44,6 @@ class Ruler:
     def rounded(self) -> NDArray[Any]:
         """The true values correctly rounded, in the format's carrier."""
         return self.target.round(self.exact.hi)
-
-    @once
-    def largest(self) -> NDArray[np.intp]:
-        """Places, counted through the rows, of the largest rounded true values of each row."""
-        return np.flatnonzero(self.rounded == row_max(self.rounded))
 
     @once
     def exponent(self) -> NDArray[np.int64]:
