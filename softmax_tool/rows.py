@@ -83,7 +83,7 @@ class Yardsticks:
         return ruler
 
     def leaders(self, quantity: str) -> NDArray[np.intp]:
-        """Return the places, counted through the rows, of each row's largest rounded true values."""
+        """Return where each row has its largest rounded true values, counted through the rows."""
         rounded = self.ruler(quantity).rounded
         made: NDArray[np.intp] = self._once(
             ("leaders", quantity), lambda: np.flatnonzero(rounded == row_max(rounded))
