@@ -132,9 +132,7 @@ def _work(
     for target in plan.formats:
         logits = target.round(block.logits)
         rounding.append(summarise_rounding(block.logits, logits, target))
-        targets = _targets(block, options, target)
-        if GRADIENT in plan.ops and targets is not None:
-            targets = targets.for_gradient(options.label_counts, logits.shape)
+        targets = _targets(block, plan, options, target)
         rows = Rows(logits, targets, exact.reference(logits, target))
         measure = _Measure.of(rows, kept, target, options)
         for variant in plan.variants:
@@ -191,7 +189,8 @@ def judge_case(block: Block, plan: Plan, options: Options) -> Results:
     variant = plan.variants[0]
     target = variant.target
     logits = target.round(block.logits)
-    rows = Rows(logits, _targets(block, options, target), exact.reference(logits, target))
+    targets = _targets(block, plan, options, target)
+    rows = Rows(logits, targets, exact.reference(logits, target))
     numbers = np.arange(block.start, block.start + len(logits))
     yardsticks = Yardsticks(rows, target, options.max_ulp)
     case = _Case(variant.cases[0], variant, yardsticks, numbers, options)
@@ -206,7 +205,7 @@ def _kept(block: Block, options: Options) -> Mask:
     return np.asarray(block.labels != options.ignore_index)
 
 
-def _targets(block: Block, options: Options, target: FloatFormat) -> Targets | None:
+def _targets(block: Block, plan: Plan, options: Options, target: FloatFormat) -> Targets | None:
     if block.labels is None:
         return None
     classes = block.logits.shape[1]
@@ -214,7 +213,7 @@ def _targets(block: Block, options: Options, target: FloatFormat) -> Targets | N
     hard = block.labels.ndim == 1
     weights = options.weights
     ignored = block.labels == options.ignore_index
-    return Targets(
+    targets = Targets(
         labels=np.where(ignored, 0, block.labels)[:, None] if hard else None,
         probabilities=None if hard else target.round(block.labels),
         weights=None if weights is None else target.round(np.asarray(weights))[None, :],
@@ -222,6 +221,9 @@ def _targets(block: Block, options: Options, target: FloatFormat) -> Targets | N
         kept=1 - smoothing,
         spread=smoothing / classes,
     )
+    if GRADIENT in plan.ops:
+        return targets.for_gradient(options.label_counts, block.logits.shape)
+    return targets
 
 
 def _variant(

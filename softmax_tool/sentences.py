@@ -14,12 +14,18 @@ ROUNDING = "rounding"  # the event of an element that no other event explains
 
 
 def why(
-    kind: str | None, origin: Origin | None, event: str, operation: str, target: FloatFormat
+    kind: str | None,
+    origin: Origin | None,
+    event: str,
+    operation: str,
+    target: FloatFormat,
+    *,
+    goes_back: bool = False,
 ) -> str:
     """Return one phrase on why an element is wrong.
 
     `event` is a class of events of a trace, or `ROUNDING`; `operation` is the name of the operation
-    that `origin` is about, as an arithmetic calls it.
+    that `origin` is about, as an arithmetic calls it. `goes_back` tells of a gradient.
     """
     if kind is None:
         return "rounding, within the bound"
@@ -41,7 +47,10 @@ def why(
     if event == "stalled" and origin.column is None:
         named, template = number(origin.operand), "is missing in the running sum, more than {limit}"
     reason = template.format(limit=_edge(origin.limit), name=target.name)
-    return f"{named}{where} {reason}{_CONSEQUENCE.get(kind, '')}"
+    consequence = _CONSEQUENCE.get(kind, "")
+    if goes_back and kind == "zero-denominator":
+        consequence = ", and is divided by on the way"
+    return f"{named}{where} {reason}{consequence}"
 
 
 # What the operand of an origin is, by operation and event, or by operation and step.

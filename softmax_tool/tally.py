@@ -96,12 +96,12 @@ def summarise(results: Results, bound: Array | None, top: int) -> Summary:
         max_rel_error=max_rel,
         bound_ratio=bound_ratio,
         bound_elements=bound_elements,
-        lost_share=_lost_share(results) if results.quantity == GRADIENT else None,
+        lost_share=lost_share(results) if results.quantity == GRADIENT else None,
         worst=_worst(results, top),
     )
 
 
-def _lost_share(results: Results) -> float | None:
+def lost_share(results: Results) -> float | None:
     """Return the largest share of a row's gradient that is lost: Σ min(|got − g|, |g|) / Σ |g|.
 
     What is not finite is lost altogether; None where no row has a gradient that is not 0.
@@ -275,7 +275,9 @@ def finding(results: Results, row: int, column: int) -> Finding:
     propagated = origin is not None and origin.column != own_column
     exact = exact_number(results, row, column)
     ulp = float(judged.errors[row, column])
-    why = sentences.why(kind, origin, happened, name, results.target)
+    why = sentences.why(
+        kind, origin, happened, name, results.target, goes_back=results.quantity == GRADIENT
+    )
     return Finding(number, own_column, logit, got, exact, ulp, kind, origin, propagated, why)
 
 

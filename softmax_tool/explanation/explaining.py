@@ -16,26 +16,28 @@ from softmax_tool.errors import UsageError
 from softmax_tool.explanation.bits import pattern
 from softmax_tool.explanation.report import (
     Argmax,
+    Entry,
     ExplainedLogit,
     ExplainReport,
     ExplainSettings,
+    Gradient,
+    GradientWay,
     Information,
     RowLoss,
-    Slope,
 )
 from softmax_tool.explanation.row import read_row
 from softmax_tool.explanation.steps import NAIVE, SHIFTED, SHOWN, Run, kind_at, steps
-from softmax_tool.explanation.story import story
+from softmax_tool.explanation.story import learning, story
 from softmax_tool.explanation.trouble import troubles
 from softmax_tool.explanation.truth import Truth, number
 from softmax_tool.formats import FLOAT32, find_format
-from softmax_tool.formulations import FORMULATIONS
+from softmax_tool.formulations import FORMULATIONS, GRADIENT
 from softmax_tool.lookalike import Likeness
 from softmax_tool.plan import Options, Plan, Variant, stored_format
 from softmax_tool.readers import Block, from_arrays
 from softmax_tool.report import CaseName, InputInfo, LabelsInfo
 from softmax_tool.rows import Rows, Yardsticks
-from softmax_tool.tally import exact_number
+from softmax_tool.tally import exact_number, lost_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -58,6 +60,7 @@ SHOWN_WHOLE = 16  # a row of up to so many classes is shown whole
 LARGEST = 5  # of a longer one, so many of the largest logits
 _TIES = 8  # so many classes of equal value are named
 _LOSSES = ("log-of-naive", "log-of-shifted", "shifted", "log1p")
+_GRADIENTS = ("log-of-naive", "log-of-shifted", "shifted")
 _TWO = Decimal(2)
 _DIGITS = Context(prec=40, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
 _EXACTLY = Context(prec=2400)
@@ -130,6 +133,7 @@ class _Row:
     ignored: bool
     truth: Truth
     runs: Mapping[Name, Run]
+    gradients: Mapping[Name, Results]  # none without a loss
 
     @classmethod
     def of(cls, block: Block, target: FloatFormat, model: Model, ignore_index: int) -> _Row:
@@ -137,8 +141,10 @@ class _Row:
         ignored = label == ignore_index
         rounded = target.round(block.logits)[0].astype(np.float64)
         runs = {name: _run(block, name, target, model) for name in SHOWN}
-        kept = None if ignored else label
-        return cls(block, target, model, kept, ignored, Truth(rounded), runs)
+        kept, truth = None if ignored else label, Truth(rounded)
+        names = () if kept is None or truth.invalid else _GRADIENTS
+        gradients = {(GRADIENT, x): _judged(block, (GRADIENT, x), target, model) for x in names}
+        return cls(block, target, model, kept, ignored, truth, runs, gradients)
 
     @property
     def rounded(self) -> Array:
@@ -164,8 +170,10 @@ def _judged(block: Block, name: Name, target: FloatFormat, model: Model) -> Resu
 
 
 def _report(row: _Row, source: Source, request: Request, column: int | None) -> ExplainReport:
-    found = () if row.truth.invalid else tuple(troubles(row.runs, row.label))
+    ways = {name: run.results for name, run in row.runs.items()} | dict(row.gradients)
+    found = () if row.truth.invalid else tuple(troubles(ways, row.label))
     columns = _columns(row, found, column)
+    gradient = _gradient(row, columns, bits=request.bits)
     target, block = row.target, row.block
     settings = ExplainSettings(
         block.start,
@@ -196,12 +204,13 @@ def _report(row: _Row, source: Source, request: Request, column: int | None) -> 
         logits=tuple(_logits(row, columns, bits=request.bits)),
         steps=tuple(steps(row.runs, row.truth, columns, bits=request.bits)),
         losses=tuple(_losses(row, bits=request.bits)),
-        gradient=tuple(_gradient(row, columns)),
+        gradient=gradient,
         information=_information(row),
         argmax=_argmax(row),
         trouble=found,
-        story=tuple(
-            story(found, target.name, Likeness.of(block.logits), invalid=row.truth.invalid)
+        story=(
+            *story(found, target.name, Likeness.of(block.logits), invalid=row.truth.invalid),
+            *learning(gradient),
         ),
     )
 
@@ -265,11 +274,33 @@ def _losses(row: _Row, *, bits: bool) -> Iterator[RowLoss]:
         )
 
 
-def _gradient(row: _Row, columns: Sequence[int]) -> Iterator[Slope]:
-    if row.label is None:
-        return
-    for column in columns:
-        yield Slope(column, row.truth.gradient(column, row.label).number)
+def _gradient(row: _Row, columns: Sequence[int], *, bits: bool) -> Gradient | None:
+    """Return the gradients back through the formulations, beside the true one."""
+    if not row.gradients:
+        return None
+    ways = (
+        GradientWay(
+            formulation,
+            lost_share(results),
+            tuple(_slope(row, results, column, bits=bits) for column in columns),
+        )
+        for (_, formulation), results in row.gradients.items()
+    )
+    return Gradient(tuple(columns), tuple(ways))
+
+
+def _slope(row: _Row, results: Results, column: int, *, bits: bool) -> Entry:
+    assert row.label is not None  # noqa: S101  (there is a loss)
+    value = float(results.got[0, column])
+    return Entry(
+        value=value,
+        exact=row.truth.gradient(column, row.label).number,
+        exact_minus_one=None,
+        event="",
+        kind=kind_at(results, column),
+        ulp=float(results.judged.errors[0, column]),
+        bits=pattern(value, row.target) if bits else None,
+    )
 
 
 def _information(row: _Row) -> Information:

@@ -112,11 +112,23 @@ class RowLoss:
 
 
 @dataclass(frozen=True, slots=True)
-class Slope:
-    """The true derivative of the loss with respect to one logit, p less 1 at the label."""
+class GradientWay:
+    """The gradient of the loss with respect to the logits, back through one formulation.
 
-    column: int
-    exact: Number
+    `lost_share` is how much of it is lost, of the whole row; None where the true one is 0.
+    """
+
+    formulation: str
+    lost_share: float | None
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """What learning follows: by the logits of some classes, computed and true."""
+
+    columns: tuple[int, ...]
+    ways: tuple[GradientWay, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +170,7 @@ class ExplainReport:
     logits: tuple[ExplainedLogit, ...]
     steps: tuple[Step, ...]
     losses: tuple[RowLoss, ...]
-    gradient: tuple[Slope, ...]  # of the classes shown; empty without a loss
+    gradient: Gradient | None  # None without a loss
     information: Information
     argmax: Argmax
     trouble: tuple[Trouble, ...]

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from softmax_tool.explanation.trouble import title_of
 from softmax_tool.lookalike import PROBABILITIES
+from softmax_tool.renderers import display
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from softmax_tool.explanation.report import Trouble
+    from softmax_tool.explanation.report import Gradient, Trouble
     from softmax_tool.lookalike import Likeness
+
+_NOTICEABLE = 0.01  # of a row's gradient
+SCALING = (
+    "what is too small for the format even through log-softmax, a wider one holds; or multiply the "
+    "loss by a power of two before the way back and the gradient by its inverse after it, as loss "
+    "scaling does."
+)
 
 
 def story(
@@ -37,6 +46,28 @@ def story(
         if trouble.repair not in told:
             yield f"Instead: {trouble.repair}"
         told |= {trouble.why, trouble.repair}
+
+
+def learning(gradient: Gradient | None) -> Iterator[str]:
+    """Yield what is lost of the gradient, and so of what the row could teach."""
+    if gradient is None:
+        return
+    lost: dict[float, list[str]] = {}
+    for way in gradient.ways:
+        if way.lost_share is not None and way.lost_share >= _NOTICEABLE:
+            through = title_of(("log-softmax", way.formulation))
+            lost.setdefault(way.lost_share, []).append(through)
+    for share, ways in sorted(lost.items(), reverse=True):
+        yield (
+            f"Back through {', '.join(ways)} {_how_much(share)} of the row's gradient is lost: "
+            f"{'it teaches nothing' if share == 1 else 'it teaches something else'}."
+        )
+    if any("shifted log-softmax" in ways for ways in lost.values()):
+        yield f"Instead: {SCALING}"
+
+
+def _how_much(share: float) -> str:
+    return "all" if share == 1 else f"{display.number(100 * share, 3)} %"
 
 
 def _cause(trouble: Trouble, told: set[str]) -> str:

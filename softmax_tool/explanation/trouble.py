@@ -11,13 +11,14 @@ import numpy as np
 from softmax_tool.diagnose import KINDS, NO_KIND
 from softmax_tool.explanation.report import Trouble
 from softmax_tool.explanation.truth import number
+from softmax_tool.formulations import GRADIENT
 from softmax_tool.renderers import display
 from softmax_tool.tally import finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from softmax_tool.explanation.steps import Name, Run
+    from softmax_tool.explanation.steps import Name
     from softmax_tool.report import Finding, Number
     from softmax_tool.tally import Results
 
@@ -39,6 +40,10 @@ LOGARITHM = (
     "the logarithm of so small a probability is an ordinary number: work with log-softmax, and do "
     "not go back through exp."
 )
+BACK = (
+    "the gradient of −log softmax(x)_y is softmax(x) less the one-hot label: back through "
+    "log-softmax nothing is divided by a probability that may have vanished."
+)
 WIDER_SUM = "keep the sum in a wider accumulator, as the wide-sum and fused arithmetics do."
 WIDER_STEPS = (
     "keep what lies between logits and result in a wider format, as fused arithmetic does."
@@ -46,12 +51,16 @@ WIDER_STEPS = (
 WIDER = "a format with a wider range; no rearrangement helps."
 
 
-def troubles(runs: Mapping[Name, Run], label: int | None) -> Iterator[Trouble]:
-    """Yield what goes wrong on each way: the worst kind of it, at the label or its first class."""
-    for name, run in runs.items():
-        column = worst_column(run.results, label)
-        if column is not None:
-            yield _trouble(name, run.results, column)
+def troubles(ways: Mapping[Name, Results], label: int | None) -> Iterator[Trouble]:
+    """Yield what goes wrong on each way: the worst kind of it, at the label or its first class.
+
+    That an entry of a gradient is too small for the format goes without saying: so is its softmax.
+    """
+    for name, results in ways.items():
+        column = worst_column(results, label)
+        if column is None or (name[0] == GRADIENT and results.judged.unavoidable[0, column]):
+            continue
+        yield _trouble(name, results, column)
 
 
 def worst_column(results: Results, label: int | None) -> int | None:
@@ -82,6 +91,9 @@ def _trouble(name: Name, results: Results, column: int) -> Trouble:
     unavoidable = bool(results.judged.unavoidable[0, column])
     origin = found.origin
     gap = None if origin is None else _margin(origin.operand, origin.limit)
+    repair = _repair(name, kind, unavoidable=unavoidable)
+    if name[0] == GRADIENT:
+        repair = _repair_of_gradient(name[1])
     return Trouble(
         quantity=name[0],
         formulation=name[1],
@@ -95,7 +107,7 @@ def _trouble(name: Name, results: Results, column: int) -> Trouble:
         margin=gap,
         said=_said(name, found, column, unavoidable=unavoidable),
         why=_why(found, kind, column, gap, unavoidable=unavoidable),
-        repair=_repair(name, kind, unavoidable=unavoidable),
+        repair=repair,
     )
 
 
@@ -110,6 +122,10 @@ def _said(name: Name, found: Finding, column: int, *, unavoidable: bool) -> str:
     """Tell which element is wrong, and what it should be."""
     got, true = display.number(found.got), display.on_board(found.exact)
     what = f"{title_of(name)} of class {column} is {got}"
+    if name[0] == GRADIENT:
+        what = (
+            f"the gradient of class {column} through {title_of(('log-softmax', name[1]))} is {got}"
+        )
     if unavoidable:
         return f"{what}: the true value, {true}, itself rounds to that"
     return f"{what} and should be {true}"
@@ -134,6 +150,10 @@ def title_of(name: Name) -> str:
     if formulation.startswith("log-of-"):
         return f"log({formulation.removeprefix('log-of-')} softmax)"
     return f"{formulation} {quantity}"
+
+
+def _repair_of_gradient(formulation: str) -> str:
+    return WIDER_STEPS if formulation == "shifted" else BACK
 
 
 def _repair(name: Name, kind: str, *, unavoidable: bool) -> str:

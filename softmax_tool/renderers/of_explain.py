@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from softmax_tool.renderers import display
@@ -13,7 +14,15 @@ from softmax_tool.renderers.kinds import KINDS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from softmax_tool.explanation.report import Entry, ExplainReport, RowLoss, Step, Trouble, Way
+    from softmax_tool.explanation.report import (
+        Entry,
+        ExplainReport,
+        Gradient,
+        RowLoss,
+        Step,
+        Trouble,
+        Way,
+    )
     from softmax_tool.report import Number
 
     Cells = tuple[Column, list[Cell]]
@@ -33,7 +42,8 @@ def explain(report: ExplainReport) -> Iterator[Section]:
         yield _step(report, number, step)
     if report.losses:
         yield _losses(report, len(report.steps) + 2)
-        yield _gradient(report, len(report.steps) + 3)
+    if report.gradient is not None:
+        yield _gradient(report, report.gradient, len(report.steps) + 3)
     meaning = tuple(_meaning(report))
     if meaning:
         yield Prose("What the numbers mean", meaning)
@@ -96,22 +106,28 @@ def _step(report: ExplainReport, number: int, step: Step) -> Tables:
         Column("class", "left"),
         [Cell("all")] if step.columns is None else [_class(report, c) for c in step.columns],
     )
-    notes = _notes(report, step)
+    notes = _notes(report, step.name)
     exact = _exact_columns(step)
     together: list[Cells] = [first]
     measured: list[Cells] = [first]
     for place, way in enumerate(step.ways):
-        value = (Column(f"{_short(way)}\n{way.expression}"), _values(way))
-        truth = [(Column(f"exact\n{way.expression}"), _truths(way))] if place in exact else []
+        value = (Column(f"{_short(way)}\n{way.expression}"), _values(way.entries))
+        truth = (
+            [(Column(f"exact\n{way.expression}"), _truths(way.entries))] if place in exact else []
+        )
         together += [value, *truth]
-        measured += [value, *_errors(way), *truth]
+        measured += [value, *_errors(way.entries), *truth]
     apart = tuple(
         _grid(
             title if not place else f"{title}, {_short(way)}",
             [
                 first,
-                (Column(f"{_short(way)}\n{way.expression}"), _values(way)),
-                *([(Column(f"exact\n{way.expression}"), _truths(way))] if place in exact else []),
+                (Column(f"{_short(way)}\n{way.expression}"), _values(way.entries)),
+                *(
+                    [(Column(f"exact\n{way.expression}"), _truths(way.entries))]
+                    if place in exact
+                    else []
+                ),
             ],
             (),
             notes if not place else (),
@@ -134,16 +150,16 @@ def _short(way: Way) -> str:
     return "log-softmax" if way.quantity == "log-softmax" else way.formulation
 
 
-def _values(way: Way) -> list[Cell]:
-    numbers = aligned([display.on_board(entry.value) for entry in way.entries])
-    return [_value(cell.text, entry) for cell, entry in zip(numbers, way.entries, strict=True)]
+def _values(entries: Sequence[Entry]) -> list[Cell]:
+    numbers = aligned([display.on_board(entry.value) for entry in entries])
+    return [_value(cell.text, entry) for cell, entry in zip(numbers, entries, strict=True)]
 
 
-def _errors(way: Way) -> list[Cells]:
+def _errors(entries: Sequence[Entry]) -> list[Cells]:
     """Give the column of errors, where the values are results."""
-    if way.entries[0].ulp is None:
+    if entries[0].ulp is None:
         return []
-    return [(Column("off by\nULP"), [Cell(_error(x.ulp), "quiet") for x in way.entries])]
+    return [(Column("off by\nULP"), [Cell(_error(x.ulp), "quiet") for x in entries])]
 
 
 def _error(ulp: float | None) -> str:
@@ -167,8 +183,8 @@ def _above(text: str, pattern: str | None) -> str:
     return f"{text}\n{bits}"
 
 
-def _truths(way: Way) -> list[Cell]:
-    return [Cell(cell.text, "good") for cell in aligned([_truth_text(x) for x in way.entries])]
+def _truths(entries: Sequence[Entry]) -> list[Cell]:
+    return [Cell(cell.text, "good") for cell in aligned([_truth_text(x) for x in entries])]
 
 
 def _truth_text(entry: Entry) -> str:
@@ -182,11 +198,11 @@ def _true(value: Number, minus_one: Number | None) -> str:
     return f"1 {'−' if minus_one < 0 else '+'} {display.number(distance, 3)}"
 
 
-def _notes(report: ExplainReport, step: Step) -> tuple[str, ...]:
+def _notes(report: ExplainReport, step: str) -> tuple[str, ...]:
     """Say beneath a step what went wrong at it, and on which way; each event once."""
     found: dict[object, str] = {}
     for trouble in report.trouble:
-        if _stands_at(trouble) == step.name:
+        if _stands_at(trouble) == step:
             way = "naive" if trouble.formulation.endswith("naive") else "shifted"
             event = (way, trouble.at_column, trouble.operand, trouble.limit)
             found.setdefault(event, f"{MARK} {way}: {trouble.why}")
@@ -195,6 +211,8 @@ def _notes(report: ExplainReport, step: Step) -> tuple[str, ...]:
 
 def _stands_at(trouble: Trouble) -> str:
     """Name the step of the board at which a way goes wrong."""
+    if trouble.quantity == "gradient" and trouble.step in {"", "backward"}:
+        return "gradient"
     if trouble.step in {"log", "subtract"}:
         return "log-sum" if trouble.at_column is None else "log"
     return trouble.step or ("divide" if trouble.quantity == "softmax" else "log")
@@ -222,19 +240,37 @@ def _loss(text: str, loss: RowLoss) -> Cell:
     return Cell(whole, KINDS.get(loss.kind, "lost") if loss.kind else "")
 
 
-def _gradient(report: ExplainReport, number: int) -> Tables:
-    columns: list[Cells] = [
-        (Column("class", "left"), [_class(report, slope.column) for slope in report.gradient]),
-        (
-            Column("exact\np − t"),
-            [
-                Cell(cell.text, "good")
-                for cell in aligned([display.on_board(slope.exact) for slope in report.gradient])
-            ],
-        ),
-    ]
+def _gradient(report: ExplainReport, gradient: Gradient, number: int) -> Tables:
     title = f"{number}  What learning follows: the gradient, softmax less the one-hot label t"
-    return Tables(((_grid(title, columns, ()),),))
+    first: Cells = (Column("class", "left"), [_class(report, x) for x in gradient.columns])
+    names = [_through(way.formulation) for way in gradient.ways]
+    values = [
+        (Column(f"through\n{name}"), _values(way.entries))
+        for name, way in zip(names, gradient.ways, strict=True)
+    ]
+    truth: Cells = (Column("exact\np − t"), _truths(gradient.ways[-1].entries))
+    measured = [
+        [value, *_errors(way.entries)] for value, way in zip(values, gradient.ways, strict=True)
+    ]
+    notes = _notes(report, "gradient")
+    apart = tuple(
+        _grid(
+            f"{number}  The gradient, through {name}" if place else title,
+            [first, *columns, truth],
+            (),
+            () if place else notes,
+        )
+        for place, (name, columns) in enumerate(zip(names, measured, strict=True))
+    )
+    together = ([first, *chain.from_iterable(measured), truth], [first, *values, truth])
+    return Tables((*((_grid(title, x, (), notes),) for x in together), apart))
+
+
+def _through(formulation: str) -> str:
+    """Name a way back in so few words that three fit side by side."""
+    if formulation.startswith("log-of-"):
+        return f"log of {formulation.removeprefix('log-of-')}"
+    return "log-softmax"
 
 
 def _grid(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from softmax_tool.explanation.report import ExplainReport
+    from softmax_tool.explanation.report import Entry, ExplainReport
 
 
 def column(report: ExplainReport, step: str, way: int) -> list[str]:
@@ -240,15 +240,61 @@ def test_what_is_absorbed_is_mended_by_log1p_on_every_way() -> None:
     assert all("log1p" in t.repair for t in found if t.quantity == "log-softmax")
 
 
+def slopes(report: ExplainReport, formulation: str) -> tuple[Entry, ...]:
+    assert report.gradient is not None
+    [way] = [x for x in report.gradient.ways if x.formulation == formulation]
+    return way.entries
+
+
 def test_the_gradient_is_softmax_less_the_label() -> None:
     # The textbook's softmax, 0.659001 less 1.
-    assert [on_board(slope.exact) for slope in st.explain().gradient] == [
-        *("-0.340999", "0.242433", "0.098566")
-    ]
+    for formulation in ("log-of-naive", "log-of-shifted", "shifted"):
+        entries = slopes(st.explain(), formulation)
+        assert [on_board(x.exact) for x in entries] == ["-0.340999", "0.242433", "0.098566"]
+        assert [x.value for x in entries] == pytest.approx([-0.340999, 0.242433, 0.098566], 1e-5)
+        assert all(x.kind == "" for x in entries)
     # exp(-20) / (1 + exp(-20)), which p − 1 in float32 takes for 0.
-    [slope, _] = st.explain([[20.0, 0.0]], [0], dtype="single").gradient
+    [slope, _] = slopes(st.explain([[20.0, 0.0]], [0], dtype="single"), "shifted")
     assert slope.exact == pytest.approx(-2.0611536e-09, rel=1e-7)
-    assert st.explain([[1.0, 2.0]]).gradient == ()
+    assert st.explain([[1.0, 2.0]]).gradient is None
+    assert st.explain([[1.0, float("nan")]], [0]).gradient is None
+    assert st.explain([[1.0, 2.0]], [-100]).gradient is None
+
+
+def test_the_gradient_through_a_logarithm_of_zero_is_nan() -> None:
+    """The label's probability is 2.455e-437: log-softmax is what still teaches."""
+    report = st.explain([[-999.0, 1.0, 2.0, 5.0, 6.0]], [0], dtype="single")
+    assert all(isnan(x.value) for x in slopes(report, "log-of-naive"))
+    assert all(isnan(x.value) for x in slopes(report, "log-of-shifted"))
+    true = [-1, 0.00483724, 0.013149, 0.264104, 0.71791]
+    assert [x.value for x in slopes(report, "shifted")] == pytest.approx(true, rel=1e-5)
+    assert [float(x.exact) for x in slopes(report, "shifted")] == pytest.approx(true, rel=1e-5)
+    assert report.gradient is not None
+    assert [way.lost_share for way in report.gradient.ways[:2]] == [1, 1]
+    assert report.story[-1].startswith(
+        "Back through log(naive softmax) and log(shifted softmax) all"
+    )
+    [naive, _] = [x for x in report.trouble if x.quantity == "gradient"]
+    assert (naive.step, naive.at_column, naive.operand) == ("exp", 0, -999.0)
+    assert "log-softmax" in naive.repair
+
+
+def test_loss_scaling_is_named_where_log_softmax_does_not_help() -> None:
+    # The true gradient is ±exp(-20), 2e-09, and float16 has nothing between 0 and 6e-08.
+    report = st.explain([[20.0, 0.0]], [0], dtype="half")
+    assert [x.value for x in slopes(report, "shifted")] == [0, 0]
+    assert "loss scaling" in report.story[-1]
+
+
+def test_a_gradient_that_vanished_teaches_nothing() -> None:
+    """In float16 both logits are so far apart that 1 absorbs exp(-8) in the sum."""
+    report = st.explain([[8.0, 0.0]], [0], dtype="half", arithmetic="strict")
+    [label, other] = slopes(report, "shifted")
+    # 1 / (1 + exp(8)) is 3.3535e-04.
+    assert label.value == 0
+    assert label.kind == "absorbed"
+    assert label.exact == pytest.approx(-3.3535013e-04, rel=1e-7)
+    assert other.value == pytest.approx(3.3535013e-04, rel=1e-3)
 
 
 def test_what_could_be_avoided_comes_first() -> None:
