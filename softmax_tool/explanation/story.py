@@ -59,11 +59,16 @@ def learning(gradient: Gradient | None) -> Iterator[str]:
             lost.setdefault(way.lost_share, []).append(through)
     for share, ways in sorted(lost.items(), reverse=True):
         yield (
-            f"Back through {', '.join(ways)} {_how_much(share)} of the row's gradient is lost: "
+            f"Back through {_all_of(ways)} {_how_much(share)} of the row's gradient is lost: "
             f"{'it teaches nothing' if share == 1 else 'it teaches something else'}."
         )
     if any("shifted log-softmax" in ways for ways in lost.values()):
         yield f"Instead: {SCALING}"
+
+
+def _all_of(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _how_much(share: float) -> str:
