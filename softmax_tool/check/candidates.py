@@ -68,6 +68,8 @@ def examine_candidate(
     found = {
         "ACC101": gather(errors.beyond, errors.ulp, top, wrong),
         "NAN101": gather(lost, errors.ulp, top, wrong),
+        # Of a baseline; what is beyond the tolerance and what is not finite share rows.
+        "BSL102": gather(errors.beyond | lost, errors.ulp, top, wrong),
         "BSL101": gather(judged.counted & (errors.ulp > ALWAYS_GRANTED), errors.ulp, 1, furthest),
     }
     if "RNG101" in rules:

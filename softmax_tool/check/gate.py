@@ -295,8 +295,8 @@ class _GivenTotals:
         if baseline is not None and baseline.reduced:
             theirs = self._reduced(baseline, name, task)
         info = candidate.finish(source)
-        kept = {code: part for code, part in mine.findings.by_code.items() if code in codes}
-        kept.pop("BSL101", None)
+        own = codes - {"BSL101", "BSL102"}
+        kept = {code: part for code, part in mine.findings.by_code.items() if code in own}
         subjects = [Subject("candidate", name, replace(mine, findings=Findings(kept)))]
         if baseline is not None:
             found = compared_with_baseline(mine, theirs, request.factor, codes)

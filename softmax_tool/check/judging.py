@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-GIVEN_RULES = frozenset({"ACC101", "NAN101", "BSL101"})
+GIVEN_RULES = frozenset({"ACC101", "NAN101", "BSL101", "BSL102"})
 """What is always looked for in results: by these a baseline is found to be bad, and outdone."""
 
 
@@ -181,6 +181,7 @@ def judge_reduced(value: float, exact: ExactLoss, name: CaseName, task: Task) ->
         "NAN101": not isfinite(value) and isfinite(ruler.rounded[0, 0]),
         "RNG101": value < 0 <= true[0, 0],
         "BSL101": error > 0.5,
+        "BSL102": (beyond and not right) or (not isfinite(value) and isfinite(ruler.rounded[0, 0])),
     }
     found = {
         code: Found(1, 1, 1, (place,)) for code, hit in wrong.items() if hit and code in task.rules

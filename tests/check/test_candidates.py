@@ -226,6 +226,16 @@ def test_the_three_way_rule(check: Callable[..., Any]) -> None:
     assert [case["subject"] for case in report["cases"]] == ["candidate", "baseline"]
 
 
+def test_a_row_of_the_baseline_counts_once(check: Callable[..., Any]) -> None:
+    x = X[:, :, 0]
+    baseline = P[:, :, 0].copy()
+    baseline[2, 3], baseline[2, 4] = np.nan, 0.9
+    options = ("--op", "softmax", "--format", "json")
+    done = check(x, *options, candidate=P[:, :, 0], baseline=baseline)
+    [rule] = [rule for rule in done.report["rules"] if rule["code"] == "BSL102"]
+    assert (rule["elements"], rule["rows"]) == (2, 1)
+
+
 @pytest.mark.parametrize("bad", [np.nan, 0.9])
 def test_it_is_said_when_it_is_the_baseline_that_is_bad(
     bad: float, check: Callable[..., Any]
