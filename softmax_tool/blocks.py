@@ -328,7 +328,7 @@ class _Case:
         results = self.judge(got, shared)
         judged = results.judged
         marks = Marks(rows, judged.kind, judged.unavoidable)
-        return marks, summarise(results, self._bound(), self.options.top)
+        return marks, summarise(results, self._bound, self.options.top)
 
     def judge(self, got: Array, shared: Arithmetic | None = None) -> Results:
         """Judge results; `shared` remembers what was computed on the way to them."""

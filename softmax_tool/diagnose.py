@@ -171,11 +171,12 @@ def _judge_wrong(
     kind: NDArray[np.int8],
 ) -> TracedRows | None:
     """Give every element that needs one its kind and its first event."""
-    tiny = np.abs(got) < target.smallest_normal  # False for NaN
-    suspicious = wrong & (tiny | ~np.isfinite(got))
+    tiny, finite = np.abs(got) < target.smallest_normal, np.isfinite(got)  # False for NaN
+    suspicious = wrong & (tiny | ~finite)
     if not computation.sums_are_wide:
         suspicious |= wrong
-    far = wrong & (errors > computation.least_threshold)
+    # What is not finite is so called, and not silent.
+    far = wrong & finite & (errors > computation.least_threshold)
     silent = np.zeros(got.shape, bool)
     rows = np.flatnonzero(far.any(axis=1))
     if rows.size:
@@ -275,8 +276,9 @@ def _prefer_own_column(
     tracing: Tracing,
 ) -> None:
     """Where a sum handed on another column's event of an operation, name the element's own."""
+    operations = event // tracing.stride
     for (name, operation), mask in tracing.happened.items():
-        here = (event // tracing.stride == operation) & (event_class == EVENTS.index(name))
+        here = (operations == operation) & (event_class == EVENTS.index(name))
         here &= _at(mask, columns, event.shape)
         own = np.broadcast_to(operation * tracing.stride + columns, event.shape)
         event[here] = own[here]

@@ -21,6 +21,8 @@ from softmax_tool.tiling import Scratch, tiles
 from softmax_tool.ulp import UlpStatistics
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from softmax_tool.diagnose import Judged
@@ -64,8 +66,8 @@ class Results:
         return self.quantity in {"nll", "ce"}
 
 
-def summarise(results: Results, bound: Array | None, top: int) -> Summary:
-    """Add up one block of one case; `bound` is the a-priori bound of each element, if any."""
+def summarise(results: Results, bound: Callable[[], Array | None], top: int) -> Summary:
+    """Add up one block of one case; `bound` makes the a-priori bound of each element, if any."""
     judged, got, exact = results.judged, results.got, results.exact
     rows, columns = got.shape
     counted = judged.counted
@@ -124,11 +126,16 @@ def _distances(got: Array, exact: Exact) -> NDArray[np.float64]:
 
 
 def _bound_ratio(
-    distance: NDArray[np.float64], bound: Array | None, usable: Mask, judged: Judged
+    distance: NDArray[np.float64],
+    make_bound: Callable[[], Array | None],
+    usable: Mask,
+    judged: Judged,
 ) -> tuple[float | None, int]:
+    bounded = usable & (judged.kind != _OVERFLOW)
+    bound = make_bound() if bounded.any() else None
     if bound is None:
         return None, 0
-    bounded = usable & np.isfinite(bound) & (judged.kind != _OVERFLOW)
+    bounded &= np.isfinite(bound)
     with np.errstate(all="ignore"):
         ratios = distance[bounded] / bound[bounded]
     # 0 / 0: an exact value of 0 that was met.
@@ -178,8 +185,7 @@ class _Roots:
         if self.own is None:
             return int(np.count_nonzero(among))
         alone = among & self.own
-        rows, columns = np.nonzero(among & ~self.own)
-        pairs = _distinct(rows, self.event[rows, columns])
+        pairs = _distinct(self.event, among & ~self.own)
         known = sum(
             alone[row, number % self.stride - 1]
             and self.event[row, number % self.stride - 1] == number
@@ -189,11 +195,17 @@ class _Roots:
         return int(np.count_nonzero(alone)) + len(pairs) - int(known)
 
 
-def _distinct(rows: NDArray[np.intp], numbers: NDArray[np.int64]) -> set[tuple[int, int]]:
-    """Return the distinct pairs; neighbours are often alike, and cheaply told."""
-    changes = np.ones(len(rows), bool)
-    changes[1:] = (rows[1:] != rows[:-1]) | (numbers[1:] != numbers[:-1])
-    return set(zip(rows[changes].tolist(), numbers[changes].tolist(), strict=True))
+def _distinct(numbers: NDArray[np.int64], among: Mask) -> set[tuple[int, int]]:
+    """Return the distinct pairs of row and number; neighbours are often alike, and cheaply told."""
+    rows, classes = among.shape
+    places = np.flatnonzero(among)
+    some = numbers.reshape(-1)[places]
+    changes = np.ones(len(places), bool)
+    changes[1:] = some[1:] != some[:-1]
+    first = np.searchsorted(places, np.arange(rows) * classes)
+    changes[first[first < len(places)]] = True
+    where = places[changes] // classes
+    return set(zip(where.tolist(), some[changes].tolist(), strict=True))
 
 
 def _rank_changes(got: Array, judged: Judged, invalid: Mask) -> int:
@@ -211,8 +223,10 @@ def _worst(results: Results, top: int) -> tuple[Finding, ...]:
     if top == 0 or not judged.wrong.any():
         return ()
     found: list[Finding] = []
-    for code in np.unique(judged.kind[judged.wrong]):
+    for code in (NO_KIND, *range(len(KINDS))):
         among = judged.wrong & (judged.kind == code) & results.listed
+        if not among.any():
+            continue
         for row, column in _worst_of_rows(results, among, top):
             found.append(finding(results, row, column))
     return worst_of(found, top)

@@ -281,14 +281,17 @@ class UlpStatistics:
         """Gather the errors of one array of any shape."""
         if not errors.size:
             return cls()
-        largest = float(errors.max())
-        infinite = 0 if largest < np.inf else int(np.count_nonzero(np.isinf(errors)))
-        finite = errors[np.isfinite(errors)] if infinite else errors
+        largest, finite = float(errors.max()), errors
+        if not largest < np.inf:
+            finite = errors[errors < np.inf]
+        infinite = errors.size - finite.size
+        counts = histogram(finite)
+        counts[-1] += infinite
         return cls(
             errors.size,
             sum_of_errors(finite),
             infinite,
-            tuple(int(count) for count in histogram(errors)),
+            tuple(int(count) for count in counts),
             largest,
         )
 

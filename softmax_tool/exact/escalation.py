@@ -142,9 +142,9 @@ def _suspects(hi: Array, target: FloatFormat) -> tuple[NDArray[np.intp], NDArray
         with np.errstate(all="ignore"):
             near = _near_boundary(hi[tile], target)
         if near.any():
-            there = np.nonzero(near)
-            rows.append(there[0] + tile[0].start)
-            columns.append(there[1] + tile[1].start)
+            row, column = np.divmod(np.flatnonzero(near), near.shape[1])
+            rows.append(row + tile[0].start)
+            columns.append(column + tile[1].start)
     nothing = np.empty(0, np.intp)
     return np.concatenate([nothing, *rows]), np.concatenate([nothing, *columns])
 

@@ -134,7 +134,9 @@ def _labels(report: InspectReport, labels: LabelFindings) -> Iterator[Section]:
             ("most common", _counts(labels.most_common)),
             ("least common", _counts(labels.least_common)),
         ]
-    accuracy = f"{display.share(labels.correct, labels.kept)}, {display.count(labels.correct)} rows"
+    accuracy = (
+        f"{display.share(labels.correct, labels.kept)}, {display.plural(labels.correct, 'row')}"
+    )
     if labels.tied:
         accuracy += f"; {display.plural(labels.tied, 'row')} more if ties go well"
     lines += [
