@@ -171,7 +171,7 @@ def _judged(block: Block, name: Name, target: FloatFormat, model: Model) -> Resu
 
 def _report(row: _Row, source: Source, request: Request, column: int | None) -> ExplainReport:
     ways = {name: run.results for name, run in row.runs.items()} | dict(row.gradients)
-    found = () if row.truth.invalid else tuple(troubles(ways, row.label))
+    found = () if row.truth.invalid else tuple(troubles(ways, row.truth, row.label))
     columns = _columns(row, found, column)
     gradient = _gradient(row, columns, bits=request.bits)
     target, block = row.target, row.block

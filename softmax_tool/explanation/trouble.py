@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from softmax_tool.explanation.steps import Name
+    from softmax_tool.explanation.truth import Truth
     from softmax_tool.report import Finding, Number
     from softmax_tool.tally import Results
 
@@ -44,6 +45,10 @@ BACK = (
     "the gradient of −log softmax(x)_y is softmax(x) less the one-hot label: back through "
     "log-softmax nothing is divided by a probability that may have vanished."
 )
+OTHERS = (
+    "at the label p − 1 is minus the sum of the other probabilities: taken as that sum, it cancels "
+    "nothing and is right however close p is to 1."
+)
 WIDER_SUM = "keep the sum in a wider accumulator, as the wide-sum and fused arithmetics do."
 WIDER_STEPS = (
     "keep what lies between logits and result in a wider format, as fused arithmetic does."
@@ -51,7 +56,7 @@ WIDER_STEPS = (
 WIDER = "a format with a wider range; no rearrangement helps."
 
 
-def troubles(ways: Mapping[Name, Results], label: int | None) -> Iterator[Trouble]:
+def troubles(ways: Mapping[Name, Results], truth: Truth, label: int | None) -> Iterator[Trouble]:
     """Yield what goes wrong on each way: the worst kind of it, at the label or its first class.
 
     That an entry of a gradient is too small for the format goes without saying: so is its softmax.
@@ -60,7 +65,7 @@ def troubles(ways: Mapping[Name, Results], label: int | None) -> Iterator[Troubl
         column = worst_column(results, label)
         if column is None or (name[0] == GRADIENT and results.judged.unavoidable[0, column]):
             continue
-        yield _trouble(name, results, column)
+        yield _trouble(name, results, column, _true(truth, name[0], column, label))
 
 
 def worst_column(results: Results, label: int | None) -> int | None:
@@ -85,7 +90,16 @@ def worst_column(results: Results, label: int | None) -> int | None:
     return int(worst[0])
 
 
-def _trouble(name: Name, results: Results, column: int) -> Trouble:
+def _true(truth: Truth, quantity: str, column: int, label: int | None) -> str:
+    """Print the true value of a result as the board does, 1 less what it is short of it."""
+    if quantity == GRADIENT and label is not None:
+        true = truth.gradient(column, label)
+    else:
+        true = truth.probability(column) if quantity == "softmax" else truth.log_probability(column)
+    return display.near_one(true.number, true.number_minus_one)
+
+
+def _trouble(name: Name, results: Results, column: int, true: str) -> Trouble:
     found = finding(results, 0, column)
     kind = found.kind or ""
     unavoidable = bool(results.judged.unavoidable[0, column])
@@ -93,7 +107,7 @@ def _trouble(name: Name, results: Results, column: int) -> Trouble:
     gap = None if origin is None else _margin(origin.operand, origin.limit)
     repair = _repair(name, kind, unavoidable=unavoidable)
     if name[0] == GRADIENT:
-        repair = _repair_of_gradient(name[1])
+        repair = _repair_of_gradient(name[1], kind)
     return Trouble(
         quantity=name[0],
         formulation=name[1],
@@ -105,8 +119,8 @@ def _trouble(name: Name, results: Results, column: int) -> Trouble:
         operand=None if origin is None else origin.operand,
         limit=None if origin is None else origin.limit,
         margin=gap,
-        said=_said(name, found, column, unavoidable=unavoidable),
-        why=_why(found, kind, column, gap, unavoidable=unavoidable),
+        said=_said(name, found, column, true, unavoidable=unavoidable),
+        why=_why(found, kind, column, gap, true, unavoidable=unavoidable),
         repair=repair,
     )
 
@@ -118,9 +132,9 @@ def _margin(operand: Number, limit: Number) -> Number:
     return number(_EXACTLY.subtract(Decimal(operand), Decimal(limit)).copy_abs())
 
 
-def _said(name: Name, found: Finding, column: int, *, unavoidable: bool) -> str:
+def _said(name: Name, found: Finding, column: int, true: str, *, unavoidable: bool) -> str:
     """Tell which element is wrong, and what it should be."""
-    got, true = display.number(found.got), display.on_board(found.exact)
+    got = display.number(found.got)
     what = f"{title_of(name)} of class {column} is {got}"
     if name[0] == GRADIENT:
         what = (
@@ -131,10 +145,12 @@ def _said(name: Name, found: Finding, column: int, *, unavoidable: bool) -> str:
     return f"{what} and should be {true}"
 
 
-def _why(found: Finding, kind: str, column: int, gap: Number | None, *, unavoidable: bool) -> str:
+def _why(
+    found: Finding, kind: str, column: int, gap: Number | None, true: str, *, unavoidable: bool
+) -> str:
     """Tell in a phrase what went wrong at the step, and by what margin."""
     if unavoidable:
-        got, true = display.number(found.got), display.on_board(found.exact)
+        got = display.number(found.got)
         return f"in class {column} the true value, {true}, itself rounds to {got}"
     if found.origin is None or gap is None or not isfinite(gap):
         return found.why or kind
@@ -152,7 +168,9 @@ def title_of(name: Name) -> str:
     return f"{formulation} {quantity}"
 
 
-def _repair_of_gradient(formulation: str) -> str:
+def _repair_of_gradient(formulation: str, kind: str) -> str:
+    if kind == "absorbed":
+        return OTHERS
     return WIDER_STEPS if formulation == "shifted" else BACK
 
 

@@ -167,6 +167,33 @@ def on_board(value: float | Decimal) -> str:
     return exact if float(text) in {-1.0, 1.0} else text
 
 
+def near_one(value: float | Decimal, minus_one: float | Decimal | None) -> str:
+    """Print a value as on a blackboard; by its distance from 1, where that is given.
+
+    Examples
+    --------
+    >>> near_one(0.25, None), near_one(1.0, -3.7200760e-44)
+    ('0.25', '1 − 3.72e-44')
+    """
+    if minus_one is None:
+        return on_board(value)
+    distance = minus_one.copy_abs() if isinstance(minus_one, Decimal) else abs(minus_one)
+    return f"1 {'−' if minus_one < 0 else '+'} {number(distance, 3)}"
+
+
+def fraction(value: float) -> str:
+    """Print a share of a whole in percent, without digits that are those of float64.
+
+    Examples
+    --------
+    >>> [fraction(x) for x in (0.0, 1.1e-16, 0.0625, 1.0)]
+    ['nothing', 'less than 0.01 %', '6.25 %', 'all']
+    """
+    if value in {0, 1}:
+        return "all" if value else "nothing"
+    return "less than 0.01 %" if value < 1e-4 else f"{number(100 * value, 3)} %"
+
+
 def full(value: float) -> str:
     """Print every digit that it takes to read the same float64 back.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
         Trouble,
         Way,
     )
-    from softmax_tool.report import Number
 
     Cells = tuple[Column, list[Cell]]
 
@@ -188,21 +186,14 @@ def _truths(entries: Sequence[Entry]) -> list[Cell]:
 
 
 def _truth_text(entry: Entry) -> str:
-    return _true(entry.exact, entry.exact_minus_one)
-
-
-def _true(value: Number, minus_one: Number | None) -> str:
-    if minus_one is None:
-        return display.on_board(value)
-    distance = minus_one.copy_abs() if isinstance(minus_one, Decimal) else abs(minus_one)
-    return f"1 {'−' if minus_one < 0 else '+'} {display.number(distance, 3)}"
+    return display.near_one(entry.exact, entry.exact_minus_one)
 
 
 def _notes(report: ExplainReport, step: str) -> tuple[str, ...]:
     """Say beneath a step what went wrong at it, and on which way; each event once."""
     found: dict[object, str] = {}
     for trouble in report.trouble:
-        if _stands_at(trouble) == step:
+        if trouble.quantity != "gradient" and _stands_at(trouble) == step:
             way = "naive" if trouble.formulation.endswith("naive") else "shifted"
             event = (way, trouble.at_column, trouble.operand, trouble.limit)
             found.setdefault(event, f"{MARK} {way}: {trouble.why}")
@@ -211,8 +202,6 @@ def _notes(report: ExplainReport, step: str) -> tuple[str, ...]:
 
 def _stands_at(trouble: Trouble) -> str:
     """Name the step of the board at which a way goes wrong."""
-    if trouble.quantity == "gradient" and trouble.step in {"", "backward"}:
-        return "gradient"
     if trouble.step in {"log", "subtract"}:
         return "log-sum" if trouble.at_column is None else "log"
     return trouble.step or ("divide" if trouble.quantity == "softmax" else "log")
@@ -252,18 +241,33 @@ def _gradient(report: ExplainReport, gradient: Gradient, number: int) -> Tables:
     measured = [
         [value, *_errors(way.entries)] for value, way in zip(values, gradient.ways, strict=True)
     ]
-    notes = _notes(report, "gradient")
+    notes = tuple(_notes_back(report, gradient))
     apart = tuple(
         _grid(
             f"{number}  The gradient, through {name}" if place else title,
             [first, *columns, truth],
             (),
-            () if place else notes,
+            notes if name == names[-1] else (),
         )
         for place, (name, columns) in enumerate(zip(names, measured, strict=True))
     )
     together = ([first, *chain.from_iterable(measured), truth], [first, *values, truth])
     return Tables((*((_grid(title, x, (), notes),) for x in together), apart))
+
+
+def _notes_back(report: ExplainReport, gradient: Gradient) -> Iterator[str]:
+    """Say beneath the gradients where each goes wrong, be it on the way there or back."""
+    for trouble in report.trouble:
+        if trouble.quantity == "gradient":
+            yield f"{MARK} {_through(trouble.formulation)}: {trouble.why}"
+    shares: dict[str, list[str]] = {}
+    for way in gradient.ways:
+        if way.lost_share is not None:
+            lost = display.fraction(way.lost_share)
+            shares.setdefault(lost, []).append(_through(way.formulation))
+    told = [f"{lost} through {', '.join(ways)}" for lost, ways in shares.items()]
+    if told:
+        yield f"lost of the row's gradient: {'; '.join(told)}"
 
 
 def _through(formulation: str) -> str:
@@ -292,8 +296,9 @@ def _meaning(report: ExplainReport) -> Iterator[str]:
         )
     if told.information is not None and told.information_bits is not None:
         assert told.probability is not None  # noqa: S101  (there is a label)
+        p = display.near_one(told.probability, told.probability_minus_one)
         yield (
-            f"−log p of the label, p = {_true(told.probability, told.probability_minus_one)}: "
+            f"−log p of the label, p = {p}: "
             f"{display.on_board(told.information)} nats, {display.on_board(told.information_bits)} "
             "bits of information: what it would take to be told that it is this class"
         )
