@@ -280,7 +280,8 @@ def finding(results: Results, row: int, column: int) -> Finding:
     number = int(results.row_numbers[row])
     origin, name, happened = None, "", sentences.ROUNDING
     traced = judged.traced
-    if kind is not None and traced is not None:
+    # What is correctly rounded, though 0 or subnormal, went wrong at no step.
+    if kind is not None and traced is not None and judged.wrong[row, column]:
         place = int(traced.place[row])
         event, event_class = traced.event[place, column], traced.event_class[place, column]
         origin = describe(traced.tracing, int(event), int(event_class), place, number)

@@ -165,3 +165,12 @@ def test_one_class_has_the_gradient_zero_of_which_nothing_is_lost() -> None:
     assert report.gradient is not None
     assert [x.lost_share for x in report.gradient.ways] == [None] * 3
     assert not any("lost of" in x for x in notes(report))
+
+
+@pytest.mark.parametrize("arithmetic", ["strict", "wide-sum", "fused", "native"])
+def test_what_is_correctly_rounded_goes_back_to_no_step(arithmetic: str) -> None:
+    """2.455e-437 rounds to 0, also where another class of the row is off and traced."""
+    report = st.explain([[-999.0, 1.0, 2.0, 5.0, 6.0]], [0], dtype="half", arithmetic=arithmetic)
+    [softmax] = [x for x in report.trouble if (x.quantity, x.formulation) == ("softmax", "naive")]
+    assert (softmax.kind, softmax.unavoidable, softmax.step) == ("underflow", True, "")
+    assert values(report, "shifted")[0] == pytest.approx(-1, rel=2**-10)
