@@ -188,7 +188,7 @@ class Yardsticks:
         assert self.rows.targets is not None  # noqa: S101  (losses have targets)
         if quantity == GRADIENT:
             return exact.gradients(self.rows.logits, self.rows.targets, self.target)
-        return exact.losses(reference, self.rows.targets)
+        return exact.losses(reference, self.rows.targets, self.rows.logits, self.target)
 
     def _once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         if key not in self._made:

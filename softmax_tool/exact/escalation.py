@@ -14,6 +14,7 @@ import numpy as np
 
 from softmax_tool.exact import double, quad
 from softmax_tool.exact.double import Float64Elements
+from softmax_tool.exact.tails import round_to_odd
 from softmax_tool.once import once
 from softmax_tool.tiling import tiles
 
@@ -164,18 +165,3 @@ def _near_boundary(hi: Array, target: FloatFormat) -> Mask:
         some = hi[tiny]
         near[tiny] = target.round(some * (1 - _COARSE)) != target.round(some * (1 + _COARSE))
     return near
-
-
-def round_to_odd(values: Exact) -> Array:
-    """Return float64 values of which an even one is exact: rounding them again is rounding once.
-
-    Where the true value is no float64, the neighbour with an odd last bit, on its side or beyond,
-    stands for it (Boldo and Melquiond 2008).
-    """
-    if values.tail is None:
-        return values.hi
-    even = (values.hi.view(np.int64) & 1) == 0
-    towards = np.where(values.tail > 0, np.inf, -np.inf)
-    moved = np.nextafter(values.hi, towards)
-    inexact = (values.tail != 0) & np.isfinite(values.hi)
-    return np.where(inexact & even, moved, values.hi)

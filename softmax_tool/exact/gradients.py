@@ -7,25 +7,34 @@ negated sum of the other probabilities, and never p − 1.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_tool.exact import double_double as dd
 from softmax_tool.exact import quad
+from softmax_tool.exact.brackets import KnownRows, round_linear
 from softmax_tool.exact.double_double import DoubleDouble
-from softmax_tool.exact.escalation import round_to_odd
-from softmax_tool.exact.losses import class_coefficients, constant
-from softmax_tool.exact.tails import rounded_with_tail
+from softmax_tool.exact.losses import class_coefficients, constant, exact_coefficients
+from softmax_tool.exact.tails import may_move, round_to_odd, rounded_with_tail
 from softmax_tool.exact.values import Exact
 from softmax_tool.formats import FLOAT64, ulp_exponent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from softmax_tool.exact.values import Mask, Reference
+    from softmax_tool.exact.values import Array, Mask, Reference
     from softmax_tool.formats import FloatFormat
     from softmax_tool.targets import Targets
+
+_TERM = 2.0**-84  # relative errors: of a probability and of 1 − p 2**-88 and less, two products;
+_COEFFICIENTS = 2.0**-98  # of sums of coefficients, which may cancel, ⌈log2 n⌉ 3u²
+_LOST = 2.0**-1065  # what a product in double-double loses that underflows
+_DEEP = -600.0  # exponentials of less may lose bits to float64's range in what follows
+_LEAST_FACTOR = 2.0**-800
 
 
 def gradients(logits: NDArray[Any], targets: Targets, target: FloatFormat) -> Exact:
@@ -33,25 +42,96 @@ def gradients(logits: NDArray[Any], targets: Targets, target: FloatFormat) -> Ex
 
     Special values: NaN in a row whose softmax is NaN; a masked class has p = 0.
 
-    All in double-double, whatever the format: relative to the larger of the two terms the error is
-    below 2**-85, but for results below 2**-960, whose second half float64 cannot hold.
+    All in double-double, whatever the format: the error is below 2**-84 of the larger of the two
+    terms. Where that leaves open how an entry rounds to `target`, rational numbers decide.
     """
-    reference = quad.reference(logits.astype(np.float64))
+    logits = logits.astype(np.float64)
+    reference = quad.reference(logits)
     with np.errstate(all="ignore"):
-        p = _wide(reference.softmax)
         c = class_coefficients(reference, targets)
-        others = _of_other_classes(c, targets)
-        first, second = dd.multiply(p, others), dd.multiply(c, _rest(p, reference))
-        share = dd.divide(DoubleDouble.of(np.ones((1, 1))), constant(targets.divisor))
-        total = dd.multiply(dd.add(first, -second), share)
-        hi, tail = rounded_with_tail(total, None)
-        alone = (c.hi == 0) & (others.hi != 0) & reference.softmax.nonzero
-        target_alone = (others.hi == 0) & (c.hi != 0) & reference.log_softmax.nonzero
-    nonzero = (hi != 0) | alone | target_alone
-    values = Exact(hi, tail, nonzero & ~reference.invalid, np.zeros(hi.shape, bool))
+        entries = _entries(c, targets, reference, logits)
+        undecided = may_move(entries.hi, entries.tail, entries.error, target) & entries.nonzero
+        undecided &= np.isfinite(c.hi).all(axis=1, keepdims=True) & (targets.divisor != 0)
+    _decide(entries, undecided, KnownRows(logits, reference), targets)
+    values = Exact(entries.hi, entries.tail, entries.nonzero, np.zeros(logits.shape, bool))
     if target.precision == FLOAT64.precision:
         return values
     return Exact(round_to_odd(values), None, values.nonzero, values.infinite)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entries:
+    """Entries of a gradient as double-double knows them, each (rows, classes)."""
+
+    hi: Array
+    tail: Array
+    error: Array
+    nonzero: Mask
+
+
+def _entries(c: DoubleDouble, targets: Targets, reference: Reference, logits: Array) -> _Entries:
+    p, others = _wide(reference.softmax), _of_other_classes(c, targets)
+    first, second = dd.multiply(p, others), dd.multiply(c, _rest(p, reference))
+    share = dd.divide(DoubleDouble.of(np.ones((1, 1))), constant(targets.divisor))
+    hi, tail = rounded_with_tail(dd.multiply(dd.add(first, -second), share), None)
+    # Exactly 0 are only the entries of which one term is 0 and the other is too, or both cancel.
+    of_others = (c.hi == 0) & (others.hi != 0) & reference.softmax.nonzero
+    of_own = (c.hi != 0) & ((others.hi != 0) | reference.log_softmax.nonzero)
+    size = np.abs(first.hi) + np.abs(second.hi)
+    coefficients = np.abs(c.hi).sum(axis=1, keepdims=True)
+    error = size * _TERM + (1 + coefficients) * _LOST
+    if targets.only is None:
+        error += p.hi * coefficients * _COEFFICIENTS
+    error = error * np.abs(share.hi) + _LOST
+    entries = _Entries(hi, tail, error, (of_others | of_own) & ~reference.invalid)
+    _settle_deep(entries, of_others, dd.multiply(others, share), reference, logits)
+    return entries
+
+
+def _settle_deep(
+    entries: _Entries, only: Mask, factor: DoubleDouble, reference: Reference, x: Array
+) -> None:
+    """Make entries that are p · factor once more where p may have lost bits to float64's range.
+
+    x are the logits.
+    """
+    rows, columns = np.nonzero(only & (reference.shifted < _DEEP))
+    if not rows.size:
+        return
+    largest = _wide(reference.at(_first_of_each(reference)).softmax)
+    factor = dd.multiply(factor, largest)
+    some = DoubleDouble(
+        *(np.broadcast_to(f, x.shape)[rows, columns, None] for f in (factor.hi, factor.lo))
+    )
+    maximum = reference.of_rows.maximum[rows]
+    power = dd.exp(DoubleDouble(*dd.two_sum(x[rows, columns, None], -maximum)))
+    usual = np.isfinite(some.hi[:, 0]) & (np.abs(some.hi[:, 0]) > _LEAST_FACTOR)
+    excess = np.frexp(some.hi)[1]
+    unit = dd.power_of_two(-excess)
+    product = dd.multiply(power.value, DoubleDouble(some.hi * unit, some.lo * unit))
+    near, rest = rounded_with_tail(product, power.exponent + excess)
+    rows, columns = rows[usual], columns[usual]
+    entries.hi[rows, columns] = near[usual, 0]
+    entries.tail[rows, columns] = rest[usual, 0]
+    entries.error[rows, columns] = np.abs(near[usual, 0]) * _TERM
+
+
+def _decide(entries: _Entries, undecided: Mask, rows: KnownRows, targets: Targets) -> None:
+    """Decide entries in rational numbers: p · Σ c − c over the divisor."""
+    classes = rows.logits.shape[1]
+    for number in np.flatnonzero(undecided.any(axis=1)):
+        row = rows.brackets(int(number))
+        c = exact_coefficients(targets, int(number), classes)
+        total = sum(c.values(), Fraction(0)) / targets.divisor
+        for column in np.flatnonzero(undecided[number]):
+            own = c.get(int(column), Fraction(0)) / targets.divisor
+            if column == row.first:
+                hi, tail = round_linear(-total, row.rest, total - own)
+            else:
+                hi, tail = round_linear(total, partial(row.probability, int(column)), -own)
+            place = number, column
+            entries.hi[place], entries.tail[place] = hi, tail
+            entries.nonzero[place] = (hi, tail) != (0, 0)
 
 
 def _wide(values: Exact) -> DoubleDouble:
@@ -62,15 +142,15 @@ def _wide(values: Exact) -> DoubleDouble:
 def _rest(p: DoubleDouble, reference: Reference) -> DoubleDouble:
     """Return 1 − p: of a first maximum the sum of the others, since p may be nearly 1 there."""
     rest = dd.add(DoubleDouble.of(np.ones((1, 1))), -p)
-    first = _first_of_each(reference)
+    first = np.zeros(p.hi.shape, bool)
+    np.put_along_axis(first, _first_of_each(reference), values=True, axis=1)
     others = dd.row_sum(DoubleDouble(np.where(first, 0.0, p.hi), np.where(first, 0.0, p.lo)))
     return DoubleDouble(np.where(first, others.hi, rest.hi), np.where(first, others.lo, rest.lo))
 
 
-def _first_of_each(reference: Reference) -> Mask:
-    first = np.zeros(reference.masked.shape, bool)
-    np.put_along_axis(first, reference.shifted.argmax(axis=1)[:, None], values=True, axis=1)
-    return first
+def _first_of_each(reference: Reference) -> NDArray[np.intp]:
+    """Return the column of each first maximum, (rows, 1)."""
+    return np.asarray(reference.shifted.argmax(axis=1)[:, None])
 
 
 def _of_other_classes(c: DoubleDouble, targets: Targets) -> DoubleDouble:

@@ -2,56 +2,172 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_tool.exact import double_double as dd
+from softmax_tool.exact import quad
+from softmax_tool.exact.brackets import KnownRows, round_linear
 from softmax_tool.exact.double_double import DoubleDouble
-from softmax_tool.exact.tails import rounded_with_tail
+from softmax_tool.exact.tails import may_move, may_round_both_ways, round_to_odd, rounded_with_tail
 from softmax_tool.exact.values import Exact
 from softmax_tool.formats import FLOAT64, ulp_exponent
+from softmax_tool.once import once
 
 if TYPE_CHECKING:
-    from fractions import Fraction
+    from numpy.typing import NDArray
 
+    from softmax_tool.exact.brackets import RowBrackets
     from softmax_tool.exact.values import Array, Mask, Reference
+    from softmax_tool.formats import FloatFormat
     from softmax_tool.targets import Targets
 
+# Relative errors. Of a log-probability in float64 below 2**-42, of its coefficient and of the sum
+# of the products less; of those in double-double below 2**-89.
+_PLAIN = 2.0**-40
+_WIDE = 2.0**-85
+_LOST = 2.0**-1065  # what a product in double-double loses that underflows
 
-def losses(reference: Reference, targets: Targets) -> Exact:
+
+def losses(
+    reference: Reference, targets: Targets, logits: NDArray[Any], target: FloatFormat
+) -> Exact:
     """Return the true loss of each row, (rows, 1), with PyTorch's semantics.
 
     Hard labels: -w_y y_y; smoothed: (1 - s) of that and s/C Σ -w_c y_c; probabilities:
     Σ -w_c t'_c y_c with t' = t (1 - s) + s/C. Terms are never skipped: 0 · inf is NaN.
     Weights and probabilities are those of the format; the smoothing is not rounded.
 
-    In double-double where the log-softmax is: relative error below 2**-90, with signed weights
-    relative to the sum of the terms' magnitudes. In float64 otherwise.
+    Rounding `hi` to `target` rounds the true loss: a sum whose error leaves that open is made again
+    in double-double, relative error below 2**-85 of the terms' magnitudes, and decided in rational
+    numbers where that leaves it open too. The logits are those of all classes, (rows, classes).
     """
-    coefficients = _coefficients(reference, targets)
-    if targets.only is not None:
-        reference = reference.at(targets.only)
-    y = reference.log_softmax
     with np.errstate(all="ignore"):
-        hi = (-coefficients.hi * y.hi).sum(axis=1, keepdims=True)
-        tail = None
+        terms = _Terms.of(reference, targets)
+        values = terms.added()
+        if terms.single:
+            return values
+        decided = terms.special | ~values.nonzero
+        if values.tail is None:
+            error = terms.magnitude * _PLAIN
+            again = np.flatnonzero(may_round_both_ways(values.hi, error, target) & ~decided)
+            if again.size:
+                wide = quad.reference(logits[again].astype(np.float64))
+                settled = losses(wide, targets[again], logits[again], target)
+                values.hi[again], values.nonzero[again] = round_to_odd(settled), settled.nonzero
+            return values
+        undecided = may_move(values.hi, values.tail, terms.error, target) & ~decided
+    numbers = np.flatnonzero(undecided)
+    rows = KnownRows(logits[numbers].astype(np.float64), reference[numbers])
+    for place, number in enumerate(numbers.tolist()):
+        hi, tail = _decided(rows.brackets(place), targets, number, reference.classes)
+        values.hi[number], values.tail[number] = hi, tail
+        values.nonzero[number] = (hi, tail) != (0, 0)
+    return values
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """The products that a loss is the sum of: coefficients and log-probabilities."""
+
+    coefficients: DoubleDouble
+    sizes: Array  # of the coefficients, without cancellation
+    y: Exact
+    nan: Mask  # rows that hold 0 · inf, (rows, 1)
+
+    @classmethod
+    def of(cls, reference: Reference, targets: Targets) -> _Terms:
+        coefficients = _coefficients(reference, targets)
+        sizes = _sizes(coefficients, targets)
+        nan = np.zeros((len(reference.invalid), 1), bool)
+        if targets.labels is not None and targets.kept == 0:
+            nan = reference.at(targets.labels).masked
+        if targets.only is not None:
+            reference = reference.at(targets.only)
+        return cls(coefficients, sizes, reference.log_softmax, nan)
+
+    @property
+    def single(self) -> bool:
+        """Whether each loss is one log-probability."""
+        return self.coefficients.hi.shape[1] == 1 and bool((self.coefficients.hi == 1).all())
+
+    @once
+    def magnitude(self) -> Array:
+        """The sum of the magnitudes, (rows, 1)."""
+        return np.asarray((self.sizes * np.abs(self.y.hi)).sum(axis=1, keepdims=True))
+
+    @once
+    def error(self) -> Array:
+        """Bound the error of a sum in double-double, (rows, 1)."""
+        lost = ((1 + self.sizes) * (1 + np.abs(self.y.hi))).sum(axis=1, keepdims=True)
+        return np.asarray(self.magnitude * _WIDE + lost * _LOST)
+
+    @once
+    def special(self) -> Mask:
+        """Rows whose loss is infinite or NaN by definition, (rows, 1)."""
+        known = np.isfinite(self.coefficients.hi) & ~self.y.infinite & ~np.isnan(self.y.hi)
+        return np.asarray(~known.all(axis=1, keepdims=True))
+
+    def added(self) -> Exact:
+        """Return the sums: in double-double where the log-probabilities are."""
+        c, y = self.coefficients, self.y
+        hi, tail = (-c.hi * y.hi).sum(axis=1, keepdims=True), None
         if y.tail is not None:
-            wide = _wide_sum(coefficients, y.hi, y.tail)
-            finite = np.isfinite(hi) & np.isfinite(wide[0])
-            hi, tail = np.where(finite, wide[0], hi), np.where(finite, wide[1], 0.0)
-    contributing = (coefficients.hi != 0) & y.nonzero
-    infinite = (contributing & y.infinite).any(axis=1, keepdims=True)
-    return Exact(hi, tail, contributing.any(axis=1, keepdims=True), infinite)
+            terms = DoubleDouble(-y.hi, -np.ldexp(y.tail, ulp_exponent(y.hi, FLOAT64)))
+            total = (terms.hi, -y.tail) if self.single else _rounded_sum(c, terms)
+            finite = np.isfinite(hi) & np.isfinite(total[0])
+            beyond = np.where(self.special, 0.0, np.nan)  # what overflows on the way is left open
+            hi, tail = np.where(finite, total[0], hi), np.where(finite, total[1], beyond)
+        hi[self.nan] = np.nan
+        contributing = (c.hi != 0) & y.nonzero
+        nothing = ~contributing.any(axis=1, keepdims=True) & ~self.special
+        hi[nothing] = 0.0  # even where a log-softmax is beyond float64
+        infinite = (contributing & y.infinite).any(axis=1, keepdims=True)
+        return Exact(hi, tail, contributing.any(axis=1, keepdims=True), infinite)
 
 
-def _wide_sum(coefficients: DoubleDouble, y: Array, tail: Array) -> tuple[Array, Array]:
-    """Return −Σ coefficient · y in float64 and what that misses, in ULP."""
-    terms = DoubleDouble(-y, -np.ldexp(tail, ulp_exponent(y, FLOAT64)))
-    if coefficients.hi.shape[1] == 1 and (coefficients.hi == 1).all():
-        return terms.hi, -tail
-    total = dd.row_sum(dd.multiply(coefficients, terms))
-    return rounded_with_tail(total, None)
+def _rounded_sum(c: DoubleDouble, terms: DoubleDouble) -> tuple[Array, Array]:
+    return rounded_with_tail(dd.row_sum(dd.multiply(c, terms)), None)
+
+
+def _sizes(coefficients: DoubleDouble, targets: Targets) -> Array:
+    """Return what the errors of the coefficients are relative to."""
+    if targets.probabilities is None or not targets.smoothing:
+        return np.abs(coefficients.hi)
+    weights = 1.0 if targets.weights is None else np.abs(targets.weights.astype(np.float64))
+    t = np.abs(targets.probabilities.astype(np.float64))
+    return np.asarray(weights * (t * float(targets.kept) + float(targets.spread)))
+
+
+def _decided(row: RowBrackets, targets: Targets, number: int, classes: int) -> tuple[float, float]:
+    """Return the loss of one row, rounded once, and its tail: Σ c · log Σ exp(x − m) + Σ c (m − x).
+
+    The row is the one of that number in the targets.
+    """
+    c = exact_coefficients(targets, number, classes)
+    shift = sum((share * row.gap(column) for column, share in c.items() if share), Fraction(0))
+    return round_linear(sum(c.values(), Fraction(0)), row.log_sum, shift)
+
+
+def exact_coefficients(targets: Targets, number: int, classes: int) -> dict[int, Fraction]:
+    """Return what multiplies the log-probabilities in the loss of one row, by class."""
+
+    def weight(column: int) -> Fraction:
+        return Fraction(1 if targets.weights is None else float(targets.weights[0, column]))
+
+    if targets.probabilities is not None:
+        own = enumerate(targets.probabilities[number].tolist())
+        return {c: weight(c) * (Fraction(t) * targets.kept + targets.spread) for c, t in own}
+    assert targets.labels is not None  # noqa: S101  (hard targets have labels)
+    label = int(targets.labels[number, 0])
+    if targets.only is not None:
+        return {label: weight(label)}
+    shares = {c: weight(c) * targets.spread for c in range(classes)}
+    shares[label] += weight(label) * targets.kept
+    return shares
 
 
 def _coefficients(reference: Reference, targets: Targets) -> DoubleDouble:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.exact.double_double import two_sum
+from softmax_tool.exact.tails import half_gaps
 from softmax_tool.formats import FLOAT64, ulp_exponent
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ def settle(
     and `numbers` says which.
     """
     hi, tail = values
-    gap = _gap(hi, tail)
-    close = (np.abs(np.abs(tail) - gap / 2) < UNDECIDED) & np.isfinite(hi)
+    halves = half_gaps(hi, tail)
+    close = (np.abs(np.abs(tail) - halves) < UNDECIDED) & np.isfinite(hi)
     if not close.any():
         return
     whole = logits if whole is None else whole
@@ -67,7 +68,7 @@ def settle(
         close &= ~halfway
     for row, column in np.argwhere(close):
         place = row, column
-        half = float(gap[place]) / 2
+        half = float(halves[place])
         side = _side(
             whole[numbers[row]],
             float(logits[place]),
@@ -84,12 +85,6 @@ def settle(
             half *= old / new
         # What double-double cannot tell must not make a decided tail look undecided.
         tail[place] = np.copysign(min(abs(tail[place]), np.nextafter(half, 0)), tail[place])
-
-
-def _gap(hi: Array, tail: Array) -> Array:
-    """Return how far the next float64 is that way, in ULP: half one from 2**k towards 0."""
-    outward = np.nextafter(hi, np.where(tail < 0, -np.inf, np.inf))
-    return np.asarray(np.abs(outward - hi) / _ulp(hi))
 
 
 def _ulp(hi: Any) -> Any:

@@ -148,7 +148,7 @@ def _labels(
         spread=Fraction(0),
     )
     reference = exact.reference(some, FLOAT32)
-    losses = exact.losses(reference, targets)
+    losses = exact.losses(reference, targets, some, FLOAT32)
     values = losses.hi[:, 0]
     entropies = (reference.log_sum + reference.mean_shift)[:, 0]
     places = np.argsort(-values, kind="stable")[:top]
