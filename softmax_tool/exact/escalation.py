@@ -95,9 +95,10 @@ class SettledElements:
         error: Callable[[NDArray[np.intp], NDArray[np.intp]], Array],
         quantity: Callable[[Reference], Exact],
     ) -> Exact:
+        invalid = self.plain.rows.invalid[:, 0]
+        if invalid.any():
+            values.hi[invalid] = np.nan
         rows, columns = _suspects(values.hi, self.target)
-        valid = ~self.plain.rows.invalid[rows, 0]
-        rows, columns = rows[valid], columns[valid]
         if not rows.size:
             return values
         with np.errstate(all="ignore"):

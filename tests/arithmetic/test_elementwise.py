@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from softmax_tool.arithmetic import MODELS
 from softmax_tool.arithmetic.elementwise import evaluate
 from softmax_tool.formats import FLOAT16, FLOAT32, FORMATS, FloatFormat, exp_edges
 from tests.golden.words import load
@@ -36,10 +37,26 @@ def one_zero(values: NDArray[Any]) -> NDArray[Any]:
     return values + np.zeros((), values.dtype)
 
 
-def test_the_sign_of_zero_is_kept_by_log1p() -> None:
-    for target in (FLOAT16, FLOAT32):
-        got = evaluate("log1p", np.array([-0.0, 0.0], target.carrier), target)
-        assert np.signbit(got).tolist() == [True, False]
+ARITHMETICS = {
+    f"{model.name}-{target.name}": (model, target)
+    for model in MODELS.values()
+    for target in (*FORMATS.values(), *OTHERS.values())
+    if model.supports(target)
+}
+
+
+@pytest.mark.parametrize("name", list(ARITHMETICS))
+def test_zeros_of_either_sign(name: str) -> None:
+    # IEEE 754-2019, 9.2.1: logp1(±0) is ±0, exp(±0) is 1, log(±0) is −inf, nan where there is none.
+    model, target = ARITHMETICS[name]
+    xp = model.build(target)
+    zeros = np.array([[-0.0, 0.0]], target.storage if model.in_storage else target.carrier)
+    log1p = xp.store(xp.log1p(zeros))
+    assert (log1p == 0).all()
+    assert np.signbit(log1p).tolist() == [[True, False]]
+    assert xp.store(xp.exp(zeros)).tolist() == [[1, 1]]
+    infinity = -np.inf if target.has_inf else np.nan
+    assert np.array_equal(xp.store(xp.log(zeros)), [[infinity] * 2], equal_nan=True)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
