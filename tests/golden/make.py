@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from flint import arb, ctx
 
-from tests.golden import rows
+from tests.golden import long_rows, rows
 from tests.oracle import oracle
 from tests.oracle.oracle import FLOAT16, FLOAT32, FLOAT64, Case, Format, Target
 
@@ -717,6 +717,20 @@ def reference() -> dict[str, Any]:
     }
 
 
+# --- long.json -----------------------------------------------------------------------------------
+
+
+def long_file() -> dict[str, Any]:
+    return {
+        "recipe": "rows of 10**6 classes, made by tests/golden/rows.py and rounded once to each "
+        "dtype that holds them; the true values, correctly rounded, of some columns: big-endian "
+        "hex words of the dtype, concatenated, −0 as +0. loss is cross-entropy with label 1, "
+        "smoothed the same with smoothing 0.1",
+        "tool": TOOL,
+        "rows": [long_rows.results(name, recipe) for name, recipe in long_rows.recipes()],
+    }
+
+
 # --- The command ---------------------------------------------------------------------------------
 
 FILES: dict[str, Callable[[], dict[str, Any]]] = {
@@ -725,6 +739,7 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "reference": reference,
     "traps": traps,
     "bits": bit_file,
+    "long": long_file,
 }
 
 

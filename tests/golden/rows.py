@@ -27,6 +27,7 @@ def logits(recipe: Recipe) -> list[float]:
     values: hexadecimal floats. constant: n times value. ramp: start + i·step.
     normal: scale·(Σ of 12 uniforms − 393210)/65536, about the normal distribution.
     spike: base everywhere but height at position `at`.
+    cycle: start + (multiplier·i mod modulus)·step.
     Then, where `masked` is k: −inf at every k-th position from 0.
     """
     kind, n = recipe["kind"], recipe.get("n", 0)
@@ -39,6 +40,10 @@ def logits(recipe: Recipe) -> list[float]:
     elif kind == "spike":
         row = [recipe["base"]] * n
         row[recipe["at"]] = recipe["height"]
+    elif kind == "cycle":
+        period = [recipe["multiplier"] * i % recipe["modulus"] for i in range(recipe["modulus"])]
+        once = [recipe["start"] + k * recipe["step"] for k in period]
+        row = (once * (n // len(once) + 1))[:n]
     elif kind == "normal":
         draws = uniforms(recipe["seed"], 12 * n)
         sums = [sum(draws[12 * i : 12 * i + 12]) for i in range(n)]

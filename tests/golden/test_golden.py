@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.golden import make, rows
+from tests.golden import long_rows, make, rows
 from tests.oracle import oracle
 
 
@@ -61,3 +61,10 @@ def test_traps_are_remade() -> None:
     for name, _, recipe, labels in make.trap_rows():
         if name in {"sum-overflow", "margin-17", "wrong-100", "masked"}:
             assert make.trap_results(rows.logits(recipe), labels) == recorded[name]["results"]
+
+
+def test_long_rows_are_remade() -> None:
+    recorded = {entry["id"]: entry for entry in load("long")["rows"]}
+    assert [(e["id"], e["row"]) for e in recorded.values()] == long_rows.recipes()
+    for name in ("spike", "gaps-of-one"):
+        assert long_rows.results(name, recorded[name]["row"]) == recorded[name]
