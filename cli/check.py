@@ -218,12 +218,13 @@ def check(
         refuse_stdin_twice,
         refuse_without_candidate,
     )
+    from .config import FILE
     from .main import abandon_output
     from .output import Messages, answer, spare_inputs
     from .source import NO_LABEL, open_source, read_weights
     from .summary import write_summary
 
-    del config, debug
+    del debug
     if list_rules:
         _list_rules()
         raise typer.Exit
@@ -231,7 +232,7 @@ def check(
         raise UsageError("no LOGITS: name a file of logits, or - for stdin; see check --help")
     messages = Messages(quiet)
     how = answer(format_, output, color, width, tuple(CHECK_FORMATS))
-    inputs = (*logits, *(labels or ()), weights, candidate, baseline)
+    inputs = (*logits, *(labels or ()), weights, candidate, baseline, config or FILE)
     refuse_stdin_twice(inputs)
     spare_inputs(output, inputs)
     request = Request(
@@ -280,6 +281,7 @@ def check(
         if arithmetic:
             raise UsageError("a candidate is judged as it is; leave out --arithmetic")
         given = open_candidate(candidate, source, options, messages, logits_dtype, header)
+        spare_inputs(output, [given.origin])
         theirs = open_baseline(baseline, source, options, header)
         run = partial(check_given, source, options, request, given, theirs)
     with messages.progress("checking", source) as progress:

@@ -93,11 +93,13 @@ def apply_config(context: typer.Context, path: str | None) -> str | None:
 def read_config(path: str | None) -> dict[str, Any]:
     """Return the options of a config file, checked."""
     where = path or FILE
-    if path is None and not Path(FILE).is_file():
+    if path is None and not Path(FILE).exists():
         return {}
     document = _parsed(where)
     tool = document.get("tool", {})
     options = tool.get("softmax-tool") if isinstance(tool, dict) else None
+    if isinstance(tool, dict) and "softmax_tool" in tool:
+        raise UsageError(f"{where}: has [tool.softmax_tool]; the options are read from {TABLE}")
     if options is None:
         if path is not None:
             raise UsageError(f"--config {path}: has no {TABLE}")
@@ -127,6 +129,8 @@ def _checked(where: str, key: str, value: Any) -> Any:
     kind = KEYS[key]
     if not _FITS[kind](value):
         raise UsageError(f"{where}: {TABLE} {key} = {value!r}: takes {kind}")
+    if value == []:
+        raise UsageError(f"{where}: {TABLE} {key} = []: names nothing; leave it out")
     return str(value) if kind == BUDGET else value
 
 

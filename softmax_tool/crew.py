@@ -16,6 +16,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import finalize
 
 from softmax_tool.errors import SoftmaxToolError
 from softmax_tool.heap import keep_freed_memory
@@ -56,12 +57,23 @@ def in_order(
         crew.dismiss()
 
 
+class WorkerEndedError(SoftmaxToolError):
+    """A worker process ended before it was told to."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            f"a worker process ended (exit status {status}), perhaps for lack of memory; free "
+            "some, or use --threads 1"
+        )
+        self.status = status
+
+
 class _Crew(Generic[_Item, _Result]):
     def __init__(self, job: Callable[[_Item], _Result], processors: int) -> None:
         self._job, self._processors = job, processors
         self._free: SimpleQueue[Callable[[_Item], _Result]] = SimpleQueue()
         self._free.put(job)
-        self._others: list[_Process[_Item, _Result]] = []
+        self._others: list[Process[_Item, _Result]] = []
         self._pool = ThreadPoolExecutor(processors)
 
     def results(self, items: Iterable[_Item], *, many: bool) -> Iterator[_Result]:
@@ -86,13 +98,13 @@ class _Crew(Generic[_Item, _Result]):
     def _call_in(self) -> None:
         for _ in range(self._processors - 1):
             try:
-                process: _Process[_Item, _Result] = _Process(self._job)
+                process: Process[_Item, _Result] = Process(self._job)
             except OSError:
                 return  # none to be had: what there is does the work
             self._others.append(process)
             Thread(target=self._introduce, args=(process,), daemon=True).start()
 
-    def _introduce(self, process: _Process[_Item, _Result]) -> None:
+    def _introduce(self, process: Process[_Item, _Result]) -> None:
         """Let a process work from the moment it is ready."""
         if process.is_ready():
             self._free.put(process)
@@ -103,7 +115,7 @@ class _Crew(Generic[_Item, _Result]):
         self._pool.shutdown(cancel_futures=True)
 
 
-class _Process(Generic[_Item, _Result]):
+class Process(Generic[_Item, _Result]):
     """A process that does the job, one item at a time."""
 
     def __init__(self, job: Callable[[_Item], _Result]) -> None:
@@ -112,6 +124,7 @@ class _Process(Generic[_Item, _Result]):
         self._process = subprocess.Popen(  # noqa: S603  (this very interpreter)
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=_PIPE_SIZE
         )
+        self.end = finalize(self, _end, self._process)  # at the latest when nobody needs it
 
     def is_ready(self) -> bool:
         """Hand the job over, and wait until work can begin; it cannot where the process ended."""
@@ -126,22 +139,11 @@ class _Process(Generic[_Item, _Result]):
             self._send(item)
             result: Any = self._receive()
         except (OSError, EOFError, pickle.UnpicklingError) as error:
-            raise SoftmaxToolError(
-                f"a worker process ended (exit status {self._process.wait()}), perhaps for lack of "
-                "memory; free some, or use --threads 1"
-            ) from error
+            raise WorkerEndedError(self._process.wait()) from error
         if isinstance(result, Raised):
             raise result.error
         answer: _Result = result
         return answer
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(OSError):  # what was still to be sent has nobody to go to
-                    pipe.close()
 
     def _send(self, value: Any) -> None:
         assert self._process.stdin is not None  # noqa: S101  (it is a pipe)
@@ -151,3 +153,12 @@ class _Process(Generic[_Item, _Result]):
     def _receive(self) -> Any:
         assert self._process.stdout is not None  # noqa: S101  (it is a pipe)
         return pickle.load(self._process.stdout)  # noqa: S301  (from a process of our own)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):  # what was still to be sent has nobody to go to
+                pipe.close()

@@ -45,7 +45,7 @@ def as_array(values: Any, name: str) -> NDArray[Any]:
         return np.asarray(values if has_array else np.from_dlpack(values))
     except Exception as error:  # another library's own exceptions
         reason = " ".join(str(error).split()) or type(error).__name__
+        advice = "; this version does not judge bfloat16" if "bfloat16" in reason.lower() else ""
         raise InputError(
-            f"{name}: {type(values).__name__} is no array of NumPy's ({reason}); convert it first, "
-            "from bfloat16 to float32, which is exact"
+            f"{name}: {type(values).__name__} is no array of NumPy's ({reason}){advice}"
         ) from None

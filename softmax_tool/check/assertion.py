@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +13,14 @@ from softmax_tool.check.given import results_of_array
 from softmax_tool.check.request import Request
 from softmax_tool.check.rules import RULES
 from softmax_tool.check.tolerance import Tolerance, parse_budget
+from softmax_tool.errors import UsageError
 from softmax_tool.formats import find_format
 from softmax_tool.plan import Options
 from softmax_tool.readers import from_arrays
 from softmax_tool.renderers.display import count, number, plural, ulp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from softmax_tool.check.report import CheckFinding, CheckReport
 
@@ -31,14 +33,14 @@ def assert_accurate(
     labels: Any = None,
     *,
     op: str = "softmax",
-    dtype: str | None = None,
-    logits_dtype: str | None = None,
+    dtype: Any = None,
+    logits_dtype: Any = None,
     axis: int = -1,
     max_ulp: float | None = None,
     max_abs: float | None = None,
     max_rel: float | None = None,
     budget: int | str = 0,
-    ignore: tuple[str, ...] = (),
+    ignore: str | Sequence[str] = (),
     reduction: str = "mean",
     weights: Any = None,
     ignore_index: int | None = None,
@@ -60,9 +62,9 @@ def assert_accurate(
         As for `compare`; likewise anything with `__array__` or DLPack.
     op : {"softmax", "log-softmax", "nll", "ce"}
         What was computed.
-    dtype : str, optional
+    dtype : str or dtype, optional
         The format of the results; by default that of the array.
-    logits_dtype : str, optional
+    logits_dtype : str or dtype, optional
         The format in which the candidate got the logits; by default `dtype`.
     axis : int
         The class axis of the logits, and of results in their shape.
@@ -71,7 +73,7 @@ def assert_accurate(
         may be off.
     budget : int or str
         How many elements may be further off: a count, or a share such as "0.01%".
-    ignore : tuple of str
+    ignore : str or sequence of str
         Codes or names of rules that are not looked for.
     reduction, weights, ignore_index, label_smoothing
         Of losses, as for `compare`.
@@ -114,8 +116,10 @@ def assert_accurate(
     )
     request = Request(
         select=tuple(r.code for r in RULES if "candidate" in r.about and r.by_default),
-        ignore=ignore,
-        tolerance=Tolerance(max_ulp, max_abs, max_rel),
+        ignore=(ignore,) if isinstance(ignore, str) else tuple(ignore),
+        tolerance=Tolerance(
+            _limit("max_ulp", max_ulp), _limit("max_abs", max_abs), _limit("max_rel", max_rel)
+        ),
         budget=parse_budget(str(budget)),
     )
     given = results_of_array(
@@ -123,12 +127,37 @@ def assert_accurate(
         source,
         given_quantity(source, options, NAME),
         name=NAME,
-        dtype=dtype,
-        logits_format=None if logits_dtype is None else find_format(logits_dtype),
+        dtype=_name(dtype),
+        logits_format=None if logits_dtype is None else find_format(_name(logits_dtype) or ""),
     )
     report = check_given(source, options, request, given)
+    for warning in report.warnings:
+        warnings.warn(warning, stacklevel=2)
     if not report.passed:
         raise AssertionError("\n".join(_lines(report)))
+
+
+def _name(dtype: Any) -> str | None:
+    """Return the name of a dtype: NumPy's, PyTorch's, or a name already."""
+    if dtype is None or isinstance(dtype, str):
+        return dtype
+    name = getattr(dtype, "__name__", None) or getattr(dtype, "name", None) or str(dtype)
+    return str(name).removeprefix("torch.")
+
+
+def _limit(name: str, limit: Any) -> float | None:
+    """Return a limit as a number.
+
+    Raises
+    ------
+    UsageError
+        It is none.
+    """
+    if limit is None:
+        return None
+    if isinstance(limit, str | bytes) or not hasattr(limit, "__float__"):
+        raise UsageError(f"{name}={limit!r}: is not a number")
+    return float(limit)
 
 
 def _lines(report: CheckReport) -> Iterator[str]:

@@ -45,6 +45,7 @@ class Work:
     options: Options
     tolerance: Tolerance
     rules: frozenset[str]
+    tolerated: frozenset[str]  # the rules that were ignored by name
     headroom: float
 
 
@@ -193,7 +194,14 @@ def _case(
     bound = a_priori(judge_, name.quantity)
     top = task.options.top
     measured = examine_computation(
-        results, name, task.tolerance, bound, task.rules, top, task.headroom
+        results,
+        name,
+        task.tolerance,
+        bound,
+        task.rules,
+        task.tolerated,
+        top,
+        task.headroom,
     )
     targets = judge_.rows.targets
     is_loss = name.quantity in LOSSES and targets is not None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.arithmetic.tree import tree_sum
+from softmax_tool.check.apart import apart
 from softmax_tool.check.careful import (
     careful_bound,
     conditions_of,
@@ -54,8 +55,10 @@ def examine_candidate(
     quantity = results.quantity
     bound = careful_bound(yardsticks, quantity)
     errors = Errors.of(results, tolerance, in_ulp(bound, yardsticks, quantity))
-    judged, got = results.judged, results.got
-    lost = judged.counted & ~np.isfinite(got) & np.isfinite(judged.rounded)
+    if not (tolerance.is_given or results.is_loss):
+        strays = apart(results, conditions_of(yardsticks)) & results.judged.wrong
+        errors = replace(errors, beyond=errors.beyond | strays)
+    judged, got, lost = results.judged, results.got, errors.lost
 
     def furthest(row: int, column: int) -> Place:
         return _off(results, name, row, column)

@@ -23,13 +23,15 @@ def compared_with_baseline(
     And whether it is the baseline that is bad: beyond the tolerance, or not finite.
     """
     found: dict[str, Found] = {}
-    allowed = max(factor * baseline.largest_ulp, ALWAYS_GRANTED)
+    # What is not finite in the baseline allows nothing.
+    theirs = baseline.finite.ulp or 0.0
+    allowed = max(factor * theirs, ALWAYS_GRANTED)
     furthest = candidate.findings.by_code.get("BSL101")
     if "BSL101" in codes and furthest is not None and candidate.largest_ulp > allowed:
         place = furthest.worst[0]
         text = (
             f"{place.message}; more than {number(factor)} times the baseline's largest error, "
-            f"{ulp(baseline.largest_ulp)} ULP"
+            f"{ulp(theirs)} ULP"
         )
         found["BSL101"] = Found(1, 1, 1, (replace(place, message=text),))
     bad = baseline.findings.by_code.get("BSL102")

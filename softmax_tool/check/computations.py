@@ -42,10 +42,14 @@ def examine_computation(
     tolerance: Tolerance,
     bound: Array,
     rules: frozenset[str],
+    tolerated: frozenset[str],
     top: int,
     headroom: float,
 ) -> Measured:
     """Examine the results of one formulation on one block.
+
+    However few rules are selected, a result that is not finite where the exact value is does not
+    pass, unless NAN101 is ignored by name; nor one beyond the tolerance where that is looked for.
 
     Parameters
     ----------
@@ -53,6 +57,8 @@ def examine_computation(
         The a-priori bound of each element, in ULP.
     rules : frozenset of str
         The codes that are looked for.
+    tolerated : frozenset of str
+        The codes that were ignored by name.
     top : int
         How many places are listed for each.
     headroom : float
@@ -60,6 +66,16 @@ def examine_computation(
     """
     errors = Errors.of(results, tolerance, bound)
     masks = dict(_masks(results, errors))
+    lost = _outside(errors.lost, [masks[code] for code in masks.keys() & rules])
+    catching = next((code for code in ("NAN101", "ACC101") if code in rules), None)
+    if catching is not None and lost.any():
+        masks[catching] = masks.get(catching, False) | lost
+    if catching is not None or "NAN101" in tolerated:
+        lost = np.zeros_like(lost)
+    if "ACC101" in rules:
+        # Whatever goes by another name is still inaccurate where nobody asks for that name.
+        named = [masks[code] for code in masks.keys() & (rules | tolerated)]
+        masks["ACC101"] = masks.get("ACC101", False) | _outside(errors.beyond, named)
     decided = np.zeros(results.got.shape, bool)
     for code in ("ACC101", "UND101", "UND102", "ABS101", "ABS102"):
         decided |= masks.get(code, False)
@@ -75,7 +91,16 @@ def examine_computation(
         part = _headroom(results, name, headroom, top)
         if part is not None:
             found["HDR101"] = part
-    return errors.measured(results, decided, Findings(found))
+    measured = errors.measured(results, decided, Findings(found))
+    return replace(measured, overlooked=int(np.count_nonzero(lost)))
+
+
+def _outside(where: Mask, masks: list[Mask]) -> Mask:
+    """Return the elements that are in none of the other masks."""
+    left = where.copy()
+    for mask in masks:
+        left &= ~mask
+    return left
 
 
 def _is(results: Results, *kinds: str) -> Mask:

@@ -1,12 +1,16 @@
-"""A user's own function as the source of results: it gets blocks of rows, and its code is run."""
+"""A user's own function as the source of results: it gets blocks of rows, and its code is run.
+
+In a process of its own, so that whatever it does, be it to end the process or to write where the
+report goes, cannot make the gate pass.
+"""
 
 from __future__ import annotations
 
 import importlib
 import re
 import sys
-from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +18,7 @@ import numpy as np
 
 from softmax_tool.check.arrays import as_floating
 from softmax_tool.check.report import ResultsInfo
+from softmax_tool.crew import Process, WorkerEndedError
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.formats import FORMATS
 from softmax_tool.formulations import LOSSES
@@ -41,9 +46,52 @@ def is_function(text: str) -> bool:
     return _SPECIFICATION.fullmatch(text) is not None and not Path(text).exists()
 
 
+@dataclass(frozen=True, slots=True)
+class _Function:
+    """The function, as the job of its process: it is loaded there when first called.
+
+    None asks for the file that it was loaded from, "" where that is unknown; arguments for the
+    results, as an array of a format.
+    """
+
+    name: str
+
+    def __call__(self, arguments: list[Array] | None) -> Any:
+        found = _loaded(self.name)
+        if arguments is None:
+            return str(getattr(sys.modules[self.name.partition(":")[0]], "__file__", "") or "")
+        try:
+            # What comes through a pipe is read-only, and kernels work in place.
+            return as_floating(found(*map(np.array, arguments)), f"--candidate {self.name}")
+        except InputError:
+            raise
+        except (Exception, SystemExit) as error:  # whatever it raises is the user's to mend
+            raise InputError(f"--candidate {self.name}: raised {_told(error)}") from None
+        finally:
+            sys.stdout.flush()  # what it printed; the process may be ended at any time
+
+
+@cache
+def _loaded(text: str) -> Callable[..., Any]:
+    """Import MODULE and take FUNCTION of it; modules in the working directory are found."""
+    module_name, _, path = text.partition(":")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (Exception, SystemExit) as error:  # whatever the module does when it is imported
+        raise InputError(f"--candidate {text}: cannot be loaded: {_told(error)}") from None
+    if not callable(found):
+        raise UsageError(f"--candidate {text}: is no function, but of type {type(found).__name__}")
+    function: Callable[..., Any] = found
+    return function
+
+
 @dataclass(slots=True)
 class FunctionResults:
-    """What a function makes of blocks of rows, in the thread that asks for them.
+    """What a function makes of blocks of rows.
 
     It is called with the logits, (rows, classes), rounded to the format where one was named, as
     they are stored otherwise; for a loss with the labels besides. It returns as many rows, or a
@@ -51,7 +99,8 @@ class FunctionResults:
     """
 
     name: str
-    call: Callable[..., Any]
+    process: Process[list[Array] | None, Any]
+    origin: str  # the file that holds it
     quantity: str
     logits_format: FloatFormat | None
     format: FloatFormat | None
@@ -64,13 +113,13 @@ class FunctionResults:
     def take(self, block: Block) -> Array:
         """Return the results of a block."""
         logits = self.logits(block)
-        arguments = [logits.copy()]
+        arguments = [logits]
         is_loss = self.quantity in LOSSES
         if is_loss:
             assert block.labels is not None  # noqa: S101  (losses have labels)
-            arguments.append(block.labels.copy())
+            arguments.append(block.labels)
         rows = f"in rows {block.start} to {block.start + len(logits) - 1}"
-        got = as_floating(self._called(arguments, rows), f"--candidate {self.name}")
+        got = self._called(arguments, rows)
         fitting = {(len(logits),), (len(logits), 1)} if is_loss else {logits.shape}
         if got.shape not in fitting:
             raise InputError(
@@ -92,20 +141,22 @@ class FunctionResults:
         """Say what they were."""
         assert source.shape is not None  # noqa: S101  (every row has been read)
         assert self.format is not None  # noqa: S101  (and so results have been taken)
+        self.process.end()
         lengths = source.shape
         if self.quantity in LOSSES:
             lengths = tuple(n for axis, n in enumerate(lengths) if axis != source.axis)
         return ResultsInfo(self.name, lengths, self.format.name)
 
-    def _called(self, arguments: list[Array], rows: str) -> Any:
-        # Its prints are no part of the answer.
-        with redirect_stdout(sys.stderr):
-            try:
-                return self.call(*arguments)
-            except (Exception, SystemExit) as error:  # whatever it raises is the user's to mend
-                raise InputError(
-                    f"--candidate {self.name}: raised {_told(error)}, {rows}"
-                ) from error
+    def _called(self, arguments: list[Array], rows: str) -> Array:
+        try:
+            got: Array = self.process(arguments)
+        except WorkerEndedError as error:
+            raise InputError(
+                f"--candidate {self.name}: ended its process (exit status {error.status}), {rows}"
+            ) from None
+        except InputError as error:
+            raise InputError(f"{error}, {rows}") from None
+        return got
 
     def _checked(self, got: Array) -> Array:
         """Return results in the carrier of their format, which is that of the first block."""
@@ -123,7 +174,7 @@ class FunctionResults:
 def load_function(
     text: str, quantity: str, target: FloatFormat | None, logits_format: FloatFormat | None
 ) -> FunctionResults:
-    """Import MODULE and take FUNCTION of it; modules in the working directory are found.
+    """Start a process that imports MODULE and takes FUNCTION of it.
 
     Raises
     ------
@@ -132,19 +183,15 @@ def load_function(
     UsageError
         If it is none to call.
     """
-    module_name, _, path = text.partition(":")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    with redirect_stdout(sys.stderr):
-        try:
-            found: Any = importlib.import_module(module_name)
-            for part in path.split("."):
-                found = getattr(found, part)
-        except (Exception, SystemExit) as error:  # whatever the module does when it is imported
-            raise InputError(f"--candidate {text}: cannot be loaded: {_told(error)}") from error
-    if not callable(found):
-        raise UsageError(f"--candidate {text}: is no function, but a {type(found).__name__}")
-    return FunctionResults(text, found, quantity, logits_format or target, target)
+    process: Process[list[Array] | None, Any] = Process(_Function(text))
+    process.is_ready()  # if not, it has ended, and the first call says so
+    try:
+        origin = process(None)
+    except WorkerEndedError as error:
+        raise InputError(
+            f"--candidate {text}: ended its process (exit status {error.status}) when it was loaded"
+        ) from None
+    return FunctionResults(text, process, origin, quantity, logits_format or target, target)
 
 
 def _told(error: BaseException) -> str:

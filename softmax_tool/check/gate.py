@@ -13,6 +13,7 @@ from softmax_tool.check.comparison import compared_with_baseline
 from softmax_tool.check.found import Findings
 from softmax_tool.check.inputs import InputFacts
 from softmax_tool.check.judging import (
+    COMPARED_RULES,
     GIVEN_RULES,
     ExactLoss,
     GivenBlock,
@@ -24,7 +25,7 @@ from softmax_tool.check.judging import (
 from softmax_tool.check.losses import ReducedLoss
 from softmax_tool.check.measured import Measured
 from softmax_tool.check.outcome import Outcome, Subject, to_report
-from softmax_tool.check.rules import selected
+from softmax_tool.check.rules import ignored, selected
 from softmax_tool.counting import label_counts
 from softmax_tool.errors import InputError, LabelError, UsageError
 from softmax_tool.formulations import GRADIENT, LOSSES, expand, quantity_of
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from softmax_tool.check.blocks import BlockOutcome
+    from softmax_tool.check.found import Found
     from softmax_tool.check.given import Given
     from softmax_tool.check.judging import GivenOutcome
     from softmax_tool.check.report import CheckReport
@@ -78,7 +80,12 @@ def check(
         subjects.add("losses")
     rules = _about(request, source, subjects)
     codes = frozenset(rule.code for rule in rules)
-    task = partial(work, task=Work(plan_, options, request.tolerance, codes, request.headroom))
+    task = partial(
+        work,
+        task=Work(
+            plan_, options, request.tolerance, codes, ignored(request.ignore), request.headroom
+        ),
+    )
     totals = _Totals.of(plan_)
     try:
         for outcome in in_order(task, source.blocks(_rows(source)), threads or processors()):
@@ -257,6 +264,24 @@ def _paired(source: Source, candidate: Given, baseline: Given | None) -> Iterato
         yield GivenBlock(block, candidate.logits(block), target, mine, theirs)
 
 
+def _of_candidate(
+    mine: Measured, codes: frozenset[str], tolerated: frozenset[str]
+) -> tuple[Measured, dict[str, Found]]:
+    """Return what the selected rules found; what is not finite is beyond every tolerance.
+
+    With neither the rule about it nor that about tolerances selected it has been overlooked, unless
+    it was ignored by name.
+    """
+    found = mine.findings.by_code
+    kept = {code: part for code, part in found.items() if code in codes - COMPARED_RULES}
+    if "NAN101" not in codes and "NAN101" in found:
+        if "ACC101" in codes:
+            kept["ACC101"] = found["BSL102"]  # both together
+        elif "NAN101" not in tolerated:
+            mine = replace(mine, overlooked=found["NAN101"].elements)
+    return mine, kept
+
+
 @dataclass(slots=True)
 class _GivenTotals:
     """Adds the outcomes of judging somebody else's results up."""
@@ -295,8 +320,7 @@ class _GivenTotals:
         if baseline is not None and baseline.reduced:
             theirs = self._reduced(baseline, name, task)
         info = candidate.finish(source)
-        own = codes - {"BSL101", "BSL102"}
-        kept = {code: part for code, part in mine.findings.by_code.items() if code in own}
+        mine, kept = _of_candidate(mine, codes, ignored(request.ignore))
         subjects = [Subject("candidate", name, replace(mine, findings=Findings(kept)))]
         if baseline is not None:
             found = compared_with_baseline(mine, theirs, request.factor, codes)

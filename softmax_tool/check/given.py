@@ -39,6 +39,10 @@ class Given(Protocol):
         """What messages call them."""
 
     @property
+    def origin(self) -> str:
+        """The file that they, or what makes them, are in; "" where there is none."""
+
+    @property
     def format(self) -> FloatFormat | None:
         """The format they are in; None where that shows only in the first block."""
 
@@ -108,6 +112,11 @@ class FileResults:
     reduced: bool
     logits_format: FloatFormat | None
     rows: Rows = field(repr=False)
+
+    @property
+    def origin(self) -> str:
+        """The file that they are in."""
+        return self.name
 
     def take(self, block: Block) -> Array:
         """Return the results of a block."""

@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-GIVEN_RULES = frozenset({"ACC101", "NAN101", "BSL101", "BSL102"})
+COMPARED_RULES = frozenset({"BSL101", "BSL102"})
+"""What a candidate and a baseline are compared by."""
+
+GIVEN_RULES = frozenset({"ACC101", "NAN101"}) | COMPARED_RULES
 """What is always looked for in results: by these a baseline is found to be bad, and outdone."""
 
 
@@ -200,6 +203,7 @@ def judge_reduced(value: float, exact: ExactLoss, name: CaseName, task: Task) ->
         judged=1,
         correctly_rounded=int(right),
         beyond=int(wrong["ACC101"]),
+        allowed_ulp=float(limit[0, 0]),
         largest_ulp=error,
         finite=finite,
         wrong=Largest() if right else finite,

@@ -43,7 +43,8 @@ class Measured:
     """One computation, candidate or baseline over the rows seen so far.
 
     `wrong` is of the finite elements that are not correctly rounded and that a tolerance decides
-    about; `largest_ulp` is of all.
+    about; `largest_ulp` is of all. `overlooked` counts results that are not finite and that no
+    selected rule is about; `allowed_ulp` is the largest a-priori bound of an element.
     """
 
     rows: int = 0
@@ -51,6 +52,8 @@ class Measured:
     judged: int = 0
     correctly_rounded: int = 0
     beyond: int = 0
+    overlooked: int = 0
+    allowed_ulp: float = 0.0
     largest_ulp: float = 0.0
     finite: Largest = Largest()
     wrong: Largest = Largest()
@@ -64,6 +67,8 @@ class Measured:
             self.judged + other.judged,
             self.correctly_rounded + other.correctly_rounded,
             self.beyond + other.beyond,
+            self.overlooked + other.overlooked,
+            max(self.allowed_ulp, other.allowed_ulp),
             max(self.largest_ulp, other.largest_ulp),
             self.finite + other.finite,
             self.wrong + other.wrong,
@@ -79,14 +84,18 @@ class Errors:
     ulp: Array
     absolute: Array
     beyond: Mask  # finite, not correctly rounded, and beyond the tolerance
+    lost: Mask  # not finite, though the exact value is, rounded to the format
+    bound: Array  # in ULP
 
     @classmethod
     def of(cls, results: Results, tolerance: Tolerance, bound: Array) -> Errors:
         """Measure results; `bound` is the a-priori bound of each element in ULP."""
         judged = results.judged
         absolute = distances(results)
+        finite = np.isfinite(results.got)
         beyond = tolerance.beyond(judged.errors, absolute, results.exact.hi, bound)
-        return cls(judged.errors, absolute, beyond & judged.wrong & np.isfinite(results.got))
+        lost = judged.counted & ~finite & np.isfinite(judged.rounded)
+        return cls(judged.errors, absolute, beyond & judged.wrong & finite, lost, bound)
 
     def measured(self, results: Results, decided: Mask, findings: Findings) -> Measured:
         """Add up a block; a tolerance decides about the elements of a mask."""
@@ -100,6 +109,7 @@ class Errors:
             judged=int(np.count_nonzero(counted)),
             correctly_rounded=int(np.count_nonzero(counted & ~judged.wrong)),
             beyond=int(np.count_nonzero(self.beyond)),
+            allowed_ulp=float(self.bound.max(where=counted, initial=0.0)),
             largest_ulp=float(judged.errors[counted].max()) if counted.any() else 0.0,
             finite=self._largest(results, finite),
             wrong=self._largest(results, decided & judged.wrong & finite),

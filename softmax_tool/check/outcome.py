@@ -18,6 +18,7 @@ from softmax_tool.check.suggestions import suggestions
 from softmax_tool.check.verdict import verdict
 from softmax_tool.errors import InputError
 from softmax_tool.formats import find_format
+from softmax_tool.renderers.display import plural
 from softmax_tool.report import InputInfo, LabelsInfo
 
 if TYPE_CHECKING:
@@ -81,8 +82,12 @@ def to_report(
     if not any(result.failed for result in results):
         _check_judged(outcome, source)
     info = _input_info(source)
-    cases = tuple(_case(subject) for subject in outcome.subjects)
-    advice = suggestions(results, [s.measured for s in outcome.subjects]) if request.suggest else ()
+    given = request.tolerance.is_given
+    cases = tuple(_case(subject, given=given) for subject in outcome.subjects)
+    advice: tuple[str, ...] = ()
+    if request.suggest:
+        subjects = [subject.measured for subject in outcome.subjects]
+        advice = suggestions(results, subjects, budget=request.budget)
     findings = _listed(rules, of_input, outcome.subjects)
     return CheckReport(
         info,
@@ -105,6 +110,12 @@ def _check_judged(outcome: Outcome, source: Source) -> None:
             raise InputError(
                 f"{names}: no element of {subject.name.quantity} could be judged: every logit is "
                 "masked, or every row holds nan or +inf"
+            )
+        if subject.measured.overlooked:
+            raise InputError(
+                f"{subject.what}: {plural(subject.measured.overlooked, 'result')} of "
+                f"{subject.name.quantity}, nan or infinite where the exact value is finite, would "
+                "be overlooked: no selected rule is about that; select NAN101 as well"
             )
 
 
@@ -129,7 +140,7 @@ def _result(
     )
 
 
-def _case(subject: Subject) -> CheckedCase:
+def _case(subject: Subject, *, given: bool) -> CheckedCase:
     measured = subject.measured
     return CheckedCase(
         subject.what,
@@ -139,6 +150,7 @@ def _case(subject: Subject) -> CheckedCase:
         measured.judged,
         measured.correctly_rounded,
         measured.beyond,
+        None if given else measured.allowed_ulp,
         measured.largest_ulp,
         measured.finite.absolute,
         measured.finite.relative,

@@ -48,6 +48,9 @@ def explained(results: Results, beyond: Mask, row: int, column: int) -> str:
         return "; ".join(part for part in (_of_factor(results, factor), known) if part)
     if known:
         return known
+    true = abs(float(results.exact.hi[row, column]))
+    if results.got[row, column] == 0 and true < results.target.smallest_normal:
+        return "the exact value is subnormal, which hardware or options may flush to zero"
     elsewhere = _column_with(results, row, column)
     taken = "" if elsewhere is None else f"; it is the exact value of column {elsewhere}"
     if elements == 1:

@@ -55,6 +55,7 @@ class CheckedCase:
     judged: int
     correctly_rounded: int
     beyond: int  # elements beyond the tolerance
+    allowed_ulp: float | None  # the most that any was allowed; None where limits were given
     max_ulp: float
     max_abs_error: float | None
     max_rel_error: float | None

@@ -322,7 +322,8 @@ RULES: tuple[Rule, ...] = (
         "non-finite",
         _ANY_RESULT,
         "a result is nan or infinite where the exact value is finite",
-        "Nothing else explains it; in a candidate, nothing is known of how it came about.",
+        "None of the other selected rules explains it; in a candidate, nothing is known of how it "
+        "came about.",
         "Look at the row: overflow in exp, 0/0, and log(0) are the usual causes.",
         r"printf '0,0\n' > x.csv; printf 'nan,0.5\n' > p.csv; softmax-tool check x.csv "
         "--candidate p.csv --op softmax --dtype single --format concise",
@@ -451,16 +452,21 @@ def selected(select: Sequence[str], ignore: Sequence[str]) -> tuple[Rule, ...]:
         For an entry that names no rule, or one that cannot be ignored; if none is left.
     """
     chosen = _named("--select", select) if select else {r.code for r in RULES if r.by_default}
-    ignored = _named("--ignore", ignore)
-    for code in ignored:
+    left_out = ignored(ignore)
+    for code in left_out:
         if BY_CODE[code].is_error and code in {entry.upper() for entry in ignore}:
             raise UsageError(f"--ignore {code}: is an input error, which cannot be ignored")
-    left = tuple(r for r in RULES if r.code in chosen - ignored and not r.is_error)
+    left = tuple(r for r in RULES if r.code in chosen - left_out and not r.is_error)
     if not left:
         raise UsageError(
             "no rule is selected, so that nothing would be checked; see --list-rules for all"
         )
     return left
+
+
+def ignored(ignore: Sequence[str]) -> frozenset[str]:
+    """Return the codes of the rules that are not to be looked for."""
+    return frozenset(_named("--ignore", ignore))
 
 
 def _named(option: str, entries: Iterable[str]) -> set[str]:

@@ -12,17 +12,25 @@ if TYPE_CHECKING:
 
     from softmax_tool.check.measured import Measured
     from softmax_tool.check.report import RuleResult
+    from softmax_tool.check.tolerance import Budget
 
 # What is found of the same elements where the tolerance holds.
 _WITHIN = {"UND101": "UND102", "ABS101": "ABS102"}
 
 
-def suggestions(rules: Sequence[RuleResult], subjects: Sequence[Measured]) -> tuple[str, ...]:
+def suggestions(
+    rules: Sequence[RuleResult], subjects: Sequence[Measured], *, budget: Budget
+) -> tuple[str, ...]:
     """Return options each of which alone would pass, or say that no tolerance would.
 
-    Each is the largest error there is: one notch tighter, and that element fails.
+    Each is the largest error there is: one notch tighter, and that element fails. So no budget is
+    needed with any; with one, tighter options may pass, which is said.
     """
-    return tuple(_suggestions(rules, subjects))
+    found = tuple(_suggestions(rules, subjects))
+    needless = budget.count or budget.share
+    if needless and any(option.startswith("--") for option in found):
+        return (*found, f"each passes without --budget {budget.text}; with it, tighter ones may")
+    return found
 
 
 def _suggestions(rules: Sequence[RuleResult], subjects: Sequence[Measured]) -> Iterator[str]:

@@ -58,4 +58,7 @@ def _passes(rules: Sequence[RuleResult], cases: Sequence[CheckedCase]) -> Iterat
     if worst is not None:
         name = worst.name
         how = "" if name.formulation == GIVEN else f"{name.formulation} "
-        yield f"Furthest off: {how}{name.quantity} in {name.dtype}, {ulp(worst.max_ulp)} ULP."
+        off = f"{ulp(worst.max_ulp)} ULP"
+        if worst.allowed_ulp is not None:
+            off += f", where up to {ulp(worst.allowed_ulp)} pass"
+        yield f"Furthest off: {how}{name.quantity} in {name.dtype}, {off}."

@@ -21,7 +21,7 @@ def render(report: CheckReport, stream: TextIO) -> None:
     """Write a line a finding, then one for each rule that found more than is listed.
 
     A line is `PATH: row R, column C: CODE MESSAGE`. A pass writes nothing, and what the budget
-    covers is none.
+    covers is none. Last comes what tolerances would pass, where that was asked.
     """
     stream.writelines(f"{line}\n" for line in _lines(report))
 
@@ -55,6 +55,11 @@ def total(rule: RuleResult, listed: int) -> str:
     )
 
 
+def advice(option: str) -> str:
+    """Say that an option is the tightest of its kind that passes, or that none does."""
+    return f"tightest that passes: {option}" if option.startswith("--") else option
+
+
 def _lines(report: CheckReport) -> Iterator[str]:
     about = subject(report)
     failed = {rule.code: rule for rule in report.rules if rule.failed}
@@ -66,3 +71,5 @@ def _lines(report: CheckReport) -> Iterator[str]:
         whole = any(finding.row is None for finding in places)
         if rule.rows > len(places) and not whole:
             yield f"{about}: {total(rule, len(places))}"
+    for option in report.suggestions:
+        yield f"{about}: {advice(option)}"

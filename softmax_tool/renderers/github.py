@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from softmax_tool.renderers import display
-from softmax_tool.renderers.concise import sentence, subject
+from softmax_tool.renderers.concise import advice, sentence, subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,6 +55,8 @@ def _lines(report: CheckReport) -> Iterator[str]:
         yield command("error", f"{subject(report)}: {more}; {_counts(report)}", {})
     for warning in report.warnings[:SHOWN]:
         yield command("warning", display.visible(warning), {})
+    for option in report.suggestions:
+        yield command("notice", advice(option), {"title": "softmax-tool check --suggest"})
     yield command("notice", " ".join(report.verdict), {"title": "softmax-tool check"})
 
 

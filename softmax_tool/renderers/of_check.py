@@ -114,13 +114,14 @@ def _cases(report: CheckReport) -> Section:
             [Cell(display.share(case.correctly_rounded, case.judged)) for case in cases],
         ),
         "beyond": (Column("beyond\ntolerance"), [Cell(display.count(c.beyond)) for c in cases]),
+        "allowed": (Column("allowed\nULP"), [_allowed(case) for case in cases]),
         "ulp": (Column("worst\nULP"), [Cell(display.ulp(case.max_ulp)) for case in cases]),
         "abs": (Column("worst\nabsolute"), [_number(case.max_abs_error) for case in cases]),
         "rel": (Column("worst\nrelative"), [_number(case.max_rel_error) for case in cases]),
     }
     layouts = [
-        ["subject", "judged", "right", "beyond", "ulp", "abs", "rel"],
-        ["subject", "judged", "beyond", "ulp"],
+        ["subject", "judged", "right", "beyond", "allowed", "ulp", "abs", "rel"],
+        ["subject", "judged", "beyond", "allowed", "ulp"],
         ["subject", "beyond", "ulp"],
     ]
     return Tables(
@@ -134,6 +135,10 @@ def _title(case: CheckedCase) -> str:
         return f"{case.subject}: {name.dtype} {name.quantity}"
     arithmetic = "" if name.arithmetic is None else f", {name.arithmetic}"
     return f"{name.dtype} {name.quantity} {name.formulation}{arithmetic}"
+
+
+def _allowed(case: CheckedCase) -> Cell:
+    return Cell("" if case.allowed_ulp is None else display.ulp(case.allowed_ulp))
 
 
 def _number(value: float | None) -> Cell:

@@ -31,6 +31,11 @@ CASES: dict[str, tuple[dict[str, Any], list[str], bool]] = {
     "naive, overflow ignored": (
         {"logits": ORDINARY},
         ["--formulation", "naive", "--op", "softmax", "--ignore", "OVF,HDR"],
+        False,  # what overflowed is nan
+    ),
+    "naive, what is not finite ignored": (
+        {"logits": ORDINARY},
+        ["--formulation", "naive", "--op", "softmax", "--ignore", "OVF,HDR,NAN,ACC"],
         True,
     ),
     "every rule": ({"logits": ORDINARY}, ["--select", "all"], False),
@@ -46,9 +51,14 @@ CASES: dict[str, tuple[dict[str, Any], list[str], bool]] = {
     ),
     "too narrow a tolerance": ({"logits": ORDINARY}, ["--max-ulp", "0.6"], False),
     "too wide a tolerance": (
-        {"logits": ORDINARY, "candidate": BROKEN},
+        {"logits": ORDINARY, "candidate": np.nan_to_num(BROKEN)},
         ["--op", "softmax", "--select", "ACC", "--max-abs", "1"],
         True,
+    ),
+    "nan is beyond every tolerance": (
+        {"logits": ORDINARY, "candidate": BROKEN},
+        ["--op", "softmax", "--select", "ACC", "--max-abs", "1"],
+        False,
     ),
 }
 

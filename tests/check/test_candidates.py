@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -286,6 +289,16 @@ def changing(x, state=[]):
     state.append(0)
     return right(x).astype(np.float64 if len(state) > 1 else x.dtype)
 
+def ends(x):
+    import os
+    os._exit(0)
+
+def writes(x):
+    import os
+    print("a line on stdout")
+    os.write(1, b"bytes on stdout")
+    return right(x)
+
 def overwrites(x):
     x[:] = 0
     return right(x)
@@ -302,8 +315,6 @@ def run_function(
     check: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:
     """Check a function of a module in the working directory."""
-    import sys  # noqa: PLC0415
-
     name = f"kernels_{tmp_path.name.replace('-', '_')}"
     (tmp_path / f"{name}.py").write_text(MODULE)
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -322,13 +333,52 @@ def test_a_function_is_run_on_blocks_of_rows(run_function: Callable[..., Any]) -
     done = run_function("right", logits=many)
     assert (done.code, done.report["candidate"]["shape"]) == (0, [5000, 100])
     assert "runs the code of that module" in done.err
-    assert "a line on stdout" in done.err
     assert run_function("Namespace.right").code == 0
     assert run_function("wrong").code == 1
     assert run_function("right", "--op", "softmax", "-d", "half").code == 0
     done = run_function("loss", "--op", "ce", labels=LABELS[:, 0])
     assert done.code == 0
     assert run_function("right", "--op", "softmax", "--axis", "1", logits=X).code == 0
+
+
+def test_what_a_function_writes_is_no_part_of_the_answer(tmp_path: Path) -> None:
+    (tmp_path / "kernels.py").write_text(MODULE)
+    np.save(tmp_path / "x.npy", X[:, :, 0])
+    options = ["--candidate", "kernels:writes", "--op", "softmax", "--format", "json"]
+    command = [sys.executable, "-m", "softmax_tool.cli", "check", "x.npy", *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    assert json.loads(done.stdout)["passed"]  # JSON, and nothing else
+    assert b"a line on stdout" in done.stderr
+    assert b"bytes on stdout" in done.stderr
+
+
+def test_the_file_of_a_function_is_no_place_for_the_report(
+    run_function: Callable[..., Any], tmp_path: Path
+) -> None:
+    [module] = tmp_path.glob("kernels_*.py")
+    done = run_function("right", "--op", "softmax", "-o", module)
+    assert (done.code, module.read_text()) == (2, MODULE)
+    assert "would be lost" in done.err
+
+
+@pytest.mark.parametrize("select", ["RNG", "SUM", "ORD,RNK"])
+def test_what_is_not_finite_never_passes_unseen(select: str, check: Callable[..., Any]) -> None:
+    nothing = np.full((4, 6), np.nan, np.float32)
+    x = X[:, :, 0]
+    done = check(x, "--op", "softmax", "--select", select, candidate=nothing)
+    assert (done.code, "select NAN101" in done.err) == (2, True)
+    done = check(x, "--op", "softmax", "--select", f"ACC,{select}", candidate=nothing)
+    assert done.code == 1
+    done = check(x, "--op", "softmax", "--ignore", "NAN", candidate=nothing)
+    assert done.code == 1
+
+
+def test_a_baseline_that_is_not_finite_allows_nothing(check: Callable[..., Any]) -> None:
+    x, baseline = X[:, :, 0], P[:, :, 0].copy()
+    baseline[0, 0] = np.nan
+    worse = P[:, :, 0] * np.float32(1.01)
+    options = ("--op", "softmax", "--select", "BSL101")
+    assert check(x, *options, candidate=worse, baseline=baseline).code == 1
 
 
 @pytest.mark.parametrize(
@@ -339,7 +389,8 @@ def test_a_function_is_run_on_blocks_of_rows(run_function: Callable[..., Any]) -
         ("narrower", "returned shape 4 × 5 for softmax of logits of shape 4 × 6"),
         ("integers", "holds int64"),
         ("nothing", "holds object"),
-        ("number", "is no function, but a int"),
+        ("number", "is no function, but of type int"),
+        ("ends", "ended its process (exit status 0), in rows 0 to 3"),
         ("absent", "cannot be loaded: AttributeError"),
         ("loss", "raised TypeError"),
     ],

@@ -1,0 +1,55 @@
+"""Elements whose error is not that of their row.
+
+A sum over many classes may be off by hundreds of ULP, and so are, by one and the same factor, all
+elements of its row. What a single element is off beside that has no such excuse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool.check.careful import log_softmax_bound, softmax_bound
+from softmax_tool.formats import FLOAT32
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.bounds import Conditions
+    from softmax_tool.tally import Results
+
+    Array = NDArray[Any]
+    Mask = NDArray[np.bool_]
+
+_SEVERAL = 16  # of fewer elements none is the row's
+
+
+def apart(results: Results, conditions: Conditions) -> Mask:
+    """Return the elements that are further from their row's median error than careful ones can be.
+
+    With b the bound of an element as if the sum were exact, relative for softmax and absolute for
+    log-softmax: a careful element is within b of the error that its row has in common, and so is
+    the median, by the largest b of the row. Results in narrower formats keep their sums in wider
+    ones, and need none of this.
+    """
+    got, exact, target = results.got, results.exact.hi, results.target
+    nothing = np.zeros(got.shape, bool)
+    if target.precision < FLOAT32.precision or got.shape[1] < _SEVERAL:
+        return nothing
+    alone = replace(conditions, sum_constant=0.0)
+    least = target.smallest_normal / target.unit_roundoff  # below, what underflows counts
+    usable = results.judged.counted & np.isfinite(got) & (np.abs(exact) > least)
+    with np.errstate(all="ignore"):
+        if results.quantity == "softmax":
+            error, own = got / exact - 1, softmax_bound(alone) / exact
+        else:
+            error, own = got - exact, log_softmax_bound(alone)
+        found = nothing
+        for row in np.flatnonzero(np.count_nonzero(usable, axis=1) >= _SEVERAL):
+            among = usable[row]
+            common = np.median(error[row, among])
+            limit = own[row] + own[row, among].max()
+            found[row] = among & (np.abs(error[row] - common) > limit)
+    return found
