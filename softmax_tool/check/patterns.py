@@ -46,11 +46,18 @@ def explained(results: Results, beyond: Mask, row: int, column: int) -> str:
     factor = _common_factor(results, row) if elements > 1 else None
     if factor is not None:
         return "; ".join(part for part in (_of_factor(results, factor), known) if part)
-    if known:
-        return known
+    return known or _flushed(results, row, column) or _neighbours(results, row, column, elements)
+
+
+def _flushed(results: Results, row: int, column: int) -> str:
     true = abs(float(results.exact.hi[row, column]))
-    if results.got[row, column] == 0 and true < results.target.smallest_normal:
-        return "the exact value is subnormal, which hardware or options may flush to zero"
+    if results.got[row, column] != 0 or true >= results.target.smallest_normal:
+        return ""
+    return "the exact value is subnormal, which hardware or options may flush to zero"
+
+
+def _neighbours(results: Results, row: int, column: int, elements: int) -> str:
+    """Say how many elements of the row are wrong, and whether this is the value of another."""
     elsewhere = _column_with(results, row, column)
     taken = "" if elsewhere is None else f"; it is the exact value of column {elsewhere}"
     if elements == 1:

@@ -373,6 +373,29 @@ def test_what_is_not_finite_never_passes_unseen(select: str, check: Callable[...
     assert done.code == 1
 
 
+def test_an_element_that_is_off_beside_its_row_is_found(check: Callable[..., Any]) -> None:
+    """A sum of 100 000 terms may be off by hundreds of ULP, a single quotient may not."""
+    x = RNG.normal(size=(2, 100_000)).astype(np.float32)
+    right = softmax(x, 1).astype(np.float32)
+    wrong = right.copy()
+    wrong[1, x[1].argmax()] *= np.float32(1 + 4e-5)
+    options = ("--op", "softmax", "--select", "ACC")
+    assert check(x, *options, candidate=right).code == 0
+    # All of a row off by one factor of as much is what a sum may do.
+    assert check(x, *options, candidate=right * np.float32(1 + 2e-5)).code == 0
+    done = check(x, *options, "--format", "json", candidate=wrong)
+    [finding] = done.report["findings"]
+    assert (finding["row"], finding["column"]) == (1, int(x[1].argmax()))
+
+
+def test_subnormals_flushed_to_zero_are_named(check: Callable[..., Any]) -> None:
+    x = np.array([[0.0, -88.0]], np.float32)
+    candidate = np.array([[1.0, 0.0]], np.float32)  # exp(-88) is 6.05e-39, and 2**-126 is 1.2e-38
+    done = check(x, "--op", "softmax", "--format", "concise", candidate=candidate)
+    assert done.code == 1
+    assert "flush to zero" in done.out
+
+
 def test_a_baseline_that_is_not_finite_allows_nothing(check: Callable[..., Any]) -> None:
     x, baseline = X[:, :, 0], P[:, :, 0].copy()
     baseline[0, 0] = np.nan
