@@ -23,7 +23,7 @@ ARRAYS = 10
 FAINT = 2.0**-400
 """Sums below it are made on a scale of their own; log1p(t) is t there, to 400 bits."""
 LOWEST = -800.0
-"""Exponentials of less count as this one's: 2**-79 of the smallest subnormal."""
+"""Exponentials of less count as this one's: 2**-80 of the smallest subnormal."""
 _LANES = 64  # what is left of a piece of a long row, for all rows to be added up at once
 
 
