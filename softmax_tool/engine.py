@@ -60,6 +60,8 @@ if TYPE_CHECKING:
 
 DEMONSTRATION = "<demonstration>"
 BLOCK_ELEMENTS = 1 << 18  # few enough that the arrays of a block stay small, and calls long
+# A loss has one result a row: what judging a block costs whatever its size weighs more.
+LOSS_BLOCK_ELEMENTS = 1 << 19
 
 
 def compare(
@@ -216,7 +218,7 @@ def _outcomes(
 
     def items() -> Iterator[tuple[Block, Earlier]]:
         declared = totals.options.input
-        for read in source.blocks(max(1, BLOCK_ELEMENTS // source.classes)):
+        for read in source.blocks(_block_rows(totals.plan, source.classes)):
             totals.sighting += Sighting.of(read, declared)
             block = as_logits(read, declared)
             taken.append(block)
@@ -229,6 +231,11 @@ def _outcomes(
         yield taken.popleft(), outcome
     if not totals.rows:
         raise InputError(f"{', '.join(source.paths)}: no rows; there is nothing to look at")
+
+
+def _block_rows(plan_: Plan, classes: int) -> int:
+    losses_alone = all(case.quantity in LOSSES for case in plan_.cases)
+    return max(1, (LOSS_BLOCK_ELEMENTS if losses_alone else BLOCK_ELEMENTS) // classes)
 
 
 # Fewer are done before another process has started.

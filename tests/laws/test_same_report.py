@@ -78,15 +78,20 @@ LABELS: dict[str, Callable[[Array, Array], dict[str, Any]]] = {
 FEW: dict[str, Any] = {"dtypes": ("float16",), "arithmetics": ("strict",)}
 
 
+def set_block(monkeypatch: pytest.MonkeyPatch, elements: int) -> None:
+    for name in ("BLOCK_ELEMENTS", "LOSS_BLOCK_ELEMENTS"):
+        monkeypatch.setattr(engine, name, elements)
+
+
 @pytest.mark.parametrize("kind", list(LABELS))
 def test_any_block_size(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = mixed()
     for sort, sizes in ((EVERYTHING, (11,)), (FEW, (1, 2, 29))):
         given = {**sort, **LABELS[kind](x, y), "threads": 1}
-        monkeypatch.setattr(engine, "BLOCK_ELEMENTS", 1 << 18)
+        set_block(monkeypatch, 1 << 18)
         whole = text(st.compare(x, **given))
         for rows in sizes:
-            monkeypatch.setattr(engine, "BLOCK_ELEMENTS", rows * CLASSES)
+            set_block(monkeypatch, rows * CLASSES)
             assert text(st.compare(x, **given)) == whole, rows
 
 
@@ -99,14 +104,14 @@ def test_worst_cases_of_any_block_size(
     y = np.ones(len(x), int)  # of which class 1 overflows itself in one row of many alike
     given = {**FEW, **LABELS[kind](x, y), "top": top, "threads": 1}
     whole = text(st.compare(x, **given))
-    monkeypatch.setattr(engine, "BLOCK_ELEMENTS", 3 * CLASSES)
+    set_block(monkeypatch, 3 * CLASSES)
     assert text(st.compare(x, **given)) == whole
 
 
 @pytest.mark.parametrize("kind", ["labels", "probabilities"])
 def test_any_number_of_threads(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = mixed()
-    monkeypatch.setattr(engine, "BLOCK_ELEMENTS", 6 * CLASSES)
+    set_block(monkeypatch, 6 * CLASSES)
     given = {**FEW, **LABELS[kind](x, y)}
     reports = {text(st.compare(x, threads=threads, **given)) for threads in (1, 2, 5, None)}
     assert len(reports) == 1
@@ -116,7 +121,7 @@ def test_native_keeps_to_itself_within_one_machine(monkeypatch: pytest.MonkeyPat
     x, y = mixed()
     given: dict[str, Any] = {"dtypes": ("float16", "float32"), "arithmetics": ("native",)}
     whole = text(st.compare(x, y, **given))
-    monkeypatch.setattr(engine, "BLOCK_ELEMENTS", 20 * CLASSES)
+    set_block(monkeypatch, 20 * CLASSES)
     assert text(st.compare(x, y, threads=2, **given)) == whole
 
 
