@@ -50,16 +50,17 @@ def losses(
         values = terms.added()
         if terms.single:
             return values
-        decided = terms.special | ~values.nonzero
         if values.tail is None:
             error = terms.magnitude * _PLAIN
-            again = np.flatnonzero(may_round_both_ways(values.hi, error, target) & ~decided)
-            if again.size:
+            undecided = may_round_both_ways(values.hi, error, target) & values.nonzero
+            if undecided.any():
+                again = np.flatnonzero(undecided & ~terms.special)
                 wide = quad.reference(logits[again].astype(np.float64))
                 settled = losses(wide, targets[again], logits[again], target)
                 values.hi[again], values.nonzero[again] = round_to_odd(settled), settled.nonzero
             return values
-        undecided = may_move(values.hi, values.tail, terms.error, target) & ~decided
+        undecided = may_move(values.hi, values.tail, terms.error, target) & values.nonzero
+        undecided &= ~terms.special
     numbers = np.flatnonzero(undecided)
     rows = KnownRows(logits[numbers].astype(np.float64), reference[numbers])
     for place, number in enumerate(numbers.tolist()):
@@ -74,20 +75,20 @@ class _Terms:
     """The products that a loss is the sum of: coefficients and log-probabilities."""
 
     coefficients: DoubleDouble
-    sizes: Array  # of the coefficients, without cancellation
+    targets: Targets
     y: Exact
+    one_sign: bool  # no weight and no probability is negative
     nan: Mask  # rows that hold 0 · inf, (rows, 1)
 
     @classmethod
     def of(cls, reference: Reference, targets: Targets) -> _Terms:
         coefficients = _coefficients(reference, targets)
-        sizes = _sizes(coefficients, targets)
         nan = np.zeros((len(reference.invalid), 1), bool)
         if targets.labels is not None and targets.kept == 0:
             nan = reference.at(targets.labels).masked
         if targets.only is not None:
             reference = reference.at(targets.only)
-        return cls(coefficients, sizes, reference.log_softmax, nan)
+        return cls(coefficients, targets, reference.log_softmax, _one_sign(targets), nan)
 
     @property
     def single(self) -> bool:
@@ -95,8 +96,20 @@ class _Terms:
         return self.coefficients.hi.shape[1] == 1 and bool((self.coefficients.hi == 1).all())
 
     @once
+    def sizes(self) -> Array:
+        """What the errors of the coefficients are relative to, (rows, classes) or (rows, 1)."""
+        return _sizes(self.coefficients, self.targets)
+
+    @once
+    def plain_sum(self) -> Array:
+        """The sum in float64, (rows, 1)."""
+        return np.asarray((-self.coefficients.hi * self.y.hi).sum(axis=1, keepdims=True))
+
+    @once
     def magnitude(self) -> Array:
         """The sum of the magnitudes, (rows, 1)."""
+        if self.one_sign:
+            return np.abs(self.plain_sum)
         return np.asarray((self.sizes * np.abs(self.y.hi)).sum(axis=1, keepdims=True))
 
     @once
@@ -114,7 +127,7 @@ class _Terms:
     def added(self) -> Exact:
         """Return the sums: in double-double where the log-probabilities are."""
         c, y = self.coefficients, self.y
-        hi, tail = (-c.hi * y.hi).sum(axis=1, keepdims=True), None
+        hi, tail = self.plain_sum.copy(), None
         if y.tail is not None:
             terms = DoubleDouble(-y.hi, -np.ldexp(y.tail, ulp_exponent(y.hi, FLOAT64)))
             total = (terms.hi, -y.tail) if self.single else _rounded_sum(c, terms)
@@ -123,14 +136,20 @@ class _Terms:
             hi, tail = np.where(finite, total[0], hi), np.where(finite, total[1], beyond)
         hi[self.nan] = np.nan
         contributing = (c.hi != 0) & y.nonzero
-        nothing = ~contributing.any(axis=1, keepdims=True) & ~self.special
-        hi[nothing] = 0.0  # even where a log-softmax is beyond float64
+        nonzero = contributing.any(axis=1, keepdims=True)
+        if not nonzero.all():
+            hi[~nonzero & ~self.special] = 0.0  # even where a log-softmax is beyond float64
         infinite = (contributing & y.infinite).any(axis=1, keepdims=True)
-        return Exact(hi, tail, contributing.any(axis=1, keepdims=True), infinite)
+        return Exact(hi, tail, nonzero, infinite)
 
 
 def _rounded_sum(c: DoubleDouble, terms: DoubleDouble) -> tuple[Array, Array]:
     return rounded_with_tail(dd.row_sum(dd.multiply(c, terms)), None)
+
+
+def _one_sign(targets: Targets) -> bool:
+    given = (values for values in (targets.weights, targets.probabilities) if values is not None)
+    return all(bool(values.min(initial=0) >= 0) for values in given)
 
 
 def _sizes(coefficients: DoubleDouble, targets: Targets) -> Array:
