@@ -26,7 +26,7 @@ from softmax_tool.check.found import Findings, Found, Place, gather
 from softmax_tool.check.measured import Errors
 from softmax_tool.check.patterns import explained
 from softmax_tool.formats import FLOAT64
-from softmax_tool.renderers.display import full, number, ulp
+from softmax_tool.renderers.display import beside, full, number, ulp
 from softmax_tool.tally import exact_number
 
 if TYPE_CHECKING:
@@ -106,10 +106,7 @@ def _valued(results: Results, row: int, column: int, place: Place) -> Place:
 def _off(results: Results, name: CaseName, row: int, column: int) -> Place:
     error = float(results.judged.errors[row, column])
     got = float(results.got[row, column])
-    text = (
-        f"{name.dtype} {name.quantity} is {number(got)}, exactly "
-        f"{number(exact_number(results, row, column))}"
-    )
+    text = f"{name.dtype} {name.quantity} is {beside(got, exact_number(results, row, column))}"
     if np.isfinite(got):
         text += f", {ulp(error)} ULP off"
     return _place(results, row, column, error, text)

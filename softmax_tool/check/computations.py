@@ -13,7 +13,7 @@ from softmax_tool.check.measured import Errors
 from softmax_tool.check.rules import GIVEN
 from softmax_tool.diagnose import KINDS, NO_KIND
 from softmax_tool.formats import accumulator_of
-from softmax_tool.renderers.display import full, number, ulp
+from softmax_tool.renderers.display import beside, full, number, ulp
 from softmax_tool.tally import finding
 
 if TYPE_CHECKING:
@@ -191,9 +191,7 @@ def _place(code: str, found: Finding, name: CaseName, target: FloatFormat) -> Pl
         else:
             message = f"{name.dtype} every exponential is 0: 0/0 in {_what(name)}"
     else:
-        message = (
-            f"{name.dtype} {_what(name)} is {number(found.got)}, exactly {number(found.exact)}"
-        )
+        message = f"{name.dtype} {_what(name)} is {beside(found.got, found.exact)}"
         if code == "OVF104":
             message += f": beyond {number(target.max_finite)}, the largest {name.dtype}"
         else:

@@ -139,6 +139,24 @@ def number(value: float | Decimal, digits: int = SIGNIFICANT) -> str:
     return _rounded(value, digits)
 
 
+def beside(got: float, exact: float | Decimal) -> str:
+    """Print a result and the exact value, with as many digits as it takes to tell them apart.
+
+    Examples
+    --------
+    >>> beside(0.27, 0.268941421)
+    '0.27, exactly 0.268941'
+    >>> beside(1.22720001e-29, 1.2272e-29)
+    '1.22720001e-29, exactly 1.2272e-29'
+    """
+    mine = true = ""
+    for digits in (SIGNIFICANT, 9, 12, 17):
+        mine, true = number(got, digits), number(exact, digits)
+        if mine != true or got == exact:
+            break
+    return f"{mine}, exactly {true}"
+
+
 def _rounded(value: float, digits: int) -> str:
     """Round to significant digits; the largest doubles would round to a number beyond float64."""
     text = f"{value:.{digits}g}"
