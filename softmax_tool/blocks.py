@@ -208,18 +208,13 @@ def _kept(block: Block, options: Options) -> Mask:
 def _targets(block: Block, plan: Plan, options: Options, target: FloatFormat) -> Targets | None:
     if block.labels is None:
         return None
-    classes = block.logits.shape[1]
-    smoothing = Fraction(options.label_smoothing)
-    hard = block.labels.ndim == 1
-    weights = options.weights
-    ignored = block.labels == options.ignore_index
-    targets = Targets(
-        labels=np.where(ignored, 0, block.labels)[:, None] if hard else None,
-        probabilities=None if hard else target.round(block.labels),
-        weights=None if weights is None else target.round(np.asarray(weights))[None, :],
-        smoothing=smoothing,
-        kept=1 - smoothing,
-        spread=smoothing / classes,
+    targets = Targets.of(
+        block.labels,
+        target,
+        block.logits.shape[1],
+        ignore_index=options.ignore_index,
+        smoothing=Fraction(options.label_smoothing),
+        weights=options.weights,
     )
     if GRADIENT in plan.ops:
         return targets.for_gradient(options.label_counts, block.logits.shape)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from softmax_tool.formats import FloatFormat
+
     Array = NDArray[Any]
 
 
@@ -46,6 +48,28 @@ class Targets:
     spread: Fraction
     divisor: Fraction = Fraction(1)
     one_hot: Array | None = None
+
+    @classmethod
+    def of(
+        cls,
+        labels: Array,
+        target: FloatFormat,
+        classes: int,
+        *,
+        ignore_index: int,
+        smoothing: Fraction,
+        weights: Array | None,
+    ) -> Targets:
+        """Take class indices (rows,) or probabilities (rows, classes), and round to a format."""
+        hard = labels.ndim == 1
+        return cls(
+            labels=np.where(labels == ignore_index, 0, labels)[:, None] if hard else None,
+            probabilities=None if hard else target.round(labels),
+            weights=None if weights is None else target.round(np.asarray(weights))[None, :],
+            smoothing=smoothing,
+            kept=1 - smoothing,
+            spread=smoothing / classes,
+        )
 
     @property
     def only(self) -> Array | None:

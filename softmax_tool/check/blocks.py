@@ -79,7 +79,16 @@ class Judge:
         """Prepare to judge results of some rows of a block, or of other logits in its place."""
         logits = target.round(block.logits[rows]) if logits is None else logits[rows]
         labels = None if block.labels is None else block.labels[rows]
-        targets = None if labels is None else targets_of(labels, logits.shape[1], target, options)
+        targets = None
+        if labels is not None:
+            targets = Targets.of(
+                labels,
+                target,
+                logits.shape[1],
+                ignore_index=options.ignore_index,
+                smoothing=Fraction(options.label_smoothing),
+                weights=options.weights,
+            )
         if targets is not None and options.ops is not None and GRADIENT in options.ops:
             targets = targets.for_gradient(options.label_counts, logits.shape)
         reference = exact.reference(logits.astype(np.float64), target)
@@ -147,21 +156,6 @@ def kept_rows(block: Block, options: Options) -> Mask:
     if block.labels is None or block.labels.ndim > 1:
         return np.ones(len(block.logits), bool)
     return np.asarray(block.labels != options.ignore_index)
-
-
-def targets_of(labels: Array, classes: int, target: FloatFormat, options: Options) -> Targets:
-    """Return what losses are taken against, rounded to a format."""
-    smoothing = Fraction(options.label_smoothing)
-    hard, weights = labels.ndim == 1, options.weights
-    ignored = labels == options.ignore_index
-    return Targets(
-        labels=np.where(ignored, 0, labels)[:, None] if hard else None,
-        probabilities=None if hard else target.round(labels),
-        weights=None if weights is None else target.round(np.asarray(weights))[None, :],
-        smoothing=smoothing,
-        kept=1 - smoothing,
-        spread=smoothing / classes,
-    )
 
 
 def _of_format(
