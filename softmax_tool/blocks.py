@@ -16,6 +16,7 @@ from softmax_tool.computation import Computation
 from softmax_tool.diagnose import KINDS, NO_KIND, judge
 from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import EXACT, FORMULATIONS, GRADIENT, LOSSES, NEED_LABELS
+from softmax_tool.glance import glance
 from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.screening import Limit, Listing, Screen, Seen
 from softmax_tool.summary import PairSummary
@@ -138,7 +139,9 @@ def _work(
         for variant in plan.variants:
             if variant.target == target:
                 mine = earlier.cases[len(cases) : len(cases) + len(variant.cases)]
-                for outcome, ruler in _variant(variant, measure, block.start, kept, options, mine):
+                for outcome, ruler in _variant(
+                    variant, measure, block.start, kept, options, mine, measured=plan.measured
+                ):
                     cases.append(outcome)
                     rulers.append(ruler)
     compared = tuple(
@@ -228,6 +231,8 @@ def _variant(
     kept: Mask,
     options: Options,
     seen: tuple[Seen, ...],
+    *,
+    measured: bool,
 ) -> list[tuple[CaseOutcome, Ruler]]:
     """Compute and judge every case of one format and arithmetic."""
     yardsticks, kept_yardsticks = measure.all_rows, measure.kept_rows
@@ -241,13 +246,13 @@ def _variant(
     outcomes = []
     for name, seen_of_case in zip(variant.cases, seen, strict=True):
         if name.quantity in LOSSES:
-            case = _Case(name, variant, kept_yardsticks, numbers[kept], options)
+            case = _Case(name, variant, kept_yardsticks, numbers[kept], options, measured)
             outcomes.append((case.run_loss(loss_xp, kept), case.ruler))
         elif name.quantity == GRADIENT:
-            case = _Case(name, variant, kept_yardsticks, numbers[kept], options)
+            case = _Case(name, variant, kept_yardsticks, numbers[kept], options, measured)
             outcomes.append((case.run_gradient(loss_xp, kept), case.ruler))
         else:
-            case = _Case(name, variant, yardsticks, numbers, options)
+            case = _Case(name, variant, yardsticks, numbers, options, measured)
             outcomes.append((case.run(xp, watching, seen_of_case), case.ruler))
     return outcomes
 
@@ -259,6 +264,7 @@ class _Case:
     yardsticks: Yardsticks
     numbers: NDArray[np.int64]
     options: Options
+    measured: bool = True  # whether errors are added up
 
     def run(self, xp: Arithmetic, watching: Watching, seen: Seen) -> CaseOutcome:
         """Compute an elementwise quantity, judge it and add up."""
@@ -300,6 +306,9 @@ class _Case:
 
     def _screen(self, got: Array, stalled: Mask, seen: Seen) -> tuple[Mask, Summary]:
         """Add up the rows that need no judgement, and say which they are."""
+        screen = Screen(self.yardsticks, self.name.quantity, self.numbers)
+        if not self.measured:
+            return glance(screen, got, stalled, self.options.top)
         model = self.variant.model
         exact_values = self.name.formulation == EXACT
         limit = None
@@ -313,7 +322,6 @@ class _Case:
             _ends(self.options.rows, whole[0]),
             _ends(self.options.columns, whole[1]),
         )
-        screen = Screen(self.yardsticks, self.name.quantity, self.numbers)
         return screen.add_up(got, stalled, limit, listing, seen, are_exact=exact_values)
 
     def judged_summary(
@@ -323,7 +331,8 @@ class _Case:
         results = self.judge(got, shared)
         judged = results.judged
         marks = Marks(rows, judged.kind, judged.unavoidable)
-        return marks, summarise(results, self._bound, self.options.top)
+        bound = self._bound if self.measured else None
+        return marks, summarise(results, bound, self.options.top)
 
     def judge(self, got: Array, shared: Arithmetic | None = None) -> Results:
         """Judge results; `shared` remembers what was computed on the way to them."""

@@ -126,7 +126,7 @@ def compute(
     values: ArraySink | None = None,
 ) -> ComputeReport:
     """Compute quantities, and say what went wrong on the way."""
-    plan_ = plan(source, options, stored_format, ("naive", "shifted"))
+    plan_ = plan(source, options, stored_format, ("naive", "shifted"), measured=False)
     if len(plan_.models) > 1:
         raise UsageError("compute takes one arithmetic; use compare to set several side by side")
     options, source = _with_label_counts(options, plan_, source)

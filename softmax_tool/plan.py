@@ -67,6 +67,8 @@ class Plan:
     formats: tuple[FloatFormat, ...]
     models: tuple[Model, ...]
     variants: tuple[Variant, ...]
+    measured: bool = True
+    """Whether errors are added up; else it is only counted and told what went wrong."""
 
     @property
     def cases(self) -> tuple[CaseName, ...]:
@@ -79,6 +81,8 @@ def plan(
     options: Options,
     default_formats: Callable[[Source], tuple[str, ...]],
     default_formulations: Sequence[str] | None,
+    *,
+    measured: bool = True,
 ) -> Plan:
     """Check options against the input and each other, and list the cases."""
     check(options, source)
@@ -100,7 +104,7 @@ def plan(
         for index, model in enumerate(_distinct(target, models))
     )
     names = tuple(dict.fromkeys(name for _, name in pairs))
-    return Plan(ops, names, formats, models, variants)
+    return Plan(ops, names, formats, models, variants, measured)
 
 
 def stored_format(source: Source) -> tuple[str, ...]:

@@ -18,8 +18,9 @@ from softmax_tool.minorant import Minorant
 from softmax_tool.once import once
 from softmax_tool.report import Finding
 from softmax_tool.summary import Summary, worst_of
+from softmax_tool.suspects import Suspects
 from softmax_tool.tiling import Scratch, tiles
-from softmax_tool.ulp import ErrorSum
+from softmax_tool.ulp import ErrorSum, errors_with_tails
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     Indices = NDArray[np.intp]
     Mask = NDArray[np.bool_]
 
-_SIGNIFICAND_MASK = (1 << 52) - 1
 # Rows of so few classes get all their bounds evaluated: choosing among them costs more.
 _SHORT = 64
 _LEAST_POWER = -960  # below, one over an ULP is beyond float64
@@ -219,7 +219,7 @@ class _Attempt:
     max_abs: float = 0.0
     right: int = 0
     rank_changes: int = 0
-    above: list[tuple[Indices, Indices, Array]] = field(default_factory=list)
+    suspects: Suspects = field(default_factory=Suspects)
     found: list[tuple[float, int, int]] = field(default_factory=list)  # error, −row, −column
 
     def run(self) -> Indices:
@@ -246,7 +246,7 @@ class _Attempt:
                     np.abs(distance, out=distance)
                     np.multiply(distance, scale[tile], out=error)
                 else:
-                    _with_tails(distance, scale[tile], y[tile], tail[tile], error)
+                    errors_with_tails(distance, scale[tile], y[tile], tail[tile], error)
                 if not self.errors.add(error):
                     return self._not_finite(got, y)
                 if self.errors.last > float(limits[tile[0]].min()):
@@ -265,7 +265,7 @@ class _Attempt:
         self.right = int(np.count_nonzero(got == rounded))
         leaders = self.screen.yardsticks.leaders(self.screen.quantity)
         self.rank_changes = _rank_changes(got, leaders, self.rows)
-        return self._beyond()
+        return self.suspects.rows_beyond(self.screen.limits_at)
 
     def _take_relative(self, distance: Array, y: Array, error: Array) -> None:
         """Take in the largest relative error, |d/y|: at most the error in ULP times 2**(1 − p)."""
@@ -292,7 +292,7 @@ class _Attempt:
     def _keep(self, tile: Tile, values: Array, where: Mask) -> None:
         """Keep errors that may be too large for a plain row."""
         places = np.flatnonzero(where)
-        self.above.append((*self._places(tile, places), values.reshape(-1)[places]))
+        self.suspects.add(*self._places(tile, places), values.reshape(-1)[places])
 
     def _places(self, tile: Tile, places: Indices) -> tuple[Indices, Indices]:
         """Return rows and columns of places within a tile."""
@@ -359,13 +359,6 @@ class _Attempt:
         """Return rows that hold a result beyond measuring; at least one does."""
         return np.asarray(self.rows[~np.isfinite(got - y).all(axis=1)])
 
-    def _beyond(self) -> Indices:
-        """Return rows that hold an error above what a result without a kind can have."""
-        rows = [np.empty(0, np.intp)]
-        for places, columns, errors in self.above:
-            rows.append(places[errors > self.screen.limits_at(places, columns)])
-        return np.unique(np.concatenate(rows))
-
     def summary(self, *, are_exact: bool) -> Summary:
         """Return the sums as a value."""
         rows, columns = len(self.rows), self.got.shape[1]
@@ -410,18 +403,6 @@ class _Attempt:
                     )
                 )
         return worst_of(findings, self.listing.top)
-
-
-def _with_tails(distance: Array, scale: Array, y: Array, tail: Array, error: Array) -> None:
-    """Write errors, in ULP, and distances of results from true values in two parts."""
-    np.multiply(distance, scale, out=error)
-    error -= tail
-    np.abs(error, out=error)
-    np.divide(error, scale, out=distance)
-    power = (y.view(np.int64) & _SIGNIFICAND_MASK) == 0
-    if power.any():
-        # The true value is nearer to 0 than the power of two: its ULP is that of the binade below.
-        error[power & (tail * np.sign(y) < 0)] *= 2
 
 
 def _inside(numbers: NDArray[np.integer[Any]], part: tuple[int, int]) -> Mask:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from softmax_tool.tiling import Scratch, tiles
 from softmax_tool.ulp import UlpStatistics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -66,40 +66,60 @@ class Results:
         return self.quantity in {"nll", "ce"}
 
 
-def summarise(results: Results, bound: Callable[[], Array | None], top: int) -> Summary:
-    """Add up one block of one case; `bound` makes the a-priori bound of each element, if any."""
-    judged, got, exact = results.judged, results.got, results.exact
+def summarise(results: Results, bound: Callable[[], Array | None] | None, top: int) -> Summary:
+    """Add up one block of one case.
+
+    `bound` makes the a-priori bound of each element, if any; without it errors are not added up,
+    and only what has a kind is listed.
+    """
+    judged, got = results.judged, results.got
     rows, columns = got.shape
-    counted = judged.counted
-    all_counted = bool(counted.all())
-    errors = judged.errors if all_counted else judged.errors[counted]
     avoidable = (judged.kind != NO_KIND) & ~judged.unavoidable
-    distance = _distances(got, exact)
-    usable = counted & np.isfinite(distance)
+    summary = Summary(
+        top=top,
+        rows=rows,
+        elements=rows * columns,
+        judged=int(np.count_nonzero(judged.counted)),
+        kinds=_count_kinds(judged),
+        masked=int(np.count_nonzero(judged.masked)),
+        invalid_rows=int(np.count_nonzero(results.invalid)),
+        rows_hit=int(np.count_nonzero(avoidable.any(axis=1))),
+        correctly_rounded=int(np.count_nonzero(judged.counted & ~judged.wrong)),
+        lost_share=lost_share(results) if results.quantity == GRADIENT else None,
+    )
+    counted = judged.counted
+    errors = judged.errors if counted.all() else judged.errors[counted]
+    if bound is None:
+        return replace(
+            summary,
+            ulp=UlpStatistics(largest=float(errors.max(initial=0.0))),
+            worst=_worst(results, top, range(len(KINDS))),
+        )
+    return _with_errors(summary, results, errors, bound)
+
+
+def _with_errors(
+    summary: Summary, results: Results, errors: Array, bound: Callable[[], Array | None]
+) -> Summary:
+    """Add up errors as well: those in ULP, of what is counted, distances, changes of rank."""
+    judged, exact = results.judged, results.exact
+    distance = _distances(results.got, exact)
+    usable = judged.counted & np.isfinite(distance)
     relative = usable & (exact.hi != 0)
     with np.errstate(all="ignore"):
         max_abs = float(distance[usable].max()) if usable.any() else None
         ratios = distance[relative] / np.abs(exact.hi[relative])
         max_rel = float(ratios.max()) if ratios.size else None
     bound_ratio, bound_elements = _bound_ratio(distance, bound, usable, judged)
-    return Summary(
-        top=top,
-        rows=rows,
-        elements=rows * columns,
-        judged=int(np.count_nonzero(counted)),
-        kinds=_count_kinds(judged),
-        masked=int(np.count_nonzero(judged.masked)),
-        invalid_rows=int(np.count_nonzero(results.invalid)),
-        rank_changes=_rank_changes(got, judged, results.invalid) if results.is_ranked else 0,
-        rows_hit=int(np.count_nonzero(avoidable.any(axis=1))),
-        correctly_rounded=int(np.count_nonzero(counted & ~judged.wrong)),
+    return replace(
+        summary,
+        rank_changes=_rank_changes(results) if results.is_ranked else 0,
         ulp=UlpStatistics.of(errors),
         max_abs_error=max_abs,
         max_rel_error=max_rel,
         bound_ratio=bound_ratio,
         bound_elements=bound_elements,
-        lost_share=lost_share(results) if results.quantity == GRADIENT else None,
-        worst=_worst(results, top),
+        worst=_worst(results, summary.top, (NO_KIND, *range(len(KINDS)))),
     )
 
 
@@ -208,22 +228,23 @@ def _distinct(numbers: NDArray[np.int64], among: Mask) -> set[tuple[int, int]]:
     return set(zip(where.tolist(), some[changes].tolist(), strict=True))
 
 
-def _rank_changes(got: Array, judged: Judged, invalid: Mask) -> int:
+def _rank_changes(results: Results) -> int:
     """Count rows whose set of largest results is not that of the correctly rounded values."""
+    got, rounded = results.got, results.judged.rounded
     with np.errstate(invalid="ignore"):
         mine = got == got.max(axis=1, keepdims=True)
-        true = judged.rounded == judged.rounded.max(axis=1, keepdims=True)
-    changed = (mine != true).any(axis=1, keepdims=True) & ~invalid
+        true = rounded == rounded.max(axis=1, keepdims=True)
+    changed = (mine != true).any(axis=1, keepdims=True) & ~results.invalid
     return int(np.count_nonzero(changed))
 
 
-def _worst(results: Results, top: int) -> tuple[Finding, ...]:
+def _worst(results: Results, top: int, kinds: Iterable[int]) -> tuple[Finding, ...]:
     """Return the worst elements, at most one of each kind in a row, so that many rows show."""
     judged = results.judged
     if top == 0 or not judged.wrong.any():
         return ()
     found: list[Finding] = []
-    for code in (NO_KIND, *range(len(KINDS))):
+    for code in kinds:
         among = judged.wrong & (judged.kind == code) & results.listed
         if not among.any():
             continue

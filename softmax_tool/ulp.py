@@ -134,6 +134,7 @@ class Ruler:
 
 
 _EXPONENT_MASK = 0x7FF << _EXPONENT_BITS
+_SIGNIFICAND = (1 << _EXPONENT_BITS) - 1
 
 
 def one_over_an_ulp(y: Array, target: FloatFormat) -> Array:
@@ -150,9 +151,21 @@ def one_over_an_ulp(y: Array, target: FloatFormat) -> Array:
     return bits.view(np.float64)
 
 
+def errors_with_tails(distance: Array, scale: Array, y: Array, tail: Array, error: Array) -> None:
+    """Write errors, in ULP, and distances of results from true values in two parts."""
+    np.multiply(distance, scale, out=error)
+    error -= tail
+    np.abs(error, out=error)
+    np.divide(error, scale, out=distance)
+    power = (y.view(np.int64) & _SIGNIFICAND) == 0
+    if power.any():
+        # The true value is nearer to 0 than the power of two: its ULP is that of the binade below.
+        error[power & (tail * np.sign(y) < 0)] *= 2
+
+
 def _just_below_a_power(y: Array, tail: Array) -> NDArray[np.bool_]:
     """Return where y is ±2**k but the true value is nearer to 0: its ULP is that below."""
-    power = (y.view(np.int64) & ((1 << _EXPONENT_BITS) - 1)) == 0
+    power = (y.view(np.int64) & _SIGNIFICAND) == 0
     return np.asarray(power & (tail * np.sign(y) < 0) & np.isfinite(y))
 
 

@@ -72,12 +72,15 @@ MAKERS = {
     ("arithmetic", "max_ulp"),
     [("wide-sum", None), ("wide-sum", 0.75), ("strict", None), ("native", None)],
 )
+@pytest.mark.parametrize("measured", [True, False], ids=["measured", "glanced"])
 def test_the_summaries_are_the_same(
     maker: str,
     dtype: str,
     arithmetic: str,
     max_ulp: float | None,
     monkeypatch: pytest.MonkeyPatch,
+    *,
+    measured: bool,
 ) -> None:
     if (maker, arithmetic) == ("long", "strict"):
         pytest.skip("one class after the other takes long")
@@ -86,7 +89,7 @@ def test_the_summaries_are_the_same(
     options = Options(
         dtypes=(dtype,), arithmetics=(arithmetic,), max_ulp=max_ulp, top=7, columns=(1, None)
     )
-    plan_ = plan(source, options, ieee_formats, None)
+    plan_ = plan(source, options, ieee_formats, None, measured=measured)
     [block] = source.blocks(len(logits))
     quick = work(block, plan_, options, ((0, 1),))
     monkeypatch.setattr(Screen, "promising", lambda self: np.zeros(len(self.numbers), bool))

@@ -1,0 +1,83 @@
+"""The quick way through rows of which only is asked what went wrong in them.
+
+Rows in which nothing but rounding can have happened add to a summary how many results they hold,
+how many of these are right, and how far the others are off at most. Nothing else is added up.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool.arithmetic.selection import row_max
+from softmax_tool.summary import Summary
+from softmax_tool.suspects import Suspects
+from softmax_tool.tiling import Scratch, tiles
+from softmax_tool.ulp import UlpStatistics, errors_with_tails
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.screening import Screen
+
+    Array = NDArray[Any]
+    Mask = NDArray[np.bool_]
+
+
+def glance(screen: Screen, got: Array, stalled: Mask, top: int) -> tuple[Mask, Summary]:
+    """Return which rows are plain, and their summary.
+
+    Parameters
+    ----------
+    screen : Screen
+        The rows, and what their results are measured by.
+    got : array, shape (rows, classes)
+        Results of all rows, in the carrier of the format.
+    stalled : bool array, shape (rows,)
+        Rows in which a sum stalled, so that an error of any size has a kind.
+    top : int
+        How many worst cases a summary lists; plain rows have none.
+    """
+    plain = screen.promising() & ~stalled
+    if not plain.any():
+        return plain, Summary(top)
+    ruler, limits = screen.ruler, screen.least_limits()
+    largest, right = np.zeros((len(got), 1)), np.zeros((len(got), 1), np.intp)
+    suspects = Suspects()
+    distances, errors = Scratch(got.shape), Scratch(got.shape)
+    with np.errstate(all="ignore"):
+        for tile in tiles(got.shape):
+            above = tile[0]
+            if not plain[above].any():
+                continue
+            y = ruler.exact.hi[tile]
+            distance, error = distances.like(y), errors.like(y)
+            np.copyto(distance, got[tile])
+            np.subtract(distance, y, out=distance)
+            if ruler.exact.tail is None:
+                np.multiply(distance, ruler.scale[tile], out=error)
+                np.abs(error, out=error)
+            else:
+                errors_with_tails(distance, ruler.scale[tile], y, ruler.exact.tail[tile], error)
+            largest[above] = np.maximum(largest[above], row_max(error))
+            right[above] += np.count_nonzero(
+                got[tile] == ruler.rounded[tile], axis=1, keepdims=True
+            )
+            if not (largest[above] <= limits[above]).all():
+                error[~(plain & np.isfinite(largest[:, 0]))[above]] = 0  # judged in any case
+                places = np.flatnonzero(error > limits[above])
+                rows, columns = np.divmod(places, error.shape[1])
+                suspects.add(rows + above.start, columns + tile[1].start, error.reshape(-1)[places])
+    plain &= np.isfinite(largest[:, 0])
+    plain[suspects.rows_beyond(screen.limits_at)] = False
+    count = int(np.count_nonzero(plain)) * got.shape[1]
+    summary = Summary(
+        top,
+        rows=int(np.count_nonzero(plain)),
+        elements=count,
+        judged=count,
+        correctly_rounded=int(right[plain].sum()),
+        ulp=UlpStatistics(largest=float(largest[plain].max(initial=0.0))),
+    )
+    return plain, summary

@@ -1,0 +1,35 @@
+"""Errors that may be too large for rows in which nothing but rounding has happened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+    Indices = NDArray[np.intp]
+
+
+class Suspects:
+    """Errors gathered tile by tile, to be compared with their own limits all at once."""
+
+    def __init__(self) -> None:
+        self._rows, self._columns = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
+        self._errors = [np.empty(0)]
+
+    def add(self, rows: Indices, columns: Indices, errors: Array) -> None:
+        """Take single errors, (some,) each."""
+        self._rows.append(rows)
+        self._columns.append(columns)
+        self._errors.append(errors)
+
+    def rows_beyond(self, limits_at: Callable[[Indices, Indices], Array]) -> Indices:
+        """Return the rows that hold an error above its limit, each once."""
+        rows, columns = np.concatenate(self._rows), np.concatenate(self._columns)
+        errors = np.concatenate(self._errors)
+        return np.unique(rows[errors > limits_at(rows, columns)])
