@@ -37,7 +37,7 @@ def in_order(
         yield from map(work, items)
         return
     failure: list[InputError] = []
-    source = _until_failure(items, failure)
+    source = until_failure(items, failure)
     first = list(islice(source, 2))
     if len(first) < 2:
         yield from map(work, first)
@@ -66,7 +66,8 @@ def _pooled(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _until_failure(items: Iterable[_Item], failure: list[InputError]) -> Iterator[_Item]:
+def until_failure(items: Iterable[_Item], failure: list[InputError]) -> Iterator[_Item]:
+    """Yield items up to an `InputError` of taking one, which is kept for later."""
     try:
         yield from items
     except InputError as error:

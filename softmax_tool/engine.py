@@ -227,7 +227,8 @@ def _outcomes(
     rows = _row_count(source)
     many = rows is not None and rows * source.classes >= _MANY_ELEMENTS
     count = processors() if threads is None else threads
-    for outcome in crew.in_order(job, items(), count, many=many):
+    # What parses takes its processors from what computes.
+    for outcome in crew.in_order(job, items(), max(1, count - source.parsers), many=many):
         yield taken.popleft(), outcome
     if not totals.rows:
         raise InputError(f"{', '.join(source.paths)}: no rows; there is nothing to look at")

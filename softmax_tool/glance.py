@@ -43,7 +43,7 @@ def glance(screen: Screen, got: Array, stalled: Mask, top: int) -> tuple[Mask, S
     if not plain.any():
         return plain, Summary(top)
     ruler, limits = screen.ruler, screen.least_limits()
-    largest, right = np.zeros((len(got), 1)), np.zeros((len(got), 1), np.intp)
+    largest = np.zeros((len(got), 1))
     suspects = Suspects()
     distances, errors = Scratch(got.shape), Scratch(got.shape)
     with np.errstate(all="ignore"):
@@ -61,9 +61,6 @@ def glance(screen: Screen, got: Array, stalled: Mask, top: int) -> tuple[Mask, S
             else:
                 errors_with_tails(distance, ruler.scale[tile], y, ruler.exact.tail[tile], error)
             largest[above] = np.maximum(largest[above], row_max(error))
-            right[above] += np.count_nonzero(
-                got[tile] == ruler.rounded[tile], axis=1, keepdims=True
-            )
             if not (largest[above] <= limits[above]).all():
                 error[~(plain & np.isfinite(largest[:, 0]))[above]] = 0  # judged in any case
                 places = np.flatnonzero(error > limits[above])
@@ -72,12 +69,13 @@ def glance(screen: Screen, got: Array, stalled: Mask, top: int) -> tuple[Mask, S
     plain &= np.isfinite(largest[:, 0])
     plain[suspects.rows_beyond(screen.limits_at)] = False
     count = int(np.count_nonzero(plain)) * got.shape[1]
+    right = (got == ruler.rounded)[plain]
     summary = Summary(
         top,
         rows=int(np.count_nonzero(plain)),
         elements=count,
         judged=count,
-        correctly_rounded=int(right[plain].sum()),
+        correctly_rounded=int(np.count_nonzero(right)),
         ulp=UlpStatistics(largest=float(largest[plain].max(initial=0.0))),
     )
     return plain, summary

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool import sentences
+from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.arithmetic.tracing import EVENTS
 from softmax_tool.diagnose import KINDS, NO_KIND
 from softmax_tool.exact import decimals
@@ -415,11 +416,23 @@ def _differs(a: Array, b: Array) -> Mask:
 
 def _is_changed(stored: Array, rounded: Array) -> Mask:
     if stored.dtype.kind != "i":
-        return np.asarray((stored != rounded) & ~(np.isnan(stored) & np.isnan(rounded)))
+        changed = stored != rounded
+        if np.isnan(rounded.max(initial=0)):
+            changed &= ~(np.isnan(stored) & np.isnan(rounded))
+        return np.asarray(changed)
     # NumPy would compare an integer as the float64 it rounds to; 2**63 is no int64.
     inside = np.abs(rounded) < 2.0**63
     back = np.where(inside, rounded, 0).astype(np.int64)
     return np.asarray(~inside | (back != stored))
+
+
+def _new_ties(stored: Array, rounded: Array) -> int:
+    """Count rows whose largest logit was rounded to what others were rounded to."""
+    ties = rounded == row_max(rounded)
+    if np.count_nonzero(ties) <= len(ties):
+        return 0
+    before = np.count_nonzero(stored == row_max(stored), axis=1)
+    return int(np.count_nonzero(np.count_nonzero(ties, axis=1) > before))
 
 
 def summarise_rounding(stored: Array, rounded: Array, target: FloatFormat) -> RoundingSummary:
@@ -438,12 +451,11 @@ def summarise_rounding(stored: Array, rounded: Array, target: FloatFormat) -> Ro
         changed = _is_changed(stored, rounded)
         if not changed.any():
             return RoundingSummary(0, 0, 0, 0, *limits)
-        ties = np.count_nonzero(rounded == rounded.max(axis=1, keepdims=True), axis=1)
-        ties_before = np.count_nonzero(stored == stored.max(axis=1, keepdims=True), axis=1)
+    overflowed = 0 if all_finite else int(np.count_nonzero(np.isfinite(stored) & ~finite))
     return RoundingSummary(
-        int(np.count_nonzero(np.isfinite(stored) & ~finite)),
-        int(np.count_nonzero((stored != 0) & (rounded == 0))),
+        overflowed,
+        int(np.count_nonzero(stored[rounded == 0])),
         int(np.count_nonzero(changed)),
-        int(np.count_nonzero(ties > ties_before)),
+        _new_ties(stored, rounded),
         *limits,
     )

@@ -8,14 +8,14 @@ for what a message needs.
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from softmax_tool.ahead import in_order
+from softmax_tool.ahead import until_failure
 from softmax_tool.errors import InputError
 from softmax_tool.readers.cells import rows_of_text
 from softmax_tool.readers.lines import Batch, batches
@@ -24,15 +24,14 @@ from softmax_tool.readers.shown import counted, quoted
 from softmax_tool.readers.source import InputOverflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from typing import BinaryIO
 
     from numpy.typing import NDArray
 
     from softmax_tool.readers.cells import Row
     from softmax_tool.readers.dialect import Dialect
     from softmax_tool.readers.origin import Origin
-
-    Plain = Callable[[str], NDArray[np.float64] | None]
 
 MOST_OVERFLOWS_KEPT = 100
 WORTH_PROCESSES = 16 << 20  # bytes, which take about as long as processes take to start
@@ -115,66 +114,78 @@ def parsed_batches(
     InputError
         A row has another number of cells, a cell is empty or not a number.
     """
-    with _plain(origin, dialect, threads) as (plain, at_a_time), origin.open(last=True) as stream:
-        work = partial(
-            _parsed, plain=plain, dialect=dialect, origin=origin, label_column=label_column
-        )
-        for parsed, noted in in_order(work, batches(stream, origin.name), at_a_time):
+    delimiter = dialect.delimiter or " "
+    here = partial(_here, delimiter, dialect.columns)
+    with ExitStack() as stack:
+        stream = stack.enter_context(origin.open(last=True))
+        failure: list[InputError] = []
+        questions = until_failure(_questions(stream, dialect, origin.name), failure)
+        count = parser_count(origin, threads)
+        if count:
+            from softmax_tool.readers.parsers import parsers  # noqa: PLC0415  # for large files
+
+            found = stack.enter_context(parsers(count, delimiter, dialect.columns, origin.name))
+            answers = found.tables(questions, here)
+        else:
+            answers = ((text, here(text.plain)) for text, _ in questions)
+        for text, values in answers:
+            parsed = _parsed(text, values, dialect, origin.name)
+            noted = _overflows(parsed, origin.path, label_column)
+            noted.characters = text.characters
             if log is not None:
                 log.extend(noted)
             if len(parsed.values):
                 yield parsed
+        if failure:
+            raise failure[0]
 
 
-@contextmanager
-def _plain(origin: Origin, dialect: Dialect, threads: int) -> Iterator[tuple[Plain, int]]:
-    """Give what reads text that holds nothing but numerals, and for how many threads."""
-    delimiter, columns = dialect.delimiter or " ", dialect.columns
-    if threads == 1 or origin.size is None or origin.size < WORTH_PROCESSES:
-        yield partial(_here, delimiter, columns), 1
-        return
-    from softmax_tool.readers.parsers import parsers  # noqa: PLC0415  # for large files only
+def parser_count(origin: Origin, threads: int) -> int:
+    """Return how many processes parse a file: half of what there is, as the others compute."""
+    large = origin.size is not None and origin.size >= WORTH_PROCESSES
+    return threads // 2 if large else 0
 
-    # Half of what there is parses, for the other half has to compute. One more question than there
-    # are processes is under way, so that none of them waits.
-    count = threads // 2
-    with parsers(count, delimiter, columns, origin.name) as found:
-        yield found.parse, count + 1
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A batch without a header."""
+
+    body: Batch
+    plain: str  # the text without quotes that say nothing; empty where they may say something
+    characters: int  # those of the header among them
+
+
+def _questions(stream: BinaryIO, dialect: Dialect, name: str) -> Iterator[tuple[_Text, str]]:
+    for batch in batches(stream, name):
+        body = _below_header(batch, dialect.header_line)
+        plain = body.text
+        if '"' in plain:
+            plain = plain.replace('"', "") if _quotes_say_nothing(plain) else ""
+        yield _Text(body, plain, len(batch.text)), plain
 
 
 def _here(delimiter: str, columns: int, text: str) -> NDArray[np.float64] | None:
     return table(text.encode(), delimiter.encode(), columns)
 
 
-def _parsed(
-    batch: Batch, plain: Plain, dialect: Dialect, origin: Origin, label_column: int | None
-) -> tuple[Parsed, ReadLog]:
-    body = _below_header(batch, dialect.header_line)
-    values = _fast(body.text, dialect, plain)
+def _parsed(text: _Text, values: NDArray[np.float64] | None, dialect: Dialect, name: str) -> Parsed:
+    """Return the rows of a batch: what `table` made of it, or else a closer look."""
     if values is None:
-        values = _careful(body, dialect, origin.name)
-    parsed = Parsed(values, body, dialect.delimiter)
-    log = _overflows(parsed, origin.path, label_column)
-    log.characters = len(batch.text)
-    return parsed, log
+        values = _fast(text.plain, dialect)
+    if values is None:
+        values = _careful(text.body, dialect, name)
+    return Parsed(values, text.body, dialect.delimiter)
 
 
-def _fast(text: str, dialect: Dialect, plain: Plain) -> NDArray[np.float64] | None:
-    """What `plain` or `loadtxt` makes of a batch, or None where it needs a closer look."""
-    if '"' in text:
-        if not _quotes_say_nothing(text):
-            return None
-        text = text.replace('"', "")
-    values = plain(text)
-    if values is not None:
-        return values
+def _fast(text: str, dialect: Dialect) -> NDArray[np.float64] | None:
+    """What `loadtxt` makes of a batch, or None where it needs a closer look."""
     if _DATA_LINE.search(text) is None:
         return None
     values = _loaded(text, dialect)
-    if values is None:
-        shorter = _LINE_OF_BLANKS.sub("", text)
-        values = _loaded(shorter, dialect) if shorter != text else None
-    return values
+    if values is not None:
+        return values
+    shorter = _LINE_OF_BLANKS.sub("", text)
+    return _loaded(shorter, dialect) if shorter != text else None
 
 
 def _loaded(text: str, dialect: Dialect) -> NDArray[np.float64] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.readers.csv import ReadLog, parsed_batches
+from softmax_tool.readers.csv import ReadLog, parsed_batches, parser_count
 from softmax_tool.readers.labels import checked_classes, line_place
 from softmax_tool.readers.layout import Layout, boxes, rows_of
 from softmax_tool.readers.npy import Header, Numbers, array_chunks, exact
@@ -71,6 +71,10 @@ class ArrayPart:
     def text_bytes(self) -> None:
         return None
 
+    @property
+    def parsers(self) -> int:
+        return 0
+
     def chunks(self, rows: int, log: ReadLog) -> Iterator[Chunk]:
         if self.noticed is not None:
             log.extend(self.noticed)
@@ -132,6 +136,10 @@ class TextPart:
     def text_bytes(self) -> int | None:
         return self.origin.size
 
+    @property
+    def parsers(self) -> int:
+        return parser_count(self.origin, self.threads)
+
     def chunks(self, rows: int, log: ReadLog) -> Iterator[Chunk]:
         parsed = parsed_batches(self.origin, self.dialect, log, self.label_column, self.threads)
         return _regrouped((self._split(batch) for batch in parsed), rows)
@@ -192,6 +200,10 @@ class MemoryPart:
     @property
     def text_bytes(self) -> None:
         return None
+
+    @property
+    def parsers(self) -> int:
+        return 0
 
     def chunks(self, rows: int, log: ReadLog) -> Iterator[Chunk]:  # noqa: ARG002
         for part in memory_rows(self.array, self.layout, rows):

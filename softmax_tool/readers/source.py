@@ -52,7 +52,8 @@ class Source(Protocol):
     `label_kind` is "classes", "probabilities" or None. `label_paths` are the files (or
     `PATH:COLUMN`) that the labels came from. `overflows` grows while blocks are read, up to the
     first 100; `overflow_count` counts them all. `read_fraction` is how much of text files of known
-    size has been read; None of anything else. `stored_dtype` is "text" for a text file.
+    size has been read; None of anything else. `parsers` is how many processes parse beside this one
+    while blocks are read. `stored_dtype` is "text" for a text file.
     `column_names` is the header of a text file, without the label column; None without one.
     """
 
@@ -76,6 +77,8 @@ class Source(Protocol):
     def overflow_count(self) -> int: ...
     @property
     def read_fraction(self) -> float | None: ...
+    @property
+    def parsers(self) -> int: ...
     @property
     def column_names(self) -> tuple[str, ...] | None: ...
 

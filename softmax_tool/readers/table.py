@@ -49,6 +49,10 @@ class Part(Protocol):
     def text_bytes(self) -> int | None:
         """Bytes of a text file whose size is known."""
 
+    @property
+    def parsers(self) -> int:
+        """Processes that parse beside this one while rows are read."""
+
     def chunks(self, rows: int, log: ReadLog) -> Iterator[Chunk]:
         """Yield all rows in order, at most `rows` at a time, in fresh read-only buffers."""
 
@@ -125,6 +129,11 @@ class Table:
         sizes = [part.text_bytes for part in self._parts]
         known = [size for size in sizes if size is not None]
         return self._log.characters / sum(known) if known == sizes else None
+
+    @property
+    def parsers(self) -> int:
+        """How many processes parse beside this one while blocks are read."""
+        return max(part.parsers for part in self._parts)
 
     def blocks(self, rows: int) -> Iterator[Block]:
         """Yield every row once, in order, at most `rows` at a time.

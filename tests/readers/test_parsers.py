@@ -7,14 +7,18 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from softmax_tool.errors import InputError
 from softmax_tool.readers import csv, lines, open_logits
+from softmax_tool.readers.numerals import table
 from softmax_tool.readers.parsers import Parsers, parsers
+
+if TYPE_CHECKING:
+    from softmax_tool.readers.parsers import Table
 
 ROWS = "".join(f"{n}.5,{-n},{n}e-3\n" for n in range(200))
 TEXT = f'a,b,c\n{ROWS}# end\n\n"1",2,-inf\n1e400,5,6'
@@ -61,18 +65,51 @@ def test_errors_are_the_same(path: Path, bad: str, place: int) -> None:
     assert f"table.csv:{place + 2}: " in said[0]
 
 
+def refuse(text: str) -> Table:
+    raise AssertionError(text)
+
+
+def ask(found: Parsers, *texts: str) -> list[Table]:
+    """Ask no more at a time than is sent ahead, so that nothing is parsed here."""
+    return [table for _, table in found.tables(((None, text) for text in texts), refuse)]
+
+
 def test_one_that_is_killed_is_an_error_and_none_is_left() -> None:
     with parsers(2, ",", 2, "logits.csv") as found:
-        values = found.parse("1,2\n3,4.5\n")
+        values, refused, empty = ask(found, "1,2\n3,4.5\n", "1,2,3\n", "")
         assert values is not None
         assert values.tolist() == [[1, 2], [3, 4.5]]
-        assert found.parse("1,2,3\n") is None
+        assert refused is None
+        assert empty is None
         processes = list(found._all)
         for process in processes:
             process.kill()
         with pytest.raises(InputError, match=r"^logits.csv: a process .* --threads 1"):
-            found.parse("1,2\n")
+            ask(found, "1,2\n")
     assert all(process.returncode is not None for process in processes)
+
+
+def test_answers_keep_their_order_wherever_they_are_made() -> None:
+    """Texts of all lengths, more than pipes hold, while this process parses as well or does not."""
+    rng = np.random.default_rng(1)
+    texts = [
+        "".join(f"{n}\n" for n in rng.integers(0, 999, size)) for size in rng.integers(1, 2000, 60)
+    ]
+    texts[7] = "1\n" * 700_000
+    texts[8] = "word\n"
+    here: list[str] = []
+
+    def parse(text: str) -> Table:
+        here.append(text)
+        return table(text.encode(), b",", 1)
+
+    with parsers(2, ",", 1, "x") as found:
+        answers = list(found.tables(enumerate(texts), parse))
+    assert [item for item, _ in answers] == list(range(60))
+    for (_, values), text in zip(answers, texts, strict=True):
+        expected = None if text == "word\n" else [[float(line)] for line in text.split()]
+        assert (None if values is None else values.tolist()) == expected
+    assert len(here) < 60
 
 
 def test_none_is_left_where_reading_ends_early(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +134,7 @@ def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
         "import os, signal\n"
         "from softmax_tool.readers.parsers import parsers\n"
         "with parsers(2, ',', 2, 'x') as found:\n"
-        "    found.parse('1,2\\n')\n"
+        "    list(found.tables([(0, '1,2\\n')], None))\n"
         "    print(*(process.pid for process in found._all), flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -128,5 +165,6 @@ def test_a_module_of_that_name_where_one_stands_is_not_run(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [each for each in sys.path if each])
     with parsers(1, ",", 1, "x") as found:
-        assert found.parse("1\n") is not None
+        [values] = ask(found, "1\n")
+        assert values is not None
     assert os.getcwd() == str(tmp_path)  # noqa: PTH109
