@@ -344,30 +344,36 @@ def gradient_naive_lse(c: Conditions) -> Array:
 
 def gradient_of_log_naive(c: Conditions) -> Array:
     """Through log of the naive softmax; see `_gradient_of_log`."""
-    return _gradient_of_log(c, softmax_naive) + _underflow_times_exp(c)
+    lost = _underflow_times_exp(c) + _underflow_of_shares(c, c.reference.lse, 0.0)
+    return _gradient_of_log(c, softmax_naive) + lost
 
 
 def gradient_of_log_shifted(c: Conditions) -> Array:
     """Through log of the shifted softmax; see `_gradient_of_log`."""
-    return _gradient_of_log(c, softmax_shifted)
+    lost = _underflow_of_shares(c, c.reference.log_sum, 0.0)
+    return _gradient_of_log(c, softmax_shifted) + lost
 
 
 def gradient_clamped_at(limit: Fraction) -> Bound:
     """Bound the gradient through log max(p, ℓ): nothing may pass where p may be at most ℓ.
 
-    There C p + |c| more: what the targets that are cut off would have added. None there where ℓ is
-    no normal number, and so keeps nothing from being divided by too little.
+    There C p + |c| more: what the targets that are cut off would have added. Where ℓ rounds to 0,
+    everything passes, as without it.
     """
 
     def bound(c: Conditions) -> Array:
+        least = c.format.round_exactly(limit)
+        if least == 0:
+            return gradient_of_log_shifted(c)
         coefficients, total = _coefficients(c)
         relative = _relative(c, softmax_shifted)
         with np.errstate(all="ignore"):
-            p, least = c.reference.softmax.hi, c.format.round_exactly(limit)
+            p = c.reference.softmax.hi
             above = p * (1 - relative) > max(least, _least_normal(c))
             cut = ((coefficients != 0) & ~above).any(axis=1, keepdims=True)
             more = total * p + coefficients if least >= _least_normal(c) else np.inf
-            return _passed_log(c, softmax_shifted) + np.where(cut, more, 0.0)
+            lost = _underflow_of_shares(c, c.reference.log_sum, least)
+            return _passed_log(c, softmax_shifted) + lost + np.where(cut, more, 0.0)
 
     return bound
 
@@ -413,6 +419,20 @@ def _passed_log(c: Conditions, softmax: Bound) -> Array:
         term = total * r.softmax.hi
         bound = term * compounded(relative) + c.u * (12 * coefficients + term)
         return np.asarray(bound * (1 + 4 * c.u) + c.half_eta * (3 + r.classes) * (1 + total))
+
+
+def _underflow_of_shares(c: Conditions, log_total: Array, least: float) -> Array:
+    """Return 2η e Σ (|c|/p + 1) over the targets: what p/S loses, times g = c/p, times e = p S.
+
+    Twice as much as that, since p may be half as large as the true one; `least` bounds it below.
+    """
+    coefficients, _ = _coefficients(c)
+    p = c.reference.softmax.hi
+    with np.errstate(all="ignore"):
+        shares = np.where(coefficients != 0, coefficients / np.maximum(p, least) + 1, 0.0)
+        # In two factors, since the exponential of the sum may be beyond float64.
+        lost = 4 * c.half_eta * shares.sum(axis=1, keepdims=True) * np.exp(100.0)
+        return np.asarray(lost * (p * np.exp(log_total - 100.0)))
 
 
 def _underflow_times_exp(c: Conditions) -> Array:

@@ -150,7 +150,7 @@ def _overflow(at: _Place) -> _Crossing:
 def _zero(at: _Place) -> _Crossing:
     if at.is_exp:
         return Fraction(at.operand(0)), Fraction(at.edges.last_zero)
-    if at.operation.name == "where_above":
+    if at.operation.name == "where_not_below":
         return Fraction(at.operand(1)), Fraction(at.operand(2))
     return at.unrounded(), Fraction(at.rounded_to.smallest_subnormal) / 2
 

@@ -40,7 +40,7 @@ def why(
     where = "" if origin.column is None else f" in column {origin.column}"
     takes_argument = operation == "exp" and event in _EXP
     template = _EXP[event] if takes_argument else _EVENT[event]
-    if operation in {"maximum", "where_above"}:
+    if operation in {"maximum", "where_not_below"}:
         template = "is raised to {limit} by the clamp"
     if operation == "divide" and event == "absorbed":
         template = "rounds to 1, as all do from {limit} on"
@@ -68,7 +68,7 @@ _EXPRESSION = {
     ("subtract", "shift"): "the shifted logit {}",
     ("multiply", ""): "the product {}",
     ("maximum", ""): "the probability {}",
-    ("where_above", ""): "the probability {}",
+    ("where_not_below", ""): "the probability {}",
 }
 
 _EXP = {

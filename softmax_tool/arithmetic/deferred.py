@@ -72,8 +72,8 @@ class Deferred:
     def maximum(self, x: Any, y: Any) -> Any:
         return self._elementwise("maximum", x, y)
 
-    def where_above(self, g: Any, x: Any, limit: Any) -> Any:
-        return self._elementwise("where_above", g, x, limit)
+    def where_not_below(self, g: Any, x: Any, limit: Any) -> Any:
+        return self._elementwise("where_not_below", g, x, limit)
 
     def sum(self, x: Any) -> Any:
         return self.inner.sum(self._whole(x))

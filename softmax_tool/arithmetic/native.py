@@ -31,7 +31,7 @@ class Native:
     max = staticmethod(selection.row_max)
     negate = staticmethod(selection.negate)
     maximum = staticmethod(selection.maximum)
-    where_above = staticmethod(selection.where_above)
+    where_not_below = staticmethod(selection.where_not_below)
     drop_first_max = staticmethod(selection.drop_first_max)
     pick = staticmethod(selection.pick)
 

@@ -53,8 +53,8 @@ class Arithmetic(Protocol):
     def maximum(self, x: Array, y: Array) -> Array:
         """The larger of two, NaN if either is."""
 
-    def where_above(self, g: Array, x: Array, limit: Array) -> Array:
-        """The values g where x is above a limit, +0 elsewhere."""
+    def where_not_below(self, g: Array, x: Array, limit: Array) -> Array:
+        """The values g where x is not below a limit, +0 elsewhere."""
 
     def sum(self, x: Array) -> Array:
         """Sum over the classes of each row."""

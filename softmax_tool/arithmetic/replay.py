@@ -61,10 +61,10 @@ class Replay:
         # Without rounding there is nothing to clamp.
         return self.inner.maximum(x, y) if self._next() is self.inner else x
 
-    def where_above(self, g: Array, x: Array, limit: Array) -> Array:
+    def where_not_below(self, g: Array, x: Array, limit: Array) -> Array:
         # Without rounding there is no clamp to be back through.
         owner = self._next()
-        return owner.where_above(g, x, limit) if owner is self.inner else g
+        return owner.where_not_below(g, x, limit) if owner is self.inner else g
 
     def sum(self, x: Array) -> Array:
         return self._next().sum(x)

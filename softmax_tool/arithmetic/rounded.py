@@ -41,7 +41,7 @@ class Rounded:
     max = staticmethod(selection.row_max)
     negate = staticmethod(selection.negate)
     maximum = staticmethod(selection.maximum)
-    where_above = staticmethod(selection.where_above)
+    where_not_below = staticmethod(selection.where_not_below)
     drop_first_max = staticmethod(selection.drop_first_max)
     pick = staticmethod(selection.pick)
 

@@ -57,6 +57,6 @@ def maximum(x: Array, y: Array) -> Array:
     return np.asarray(np.maximum(x, y))
 
 
-def where_above(g: Array, x: Array, limit: Array) -> Array:
-    """Return g where x is above a limit, +0 elsewhere."""
-    return np.where(x > limit, g, g.dtype.type(0))
+def where_not_below(g: Array, x: Array, limit: Array) -> Array:
+    """Return g where x is not below a limit, +0 elsewhere."""
+    return np.where(x >= limit, g, g.dtype.type(0))

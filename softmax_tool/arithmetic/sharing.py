@@ -56,8 +56,8 @@ class Sharing:
     def maximum(self, x: Array, y: Array) -> Array:
         return self._shared("maximum", x, y)
 
-    def where_above(self, g: Array, x: Array, limit: Array) -> Array:
-        return self._shared("where_above", g, x, limit)
+    def where_not_below(self, g: Array, x: Array, limit: Array) -> Array:
+        return self._shared("where_not_below", g, x, limit)
 
     def sum(self, x: Array) -> Array:
         return self._shared("sum", x)

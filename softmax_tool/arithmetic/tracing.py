@@ -127,8 +127,8 @@ class Tracing:
     def maximum(self, x: Any, y: Any) -> Any:
         return self._elementwise("maximum", "clamp", x, y)
 
-    def where_above(self, g: Any, x: Any, limit: Any) -> Any:
-        return self._elementwise("where_above", "clamp", g, x, limit)
+    def where_not_below(self, g: Any, x: Any, limit: Any) -> Any:
+        return self._elementwise("where_not_below", "clamp", g, x, limit)
 
     def sum(self, x: Any) -> Any:
         x = self._lift(x)
@@ -285,7 +285,7 @@ def _is_subnormal(value: Array, target: FloatFormat) -> Mask:
 def _exact_is_nonzero(name: str, values: tuple[Array, ...]) -> Mask | bool:
     if name == "exp":
         return True
-    if name in {"divide", "where_above"}:
+    if name in {"divide", "where_not_below"}:
         return np.asarray(values[0] != 0)
     if name == "multiply":
         return np.asarray((values[0] != 0) & (values[1] != 0))

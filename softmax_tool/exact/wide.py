@@ -54,10 +54,10 @@ class WideArithmetic:
         larger = (x.hi > y.hi) | ((x.hi == y.hi) & (x.lo > y.lo)) | np.isnan(x.hi)
         return DoubleDouble(np.where(larger, x.hi, y.hi), np.where(larger, x.lo, y.lo))
 
-    def where_above(self, g: Any, x: Any, limit: Any) -> DoubleDouble:
+    def where_not_below(self, g: Any, x: Any, limit: Any) -> DoubleDouble:
         g, x, limit = DoubleDouble.of(g), DoubleDouble.of(x), DoubleDouble.of(limit)
-        above = (x.hi > limit.hi) | ((x.hi == limit.hi) & (x.lo > limit.lo))
-        return DoubleDouble(np.where(above, g.hi, 0.0), np.where(above, g.lo, 0.0))
+        passes = (x.hi > limit.hi) | ((x.hi == limit.hi) & (x.lo >= limit.lo))
+        return DoubleDouble(np.where(passes, g.hi, 0.0), np.where(passes, g.lo, 0.0))
 
     def sum(self, x: Any) -> DoubleDouble:
         return dd.row_sum(DoubleDouble.of(x))

@@ -42,13 +42,13 @@ def log_of_shifted(xp: Arithmetic, back: Arithmetic, x: Array, targets: Targets)
 
 
 def clamped(xp: Arithmetic, back: Arithmetic, x: Array, targets: Targets) -> Array:
-    """Back through log max(p, 1e-12): nothing passes where p is not above."""
+    """Back through log max(p, 1e-12): nothing passes where p is below."""
     e = xp.exp(xp.subtract(x, xp.max(x)))
     total = xp.sum(e)
     p = xp.store(xp.divide(e, total))
     limit = xp.store(xp.constant(CLAMP))
     g = back.divide(of_log_probabilities(back, targets), xp.maximum(p, limit))
-    return _through_softmax(back, back.store(back.where_above(g, p, limit)), e, total, p)
+    return _through_softmax(back, back.store(back.where_not_below(g, p, limit)), e, total, p)
 
 
 def shifted(xp: Arithmetic, back: Arithmetic, x: Array, targets: Targets) -> Array:
@@ -96,8 +96,11 @@ def _upstream(back: Arithmetic, coefficients: Array, targets: Targets) -> Array:
 
 
 def _through_softmax(back: Arithmetic, g: Array, e: Array, total: Array, p: Array) -> Array:
-    """Return the adjoint of x, of that of p = e / total: g/S · e − (Σ g p)/S · e."""
-    of_total = back.negate(back.divide(back.sum(back.multiply(g, p)), total))
+    """Return the adjoint of x, of that of p = e / S: (g/S + Σ −g · p/S) e.
+
+    PyTorch's order: S has the adjoint −g · (e/S)/S of each class, and p/S vanishes before g · p.
+    """
+    of_total = back.sum(back.multiply(back.negate(g), back.divide(p, total)))
     return back.store(back.multiply(back.add(back.divide(g, total), of_total), e))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from typing import Any
 
@@ -19,6 +20,7 @@ from softmax_tool.formulations import FORMULATIONS, GRADIENT
 from softmax_tool.plan import Options
 from softmax_tool.readers import from_arrays, open_logits
 from softmax_tool.targets import Targets
+from tests.golden import autograd
 from tests.oracle import autodiff, oracle
 
 NAMES = [name for quantity, name in FORMULATIONS if quantity == GRADIENT]
@@ -224,3 +226,22 @@ def test_a_gate_on_the_gradient(name: str, codes: set[str]) -> None:
     source = from_arrays(np.array(logits), np.array([0, 1]))
     options = Options(dtypes=("float32",), ops=("gradient",), formulations=(name,))
     assert {f.code for f in gate.check(source, options, Request()).findings} == codes
+
+
+def test_half_precision_is_pytorch_s_bit_for_bit() -> None:
+    entries = json.loads(autograd.PATH.read_text())
+    logits = np.array([[float.fromhex(x) for x in entry["logits"]] for entry in entries])
+    labels = np.array([entry["label"] for entry in entries])
+    report = st.compute(
+        logits.astype(np.float16),
+        labels,
+        ops=["gradient"],
+        formulations=[*autograd.FORMULATIONS],
+        reduction="sum",
+    )
+    for result in report.results:
+        name = result.name.formulation
+        theirs = [[float.fromhex(g) for g in entry["gradients"][name]] for entry in entries]
+        assert result.values is not None
+        np.testing.assert_array_equal(result.values.astype(float), np.array(theirs), err_msg=name)
+    assert len(report.results) == len(autograd.FORMULATIONS)

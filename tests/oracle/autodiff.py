@@ -88,8 +88,12 @@ class Tape:
         p = self.arithmetic.stored([oracle.divide(f, v, total) for v in self.values[a]])
 
         def rule(g: Row) -> list[tuple[int, Row]]:
-            products = [oracle.multiply(f, x, y) for x, y in zip(g, p, strict=True)]
-            of_total = -oracle.divide(f, self.arithmetic.sum(products), total)
+            # As PyTorch's derivatives.yaml has it: -grad * ((self / other) / other).
+            parts = [
+                oracle.multiply(f, -x, oracle.divide(f, y, total))
+                for x, y in zip(g, p, strict=True)
+            ]
+            of_total = self.arithmetic.sum(parts)
             return [(a, [oracle.divide(f, x, total) for x in g]), (b, [of_total])]
 
         return self.put(p, rule)
@@ -102,7 +106,7 @@ class Tape:
         def rule(g: Row) -> list[tuple[int, Row]]:
             back = [oracle.divide(f, a, b) for a, b in zip(g, clamped, strict=True)]
             if least is not None:
-                back = [b if v > least else 0.0 for b, v in zip(back, values, strict=True)]
+                back = [b if v >= least else 0.0 for b, v in zip(back, values, strict=True)]
             return [(x, back)]
 
         return self.put([oracle.log(f, v) for v in clamped], rule)
