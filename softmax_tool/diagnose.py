@@ -43,10 +43,10 @@ _EVENTS_OF = {
     "overflow": ("overflow",),
     "zero-denominator": ("zero",),
     "log-of-zero": ("zero",),
-    "absorbed": ("absorbed", "zero"),
+    "absorbed": ("zero", "absorbed"),
     "underflow": ("zero", "absorbed"),
-    "nan": EVENTS,
-    "inf": EVENTS,
+    "nan": ("invalid",),
+    "inf": ("overflow", "zero"),
     "stalled-sum": ("stalled",),
     "silent-error": (),
     "subnormal": ("subnormal",),
@@ -188,6 +188,7 @@ def _judge_wrong(
     first = {name: np.broadcast_to(traced.first[name], got[rows].shape) for name in traced.first}
     codes = _kinds(got[rows], exact[rows], wrong[rows], silent[rows], first, tracing, target)
     event, event_class = _first_events(codes, first)
+    _name_causes(event, event_class, tracing)
     _prefer_own_column(event, event_class, traced.columns, tracing)
     _Replays(event, event_class, tracing, traced.columns).explain(
         rows, codes, errors[rows], computation
@@ -259,14 +260,26 @@ def _first_events(
         for name in names:
             if name not in first:
                 continue
-            # The named classes are in order of preference, but for what has no order: nan, inf.
-            better = first[name] < best if names == EVENTS else best == NEVER
-            better = better & (first[name] < NEVER)
+            better = (best == NEVER) & (first[name] < NEVER)
             best = np.where(better, first[name], best)
             best_class = np.where(better, np.int8(EVENTS.index(name)), best_class)
         event = np.where(here, best, event)
         event_class = np.where(here, best_class, event_class)
     return event, event_class
+
+
+def _name_causes(event: NDArray[np.int64], event_class: NDArray[np.int8], tracing: Tracing) -> None:
+    """Where a NaN goes back to an overflow or to a result that became 0, call it so."""
+    invalid = event_class == EVENTS.index("invalid")
+    rows, places = np.nonzero(invalid)
+    if not rows.size:
+        return
+    operations, columns = np.divmod(event[rows, places], tracing.stride)
+    for (name, operation), mask in tracing.happened.items():
+        if name in {"overflow", "zero"}:
+            column = np.maximum(columns - 1, 0) if mask.shape[1] > 1 else 0
+            here = (operations == operation) & mask[rows, column]
+            event_class[rows[here], places[here]] = EVENTS.index(name)
 
 
 def _prefer_own_column(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 _DIGITS = Context(prec=17)
-_Crossing = tuple[Fraction | float, Fraction]  # operand and limit
+_Crossing = tuple[Fraction | float, Fraction | float]  # operand and limit
 
 
 def describe(tracing: Tracing, event: int, event_class: int, place: int, row: int) -> Origin:
@@ -183,7 +183,15 @@ def _rounding(at: _Place) -> _Crossing:
     return value, Fraction(at.written_to.ulp(result)) / 2
 
 
+def _invalid(at: _Place) -> _Crossing:
+    """Return the two operands that gave no number, of a sum an infinity of each sign."""
+    if at.operation.name == "sum":
+        return float("inf"), float("-inf")
+    return at.operand(0) + 0.0, at.operand(1) + 0.0  # one zero
+
+
 _CROSSED = {
+    "invalid": _invalid,
     "overflow": _overflow,
     "zero": _zero,
     "subnormal": _subnormal,

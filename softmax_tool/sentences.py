@@ -38,6 +38,9 @@ def why(
     )
     named = what.format(number(origin.operand))
     where = "" if origin.column is None else f" in column {origin.column}"
+    if event == "invalid":
+        terms = f"{number(origin.operand)} {_SIGN[operation]} {number(origin.limit)}"
+        return f"{terms}{where} is not a number"
     takes_argument = operation == "exp" and event in _EXP
     template = _EXP[event] if takes_argument else _EVENT[event]
     if operation in {"maximum", "where_not_below"}:
@@ -76,6 +79,8 @@ _EXP = {
     "zero": "is 0: {name} gives 0 up to {limit}",
     "subnormal": "is subnormal and loses bits: {name} does up to {limit}",
 }
+
+_SIGN = {"divide": "/", "multiply": "·", "add": "+", "subtract": "−", "sum": "+"}
 
 _EVENT = {
     "overflow": "is beyond {limit}, the largest {name}",

@@ -31,8 +31,9 @@ NEVER = np.int64(2**62)
 # Overflow: finite operands gave an infinity. Zero: a result that is not 0 became 0. Subnormal: a
 # result lost bits below the normal range. Absorbed: a sum is its largest addend though another is
 # not 0, or a quotient is 1 though its terms differ. Stalled: a sum misses what a wide accumulator
-# would have met.
-EVENTS = ("overflow", "zero", "subnormal", "absorbed", "stalled")
+# would have met. Invalid: operands that are numbers gave none, 0/0 or inf − inf; a NaN goes back to
+# the overflow, or the result that became 0, behind those operands, if there is one.
+EVENTS = ("overflow", "zero", "subnormal", "absorbed", "stalled", "invalid")
 _INEXACT = ("exp", "log", "log1p", "divide", "multiply")
 
 
@@ -208,6 +209,10 @@ class Tracing:
         if name in _INEXACT:
             events["subnormal"] = _is_subnormal(value, self.working)
         first = _inherit([operand.first for operand in lifted], value)
+        made = np.isnan(value)
+        for number in values:
+            made = made & ~np.isnan(number)
+        self._add_invalid(first, made, columns, index)
         traced = Traced(value, columns, {}, index)
         return self._with_events(traced, value, first, events, index)
 
@@ -220,8 +225,15 @@ class Tracing:
             full = np.broadcast_to(ids, e.shape)
             if name == "overflow":
                 full = np.where(np.isfinite(e), NEVER, full)
+            if name == "invalid":
+                full = np.where(np.isnan(e), full, NEVER)
             earliest = full.min(axis=1, keepdims=True)
-            reached = {"overflow": ~np.isfinite(value), "zero": value == 0}.get(name)
+            reaching = {
+                "overflow": ~np.isfinite(value),
+                "zero": value == 0,
+                "invalid": np.isnan(value),
+            }
+            reached = reaching.get(name)
             first[name] = earliest if reached is None else np.where(reached, earliest, NEVER)
         finite = np.isfinite(e).all(axis=1, keepdims=True)
         several = np.count_nonzero(e, axis=1, keepdims=True) > 1
@@ -230,8 +242,22 @@ class Tracing:
             events["absorbed"] = several & (value == e.max(axis=1, keepdims=True))
         if not self.sums_are_wide:
             events["stalled"] = is_stalled(e, value, self.working)
+        made = np.isnan(value) & ~np.isnan(e).any(axis=1, keepdims=True)
+        self._add_invalid(first, made, whole_row, index)
         traced = Traced(value, whole_row, {}, index)
         return self._with_events(traced, value, first, events, index)
+
+    def _add_invalid(self, first: dict[str, Ids], made: Mask, columns: Ids, index: int) -> None:
+        """Note which results became NaN here, and what they go back to."""
+        if not made.any():
+            return
+        cause = np.full(made.shape, NEVER)
+        for name in ("overflow", "zero"):
+            cause = np.minimum(cause, first.get(name, NEVER))
+        own = np.broadcast_to(index * self.stride + columns, made.shape)
+        self.happened["invalid", index] = made & (cause == NEVER)
+        began = np.where(cause == NEVER, own, cause)
+        first["invalid"] = np.where(made, began, first.get("invalid", NEVER))
 
     def _record(
         self, name: str, step: str, operands: tuple[Array, ...], result: Array, columns: Ids
@@ -274,6 +300,8 @@ def _inherit(histories: list[dict[str, Ids]], value: Array) -> dict[str, Ids]:
             continue
         if name in {"overflow", "zero"}:
             merged = np.where((value == 0) | ~np.isfinite(value), merged, NEVER)
+        if name == "invalid":
+            merged = np.where(np.isnan(value), merged, NEVER)
         first[name] = merged
     return first
 

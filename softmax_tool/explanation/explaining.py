@@ -281,7 +281,7 @@ def _gradient(row: _Row, columns: Sequence[int], *, bits: bool) -> Gradient | No
     ways = (
         GradientWay(
             formulation,
-            lost_share(results),
+            lost_share(results, avoidable=False),
             tuple(_slope(row, results, column, bits=bits) for column in columns),
         )
         for (_, formulation), results in row.gradients.items()

@@ -165,3 +165,71 @@ def test_a_threshold_below_one_is_taken_as_given() -> None:
     )
     kinds = {finding.ulp > 0.75: finding.kind for finding in found.worst}
     assert kinds == {True: "silent-error", False: None}
+
+
+def gradient_of(row: list[float], label: int, formulation: str, dtype: str = "float32") -> Case:
+    report = st.compare(
+        [row],
+        [label],
+        dtypes=[dtype],
+        ops=["gradient"],
+        formulations=[formulation],
+        reduction="sum",
+    )
+    return case(report, "gradient", formulation)
+
+
+def test_a_nan_of_operands_that_are_numbers_names_them() -> None:
+    """A masked class has the probability 0 and no part in the loss: 0/0."""
+    c = gradient_of([3.0, 4.0, NOTHING, 1.0, 2.0], 3, "log-of-shifted")
+    assert c.kinds["nan"].elements == 5
+    [worst] = c.worst
+    assert worst.origin is not None
+    assert (worst.column, worst.origin.column, worst.origin.step) == (2, 2, "backward")
+    assert (worst.origin.operand, worst.origin.limit) == (0, 0)
+    assert worst.why == "0 / 0 in column 2 is not a number"
+
+
+@pytest.mark.parametrize("formulation", ["log-of-naive", "log-of-shifted"])
+def test_a_nan_from_another_class_names_what_became_zero_there(formulation: str) -> None:
+    c = gradient_of([-999.0, 1.0, 2.0, 5.0, 6.0], 0, formulation)
+    assert {kind: counts.elements for kind, counts in c.kinds.items()} == {
+        "zero-denominator": 1,
+        "nan": 4,
+    }
+    for found in c.worst:
+        assert found.origin is not None
+        assert (found.origin.column, found.origin.step) == (0, "exp"), found.column
+
+
+def test_a_gradient_cut_off_by_the_clamp_goes_back_to_it() -> None:
+    c = gradient_of([30.0, 0.0, -10.0], 1, "clamped")
+    found = next(f for f in c.worst if f.column == 1)
+    assert (found.got, found.kind) == (0, "absorbed")
+    assert found.origin is not None
+    assert (found.origin.step, found.origin.column) == ("backward", 1)
+    assert "by the clamp" in found.why
+
+
+def test_in_half_precision_the_clamp_is_not_there() -> None:
+    """1e-12 rounds to 0, and max(p, 0) passes everything on: PyTorch's gradient is nan too."""
+    c = gradient_of([30.0, 0.0, -10.0], 1, "clamped", "float16")
+    assert sum(counts.elements for counts in c.kinds.values()) == 3
+    assert all(np.isnan(found.got) for found in c.worst)
+
+
+def test_a_gradient_that_vanishes_on_the_way_back_is_named() -> None:
+    """e**-60 / e**60 is too small for float32: nothing pushes the largest logit down."""
+    c = gradient_of([0.0, 0.0, 60.0], 0, "log-of-naive")
+    found = next(f for f in c.worst if f.column == 2)
+    assert (found.got, found.kind) == (0, "absorbed")
+    assert found.origin is not None
+    assert (found.origin.step, found.origin.column) == ("backward", 0)
+    assert found.origin.operand == pytest.approx(np.exp(-120.0), rel=1e-6)
+    assert c.lost_share == pytest.approx(0.5)
+
+
+def test_no_formulation_is_blamed_for_what_the_format_cannot_hold() -> None:
+    """The true gradient of 200, 0 for the first class is ±1.4e-87: 0 in float32 all the same."""
+    for formulation in ("exact", "shifted", "naive-lse"):
+        assert gradient_of([200.0, 0.0], 0, formulation).lost_share is None, formulation

@@ -149,7 +149,10 @@ def test_a_row_of_a_vocabulary_is_folded() -> None:
         for column, entry in zip(
             report.gradient.columns, way(report, formulation).entries, strict=True
         ):
-            assert entry.value == pytest.approx(true.get(column, small), rel=1e-6)
+            # p/S of the label is too small for float32: back through log p it pushes nothing down.
+            lost = formulation == "log-of-naive" and column != 5
+            value = 0.0 if lost else true.get(column, small)
+            assert entry.value == pytest.approx(value, rel=1e-6)
             assert float(entry.exact) == pytest.approx(true.get(column, small), rel=1e-12)
 
 
