@@ -260,10 +260,10 @@ RULES: tuple[Rule, ...] = (
         "ABS101",
         "absorbed",
         ("computation",),
-        "a log-probability or loss is 0 that should not be",
-        "The log-softmax or the loss is 0 where the exact value is not, by more than the "
-        "tolerance.",
-        "Use the `log1p` formulation.",
+        "a log-probability, loss or gradient is 0 that should not be",
+        "The log-softmax, the loss or an entry of its gradient is 0 where the exact value is not, "
+        "by more than the tolerance.",
+        "Use the `log1p` formulation; take a gradient back through log-softmax.",
         r"printf '8,0,0\n1,2,0\n' | softmax-tool check - --label-column 2 --header no --dtype half "
         "--op ce --max-ulp 100 --format concise",
         budgeted=True,
@@ -272,7 +272,7 @@ RULES: tuple[Rule, ...] = (
         "ABS102",
         "absorbed-within-bound",
         ("computation",),
-        "a log-probability or loss is 0 by absorption",
+        "a log-probability, loss or gradient is 0 by absorption",
         "Beside the largest exponential the others vanish in the sum, so that the log-probability "
         "of a confident prediction is 0, and its gradient too. Within what rounding explains, so "
         "that it is off by default.",
