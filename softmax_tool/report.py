@@ -8,7 +8,7 @@ float64 all fit); a magnitude that float64 cannot hold is a `Decimal`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -220,7 +220,7 @@ class CompareReport:
     verdict: tuple[str, ...]
     formats: tuple[FormatLimits, ...] = ()  # the edges of the dtypes that were used
     looks_like: InputLooks | None = None
-    command: str = field(default="compare", init=False)
+    command: Literal["compare"] = field(default="compare", init=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +270,7 @@ class ComputeReport:
     verdict: tuple[str, ...]
     formats: tuple[FormatLimits, ...] = ()
     looks_like: InputLooks | None = None
-    command: str = field(default="compute", init=False)
+    command: Literal["compute"] = field(default="compute", init=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +302,7 @@ class LimitsReport:
     """The answer of `limits`."""
 
     formats: tuple[FormatLimits, ...]
-    command: str = field(default="limits", init=False)
+    command: Literal["limits"] = field(default="limits", init=False)
 
 
 Report: TypeAlias = (

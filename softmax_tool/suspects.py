@@ -31,5 +31,8 @@ class Suspects:
     def rows_beyond(self, limits_at: Callable[[Indices, Indices], Array]) -> Indices:
         """Return the rows that hold an error above its limit, each once."""
         rows, columns = np.concatenate(self._rows), np.concatenate(self._columns)
-        errors = np.concatenate(self._errors)
-        return np.unique(rows[errors > limits_at(rows, columns)])
+        if not rows.size:
+            return rows
+        beyond = rows[np.concatenate(self._errors) > limits_at(rows, columns)]
+        # Without any there is no need for `unique`, which imports masked arrays.
+        return np.unique(beyond) if beyond.size else beyond

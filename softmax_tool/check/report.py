@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from softmax_tool.report import CaseName, InputInfo, Number
@@ -103,7 +103,7 @@ class CheckReport:
     warnings: tuple[str, ...]
     suggestions: tuple[str, ...]
     verdict: tuple[str, ...]
-    command: str = field(default="check", init=False)
+    command: Literal["check"] = field(default="check", init=False)
 
     @property
     def passed(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -175,4 +175,4 @@ class ExplainReport:
     argmax: Argmax
     trouble: tuple[Trouble, ...]
     story: tuple[str, ...]  # what happened and what repairs it, in sentences
-    command: str = field(default="explain", init=False)
+    command: Literal["explain"] = field(default="explain", init=False)

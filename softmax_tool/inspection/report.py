@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from softmax_tool.report import InputInfo, Number
@@ -119,4 +119,4 @@ class InspectReport:
     headroom: tuple[Headroom, ...]
     labels: LabelFindings | None
     verdict: tuple[str, ...]
-    command: str = field(default="inspect", init=False)
+    command: Literal["inspect"] = field(default="inspect", init=False)

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import fields
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from softmax_tool.check.report import CheckReport
-from softmax_tool.explanation.report import ExplainReport
-from softmax_tool.inspection.report import Headroom, InspectReport
 from softmax_tool.renderers.kinds import KINDS
-from softmax_tool.report import CompareReport, ComputeReport, FormatLimits
+from softmax_tool.report import FormatLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, TextIO
 
-    from softmax_tool.report import Case, CaseName, LimitsReport, Loss, Report, ShownRow
+    from softmax_tool.check.report import CheckReport
+    from softmax_tool.explanation.report import ExplainReport
+    from softmax_tool.inspection.report import InspectReport
+    from softmax_tool.report import (
+        Case,
+        CaseName,
+        CompareReport,
+        ComputeReport,
+        LimitsReport,
+        Loss,
+        Report,
+        ShownRow,
+    )
 
     Cell = str | int | float | Decimal | bool | None
 
@@ -52,15 +62,15 @@ def render(report: Report, stream: TextIO) -> None:
     lines and is empty where the row is ignored; with nothing but losses, a line a row. `check`: a
     line a finding. `explain`: a line a value of a step. `inspect`, `limits`: a line a dtype.
     """
-    if isinstance(report, CompareReport):
+    if report.command == "compare":
         header, lines = _compare(report)
-    elif isinstance(report, ComputeReport):
+    elif report.command == "compute":
         header, lines = _compute(report)
-    elif isinstance(report, CheckReport):
+    elif report.command == "check":
         header, lines = _check(report)
-    elif isinstance(report, ExplainReport):
+    elif report.command == "explain":
         header, lines = _explain(report)
-    elif isinstance(report, InspectReport):
+    elif report.command == "inspect":
         header, lines = _inspect(report)
     else:
         header, lines = _limits(report)
@@ -173,7 +183,7 @@ def _explain(report: ExplainReport) -> tuple[list[str], Iterator[list[Cell]]]:
 
 
 def _inspect(report: InspectReport) -> tuple[list[str], Iterator[list[Cell]]]:
-    names = list(Headroom.__dataclass_fields__)
+    names = [field.name for room in report.headroom[:1] for field in fields(room)]
     return names, ([getattr(room, name) for name in names] for room in report.headroom)
 
 

@@ -11,10 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.check.report import CheckReport
-from softmax_tool.explanation.report import ExplainReport
-from softmax_tool.inspection.report import InspectReport
-from softmax_tool.report import CompareReport, ComputeReport
 from softmax_tool.version import VERSION
 
 if TYPE_CHECKING:
@@ -23,10 +19,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from softmax_tool.check.report import CheckedCase
+    from softmax_tool.check.report import CheckedCase, CheckReport
+    from softmax_tool.explanation.report import ExplainReport
+    from softmax_tool.inspection.report import InspectReport
     from softmax_tool.report import (
         Case,
         CaseName,
+        CompareReport,
+        ComputeReport,
         Finding,
         InputInfo,
         KindCounts,
@@ -58,17 +58,17 @@ def render(report: Report, stream: TextIO) -> None:
 
 def to_dict(report: Report) -> dict[str, Any]:
     """Give the report as the object to be written: plain values, and arrays left as they are."""
-    if isinstance(report, CheckReport):
+    if report.command == "check":
         own = _check(report)
         return _head(report.command) | {"input": _input(report.input)} | own
-    if isinstance(report, CompareReport):
-        own = _compare(report)
-    elif isinstance(report, ComputeReport):
-        own = _compute(report)
-    elif isinstance(report, ExplainReport | InspectReport):
-        return _head(report.command) | _whole(report)
-    else:
+    if report.command == "limits":
         return _head(report.command) | _limits(report)
+    if report.command == "compare":
+        own = _compare(report)
+    elif report.command == "compute":
+        own = _compute(report)
+    else:
+        return _head(report.command) | _whole(report)
     return (
         _head(report.command)
         | {"input": _input(report.input), "settings": _plain(report.settings)}

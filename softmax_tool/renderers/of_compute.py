@@ -243,7 +243,7 @@ def _columns_shown(report: ComputeReport, row: ShownRow) -> tuple[list[int], str
 
 
 def _first_of_each_kind(kinds: NDArray[Any]) -> Iterator[int]:
-    for kind in dict.fromkeys(np.unique(kinds).tolist()):
+    for kind in sorted(set(kinds.tolist())):
         if kind:
             yield int(np.flatnonzero(kinds == kind)[0])
 
