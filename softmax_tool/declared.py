@@ -14,6 +14,7 @@ import numpy as np
 from softmax_tool.arithmetic.tree import tree_sum
 from softmax_tool.errors import UsageError
 from softmax_tool.lookalike import LOG_PROBABILITIES, LOGITS, PROBABILITIES, Likeness
+from softmax_tool.misfits import described, find_misfits, joined
 from softmax_tool.renderers.display import count, number, plural
 from softmax_tool.report import InputLooks
 from softmax_tool.summary import largest
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.readers import Block
+    from softmax_tool.report import Misfit
 
     Array = NDArray[Any]
 
@@ -66,10 +68,13 @@ class Sighting:
 
     likeness: Likeness = Likeness()
     largest_log_sum: float | None = None
+    misfits: tuple[Misfit, ...] = ()
 
     def __add__(self, other: Sighting) -> Sighting:
         return Sighting(
-            self.likeness + other.likeness, largest(self.largest_log_sum, other.largest_log_sum)
+            self.likeness + other.likeness,
+            largest(self.largest_log_sum, other.largest_log_sum),
+            joined(self.misfits, other.misfits),
         )
 
     @classmethod
@@ -80,7 +85,11 @@ class Sighting:
             first = max(1, min(_FIRST_ROWS, _FIRST_ELEMENTS // values.shape[1]))
             values = values[: max(0, first - block.start)]
             return cls(Likeness.of(values)) if len(values) else cls()
-        return cls(Likeness.of(values), _largest_log_sum(values, declared))
+        return cls(
+            Likeness.of(values),
+            _largest_log_sum(values, declared),
+            find_misfits(values, block.start, INPUTS[declared]),
+        )
 
     def looks(self) -> InputLooks:
         """Return it as a part of a report."""
@@ -93,6 +102,7 @@ class Sighting:
             likeness.log_probabilities,
             likeness.undecided,
             self.largest_log_sum,
+            self.misfits,
         )
 
 
@@ -116,13 +126,10 @@ def contradictions(declared: str, looks: InputLooks) -> Iterator[str]:
                 "say --input probs if that is what they are."
             )
         return
-    alike = looks.probabilities if kind == PROBABILITIES else looks.log_probabilities
-    if alike < decided:
-        what = "sum to 1" if kind == PROBABILITIES else "have exponentials that sum to 1"
-        yield (
-            f"The input was declared {declared}, but {count(decided - alike)} of "
-            f"{plural(decided, 'row')} do not {what}: it looks like {looks.kind}."
-        )
+    if looks.misfits:
+        wrong = described(looks.misfits, looks.rows, kind)
+        other = "" if looks.kind == kind or not decided else f"; it looks like {looks.kind}"
+        yield f"The input was declared {declared}, but {wrong}{other}."
 
 
 def remarks(declared: str, looks: InputLooks) -> Iterator[str]:

@@ -60,7 +60,7 @@ class Likeness:
         >>> Likeness.of(np.log([[0.25, 0.75], [0.5, 0.4]])).log_probabilities
         1
         """
-        largest = values.max(axis=1).astype(np.float64)
+        largest = _largest(values)
         return cls(
             len(values),
             int(np.count_nonzero(_sum_to_one(values, largest))),
@@ -86,6 +86,20 @@ class Likeness:
         """
         counts = {PROBABILITIES: self.probabilities, LOG_PROBABILITIES: self.log_probabilities}
         return counts.get(kind, self.rows - self.undecided - sum(counts.values()))
+
+
+def sum_to_1(values: Array) -> Mask:
+    """Tell which rows of (rows, classes) look like probabilities."""
+    return _sum_to_one(values, _largest(values))
+
+
+def exponentials_sum_to_1(values: Array) -> Mask:
+    """Tell which rows of (rows, classes) look like log-probabilities."""
+    return _exponentials_sum_to_one(values, _largest(values))
+
+
+def _largest(values: Array) -> NDArray[np.float64]:
+    return np.asarray(values.max(axis=1).astype(np.float64))
 
 
 def _sum_to_one(values: Array, largest: NDArray[np.float64]) -> Mask:

@@ -43,11 +43,26 @@ class InputInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Misfit:
+    """Why rows are no distribution although declared to be one, how many, and the worst of them.
+
+    `reason`: `not-finite` rows hold a nan or +inf; `negative` and `above` ones a value below 0 or
+    above 1, for log-probabilities above 0; others do not `sum` to 1. `worst` is that value or sum.
+    """
+
+    reason: str
+    rows: int
+    row: int
+    worst: float | None  # None where it is no number
+
+
+@dataclass(frozen=True, slots=True)
 class InputLooks:
     """What rows of the input look like: how many of `rows`, and the table as a whole.
 
     Where nothing is declared, the first rows are looked at; else all of them. `largest_log_sum` is
-    the largest |log Σ p| of declared probabilities, which softmax divides out.
+    the largest |log Σ p| of declared probabilities, which softmax divides out; `misfits` are those
+    rows of them that are no distribution.
     """
 
     kind: str
@@ -57,6 +72,7 @@ class InputLooks:
     log_probabilities: int
     undecided: int
     largest_log_sum: float | None
+    misfits: tuple[Misfit, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,8 @@ def test_a_second_softmax_is_told() -> None:
 def test_what_is_declared_and_does_not_look_like_it() -> None:
     report = st.compute([[2.0, 1.0, 0.1], [0.5, 0.25, 0.25]], input_kind="probs")
     assert report.verdict[0] == (
-        "The input was declared probs, but 1 of 2 rows do not sum to 1: it looks like logits."
+        "The input was declared probs, but 1 of 2 rows is no distribution: 1 row holds a value "
+        "above 1 (row 0: 2); it looks like logits."
     )
     # The logarithm of 3.1.
     assert "to within 1.13, the largest |log Σ p|" in report.verdict[1]

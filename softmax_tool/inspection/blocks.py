@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from math import log
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from softmax_tool import exact
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
-from softmax_tool.declared import as_logits
+from softmax_tool.declared import INPUTS, as_logits
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT32, exp_edges
 from softmax_tool.inspection.report import WorstRow
@@ -21,7 +22,8 @@ from softmax_tool.inspection.summary import (
     Survivors,
     worst_of,
 )
-from softmax_tool.lookalike import Likeness
+from softmax_tool.lookalike import LOGITS, PROBABILITIES, Likeness
+from softmax_tool.misfits import find_misfits
 from softmax_tool.targets import Targets
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from softmax_tool.formats import FloatFormat
     from softmax_tool.readers import Block
+    from softmax_tool.report import Misfit
 
     Array = NDArray[Any]
     Mask = NDArray[np.bool_]
@@ -41,17 +44,40 @@ def summarise(
 ) -> InspectSummary:
     """Say of one block all that is said of a table."""
     with np.errstate(all="ignore"):
-        likeness = Likeness.of(block.logits)
-        return _summarise(as_logits(block, declared), likeness, formats, ignore_index, top)
+        return _summarise(_Seen.of(block, declared), formats, ignore_index, top)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A block as logits, and what has to be asked of the values before they become that."""
+
+    block: Block
+    likeness: Likeness
+    misfits: tuple[Misfit, ...]
+    negatives: int
+    stored: Extent | None  # None where the values are logits
+
+    @classmethod
+    def of(cls, block: Block, declared: str) -> _Seen:
+        values, kind = block.logits, INPUTS[declared]
+        likeness = Likeness.of(values)
+        misfits = () if kind == LOGITS else find_misfits(values, block.start, kind)
+        if kind != PROBABILITIES:
+            return cls(block, likeness, misfits, 0, None)
+        finite = values[np.isfinite(values)]
+        return cls(
+            as_logits(block, declared),
+            likeness,
+            misfits,
+            int(np.count_nonzero(values < 0)),
+            Extent(*_ends(finite)) if finite.size else Extent(),
+        )
 
 
 def _summarise(
-    block: Block,
-    likeness: Likeness,
-    formats: Sequence[FloatFormat],
-    ignore_index: int,
-    top: int,
+    seen: _Seen, formats: Sequence[FloatFormat], ignore_index: int, top: int
 ) -> InspectSummary:
+    block = seen.block
     # Exact for every stored dtype but integers beyond 2**53, and far faster than float16.
     narrow = block.logits.dtype in (np.float16, np.float32)
     x = block.logits.astype(np.float32 if narrow else np.float64, copy=False)
@@ -63,15 +89,19 @@ def _summarise(
     labels = None
     if block.labels is not None:
         labels = _labels(block, x, maximum, valid, ignore_index, top)
+    extent = _extent(x, finite, maximum[valid], lowest[valid], all_finite=all_finite)
     return InspectSummary(
         rows=len(x),
-        nans=0 if all_finite else int(np.count_nonzero(np.isnan(x))),
+        nans=0 if all_finite else int(np.count_nonzero(np.isnan(x))) - seen.negatives,
         positive_infinities=0 if all_finite else int(np.count_nonzero(x == np.inf)),
+        negatives=seen.negatives,
         masked=0 if all_finite else int(np.count_nonzero(x == -np.inf)),
         invalid_rows=int(np.count_nonzero(~valid)),
         tied_rows=int(np.count_nonzero(_maxima(x, maximum)[valid] > 1)),
-        extent=_extent(x, finite, maximum[valid], lowest[valid], all_finite=all_finite),
-        likeness=likeness,
+        stored=Extent(extent.smallest, extent.largest) if seen.stored is None else seen.stored,
+        extent=extent,
+        likeness=seen.likeness,
+        misfits=seen.misfits,
         survivors=tuple(_survivors(x, maximum, lowest, valid, target) for target in formats),
         labels=labels,
     )
@@ -86,12 +116,16 @@ def _extent(x: Array, finite: Mask, maximum: Array, lowest: Array, *, all_finite
     some = x if all_finite else x[finite]
     if not some.size:
         return Extent()
-    # One zero: which of −0 and +0 a minimum is depends on their order.
-    ends = float(some.min()) + 0.0, float(some.max()) + 0.0
+    ends = _ends(some)
     if not maximum.size:
         return Extent(*ends)
     spans = maximum.astype(np.float64) - lowest
     return Extent(*ends, float(maximum.min()) + 0.0, float(maximum.max()) + 0.0, float(spans.max()))
+
+
+def _ends(finite: Array) -> tuple[float, float]:
+    # One zero: which of −0 and +0 a minimum is depends on their order.
+    return float(finite.min()) + 0.0, float(finite.max()) + 0.0
 
 
 def _survivors(

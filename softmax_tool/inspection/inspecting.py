@@ -93,14 +93,15 @@ def _report(
 ) -> InspectReport:
     assert source.shape is not None  # noqa: S101  (every row has been read)
     likeness = total.likeness
+    judged = total.rows - total.invalid_rows
     looks = Looks(
-        likeness.kind,
+        likeness.kind if judged else None,
         likeness.count(LOGITS),
         likeness.probabilities,
         likeness.log_probabilities,
         likeness.undecided,
+        total.misfits,
     )
-    judged = total.rows - total.invalid_rows
     headroom = tuple(
         _headroom(target, total.extent.largest_maximum, judged, survivors)
         for target, survivors in zip(formats, total.survivors, strict=True)
@@ -113,7 +114,8 @@ def _report(
         tuple(source.paths), source.shape, source.stored_dtype, label_info, source.axis
     )
     extent = total.extent
-    kind = looks.kind if INPUTS[settings.input] == LOGITS else INPUTS[settings.input]
+    taken_for = INPUTS[settings.input]
+    kind = looks.kind if taken_for == LOGITS or not judged else taken_for
     return InspectReport(
         info,
         settings,
@@ -121,10 +123,13 @@ def _report(
         source.classes,
         total.nans,
         total.positive_infinities,
+        total.negatives,
         total.masked,
         total.invalid_rows,
         total.tied_rows,
         Range(
+            total.stored.smallest,
+            total.stored.largest,
             extent.smallest,
             extent.largest,
             extent.smallest_maximum,
@@ -132,10 +137,10 @@ def _report(
             extent.widest_span,
         ),
         looks,
-        LOSS[kind],
+        None if kind is None else LOSS[kind],
         headroom,
         labels,
-        tuple(verdict(looks, settings.input, source.classes, total.invalid_rows, headroom, labels)),
+        tuple(verdict(looks, settings, source.classes, total, headroom, labels)),
     )
 
 
@@ -170,11 +175,14 @@ def _labels(labels: LabelSummary, classes: int) -> LabelFindings:
 
 
 def _common(labels: LabelSummary) -> tuple[tuple[ClassCount, ...], tuple[ClassCount, ...]]:
-    """Return the most and the least common classes, the first of those that tie."""
+    """Return the most and the least common classes, the first of those that tie.
+
+    A class without a row is not common; where no class has one, none is.
+    """
     counts = labels.counts
-    if counts is None:
+    if counts is None or not counts.any():
         return (), ()
-    most = np.argsort(-counts, kind="stable")[:_COMMON]
+    most = np.argsort(-counts, kind="stable")[: min(_COMMON, np.count_nonzero(counts))]
     least = np.argsort(counts, kind="stable")[:_COMMON]
     return _counted(counts, most), _counted(counts, least)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from softmax_tool.report import InputInfo, Number
+    from softmax_tool.report import InputInfo, Misfit, Number
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,14 @@ class InspectSettings:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Where the finite values lie; None where there are none. A span is that of one row."""
+    """Where the finite values lie; None where there are none. A span is that of one row.
 
+    Of declared probabilities these are the logarithms, but for `stored_smallest` and
+    `stored_largest`.
+    """
+
+    stored_smallest: float | None
+    stored_largest: float | None
     smallest: float | None
     largest: float | None
     smallest_maximum: float | None
@@ -33,13 +39,14 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """How many rows look like what, and what the table therefore is."""
+    """How many rows look like what, and what the table therefore is; None where no row tells."""
 
-    kind: str
+    kind: str | None
     logits: int
     probabilities: int
     log_probabilities: int
     undecided: int
+    misfits: tuple[Misfit, ...]  # of rows that are declared a distribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,7 @@ class LabelFindings:
     classes_present: int | None  # None for probabilities as labels, as the next two are empty
     most_common: tuple[ClassCount, ...]
     least_common: tuple[ClassCount, ...]
-    mean_loss: float | None
+    mean_loss: float | None  # None where no row is kept, as the perplexity and entropy are
     mean_loss_is_tiny: bool  # not 0, but below every float64
     uniform_loss: float  # that of no knowledge at all, log of the number of classes
     perplexity: Number | None
@@ -110,12 +117,13 @@ class InspectReport:
     classes: int
     nans: int
     positive_infinities: int
-    masked: int
+    negatives: int  # declared probabilities below 0, which have no logarithm
+    masked: int  # values that are -inf, or declared probabilities that are 0
     invalid_rows: int
     tied_rows: int
     range: Range
     looks_like: Looks
-    loss: str  # the loss that takes such values
+    loss: str | None  # the loss that takes such values; None where no row tells
     headroom: tuple[Headroom, ...]
     labels: LabelFindings | None
     verdict: tuple[str, ...]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from softmax_tool.misfits import joined
 from softmax_tool.summary import largest, smallest
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from softmax_tool.exact_sum import ExactSum
     from softmax_tool.inspection.report import WorstRow
     from softmax_tool.lookalike import Likeness
+    from softmax_tool.report import Misfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +102,14 @@ class InspectSummary:
     rows: int
     nans: int
     positive_infinities: int
+    negatives: int
     masked: int
     invalid_rows: int
     tied_rows: int
+    stored: Extent  # of the values as they are in the file: the ends alone
     extent: Extent
     likeness: Likeness
+    misfits: tuple[Misfit, ...]
     survivors: tuple[Survivors, ...]
     labels: LabelSummary | None
 
@@ -117,11 +122,14 @@ class InspectSummary:
             self.rows + other.rows,
             self.nans + other.nans,
             self.positive_infinities + other.positive_infinities,
+            self.negatives + other.negatives,
             self.masked + other.masked,
             self.invalid_rows + other.invalid_rows,
             self.tied_rows + other.tied_rows,
+            self.stored + other.stored,
             self.extent + other.extent,
             self.likeness + other.likeness,
+            joined(self.misfits, other.misfits),
             tuple(mine + theirs for mine, theirs in pairs),
             labels,
         )

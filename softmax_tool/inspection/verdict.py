@@ -5,13 +5,16 @@ from __future__ import annotations
 from math import e, log1p
 from typing import TYPE_CHECKING
 
+from softmax_tool.declared import INPUTS
 from softmax_tool.lookalike import LOG_PROBABILITIES, LOGITS, PROBABILITIES
+from softmax_tool.misfits import NEGATIVE, described
 from softmax_tool.renderers.display import number, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from softmax_tool.inspection.report import Headroom, LabelFindings, Looks
+    from softmax_tool.inspection.report import Headroom, InspectSettings, LabelFindings, Looks
+    from softmax_tool.inspection.summary import InspectSummary
 
 LOSS = {
     LOGITS: "cross-entropy",
@@ -23,35 +26,33 @@ LOSS = {
 
 def verdict(
     looks: Looks,
-    declared: str,
+    settings: InspectSettings,
     classes: int,
-    invalid_rows: int,
+    total: InspectSummary,
     headroom: Sequence[Headroom],
     labels: LabelFindings | None,
 ) -> Iterator[str]:
     """Yield what these values are, which loss takes them, and which dtype they survive in."""
-    yield from _kind(looks, declared, classes)
-    if invalid_rows:
-        yield (
-            f"{plural(invalid_rows, 'row is', 'rows are')} nan by definition: they hold a nan or "
-            "+inf, or nothing but -inf."
-        )
+    if looks.kind is None:
+        yield "No row can be judged, so that neither a loss nor a dtype can be named."
+    else:
+        yield from _kind(looks, settings.input, classes)
+    yield from _misfits(looks, settings.input, total.rows)
+    if total.invalid_rows:
+        yield _invalid(total, settings.input)
     yield from _dtypes(headroom)
     if labels is not None:
-        yield from _labels(labels, classes)
+        yield from _labels(labels, settings.ignore_index, classes)
 
 
 def _kind(looks: Looks, declared: str, classes: int) -> Iterator[str]:
     if declared == "probs":
         yield "Taken for probabilities, of which the logarithms were looked at: nll takes those."
-        if looks.logits + looks.log_probabilities:
-            others = looks.logits + looks.log_probabilities
-            yield (
-                f"But {plural(others, 'row does', 'rows do')} not sum to 1: the table looks like "
-                f"{looks.kind}."
-            )
-    elif declared == "log-probs" and looks.kind != LOG_PROBABILITIES:
-        yield f"Taken for log-probabilities, but they look like {looks.kind}."
+    elif declared == "log-probs":
+        yield (
+            "Taken for log-probabilities: nll takes them as they are; cross-entropy gives the "
+            "same, since log-softmax hardly changes them."
+        )
     elif looks.kind == PROBABILITIES:
         # A certain class gives logits 1, 0, 0, …, and so −log(e / (e + classes − 1)).
         least = log1p((classes - 1) / e)
@@ -68,6 +69,31 @@ def _kind(looks: Looks, declared: str, classes: int) -> Iterator[str]:
         )
     else:
         yield "These look like logits: cross-entropy takes them as they are; nll needs log-softmax."
+
+
+def _misfits(looks: Looks, declared: str, rows: int) -> Iterator[str]:
+    if looks.misfits:
+        kind = INPUTS[declared]
+        other = "" if looks.kind in {None, kind} else f"; the table looks like {looks.kind}"
+        yield f"Declared {declared}, but {described(looks.misfits, rows, kind)}{other}."
+
+
+def _invalid(total: InspectSummary, declared: str) -> str:
+    """Say which of the things that make a row nan by definition there are."""
+    held = [
+        (total.nans, "a nan"),
+        (total.positive_infinities, "+inf"),
+        (total.negatives, "a negative value, which has no logarithm"),
+    ]
+    negative = sum(misfit.rows for misfit in total.misfits if misfit.reason == NEGATIVE)
+    empty = total.invalid_rows - total.likeness.undecided - negative
+    nothing = f"nothing but {0 if INPUTS[declared] == PROBABILITIES else '-inf'}"
+    reasons = " or ".join(what for amount, what in (*held, (empty, nothing)) if amount)
+    one = total.invalid_rows == 1
+    return (
+        f"{plural(total.invalid_rows, 'row is', 'rows are')} nan by definition: "
+        f"{'it holds' if one else 'they hold'} {reasons}."
+    )
 
 
 def _dtypes(headroom: Sequence[Headroom]) -> Iterator[str]:
@@ -90,7 +116,9 @@ def _dtypes(headroom: Sequence[Headroom]) -> Iterator[str]:
         )
 
 
-def _labels(labels: LabelFindings, classes: int) -> Iterator[str]:
+def _labels(labels: LabelFindings, ignore_index: int, classes: int) -> Iterator[str]:
+    if not labels.kept:
+        yield _nothing_kept(labels, ignore_index)
     loss = labels.mean_loss
     if loss is not None and loss > labels.uniform_loss:
         yield (
@@ -99,8 +127,16 @@ def _labels(labels: LabelFindings, classes: int) -> Iterator[str]:
         )
     absent = [str(found.label) for found in labels.least_common if not found.rows]
     if absent and labels.classes_present is not None:
-        missing = plural(classes - labels.classes_present, "class has", "classes have")
-        yield f"{missing} no row: {', '.join(absent)}{', …' if len(absent) > 2 else ''}."
+        missing = classes - labels.classes_present
+        those = ", ".join(absent) if missing == len(absent) else f"the first are {_listed(absent)}"
+        yield f"{plural(missing, 'class has', 'classes have')} no row: {those}."
+
+
+def _nothing_kept(labels: LabelFindings, ignore_index: int) -> str:
+    mend = "no loss was looked at; mend the labels or --ignore-index."
+    if labels.classes_present == 0:
+        return f"Every row is ignored, its label being {ignore_index}: {mend}"
+    return "Every row whose label counts is nan by definition: no loss was looked at."
 
 
 def _listed(names: Sequence[str]) -> str:

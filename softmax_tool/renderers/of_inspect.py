@@ -41,17 +41,27 @@ def _pairs(title: str, lines: Lines) -> Tables:
 
 def _values(report: InspectReport) -> Lines:
     extent, looks = report.range, report.looks_like
+    by_logarithm = report.settings.input == "probs"
     lines = [
-        (
-            "rows × classes",
-            f"{display.count(report.rows)} × {display.count(report.classes)}",
-        ),
-        ("finite values", _span(extent.smallest, extent.largest)),
-        ("largest of each row", _span(extent.smallest_maximum, extent.largest_maximum)),
-        ("widest row", _optional(extent.widest_span)),
+        ("rows × classes", f"{display.count(report.rows)} × {display.count(report.classes)}"),
+        ("finite values", _span(extent.stored_smallest, extent.stored_largest)),
+    ]
+    if by_logarithm:
+        lines += [
+            ("their logarithms", _span(extent.smallest, extent.largest)),
+            ("largest of each row, log", _span(extent.smallest_maximum, extent.largest_maximum)),
+            ("widest row, log", _optional(extent.widest_span)),
+            ("negative", how_many(report.negatives)),
+        ]
+    else:
+        lines += [
+            ("largest of each row", _span(extent.smallest_maximum, extent.largest_maximum)),
+            ("widest row", _optional(extent.widest_span)),
+        ]
+    lines += [
         ("nan", how_many(report.nans)),
         ("+inf", how_many(report.positive_infinities)),
-        ("-inf (masked)", how_many(report.masked)),
+        ("0 (masked)" if by_logarithm else "-inf (masked)", how_many(report.masked)),
         ("rows nan by definition", how_many(report.invalid_rows)),
         ("rows whose maximum ties", how_many(report.tied_rows)),
     ]
@@ -62,7 +72,8 @@ def _values(report: InspectReport) -> Lines:
         "nothing (nan, +inf)": looks.undecided,
     }
     alike = ", ".join(f"{name} {display.count(rows)}" for name, rows in counts.items() if rows)
-    return [*lines, ("rows look like", alike), ("loss that takes them", report.loss)]
+    lines.append(("rows look like", alike))
+    return lines if report.loss is None else [*lines, ("loss that takes them", report.loss)]
 
 
 def _span(low: float | None, high: float | None) -> str:
@@ -113,6 +124,8 @@ def _headroom(rooms: tuple[Headroom, ...]) -> Tables:
 
 
 def _survive(rows: int, room: Headroom) -> Cell:
+    if not room.rows:
+        return Cell("none of 0")
     if rows == room.rows:
         return Cell("all", "good")
     return Cell(f"{display.count(rows)} of {display.count(room.rows)}", "bad")
@@ -125,7 +138,7 @@ def _labels(report: InspectReport, labels: LabelFindings) -> Iterator[Section]:
         ("rows counted", display.count(labels.kept)),
         ("rows ignored", how_many(labels.ignored)),
     ]
-    if labels.classes_present is not None:
+    if labels.classes_present:
         lines += [
             (
                 "classes that occur",
@@ -134,31 +147,31 @@ def _labels(report: InspectReport, labels: LabelFindings) -> Iterator[Section]:
             ("most common", _counts(labels.most_common)),
             ("least common", _counts(labels.least_common)),
         ]
+    yield _pairs("Labels", [*lines, *_agreement(labels)])
+    if labels.worst:
+        yield _worst(labels)
+
+
+def _agreement(labels: LabelFindings) -> Lines:
+    """Say how well labels and logits agree; nothing where no row is kept."""
+    if labels.mean_loss is None or labels.perplexity is None or labels.mean_entropy is None:
+        return []
     accuracy = (
         f"{display.share(labels.correct, labels.kept)}, {display.plural(labels.correct, 'row')}"
     )
     if labels.tied:
         accuracy += f"; {display.plural(labels.tied, 'row')} more if ties go well"
-    lines += [
+    loss = "> 0" if labels.mean_loss_is_tiny else display.number(labels.mean_loss)
+    return [
         ("accuracy", accuracy),
-        (
-            "mean loss",
-            f"{_mean_loss(labels)} nats (guessing: {display.number(labels.uniform_loss)})",
-        ),
-        ("perplexity", "none" if labels.perplexity is None else display.number(labels.perplexity)),
-        ("mean entropy", f"{_optional(labels.mean_entropy)} nats"),
+        ("mean loss", f"{loss} nats (guessing: {display.number(labels.uniform_loss)})"),
+        ("perplexity", display.number(labels.perplexity)),
+        ("mean entropy", f"{display.number(labels.mean_entropy)} nats"),
     ]
-    yield _pairs("Labels", lines)
-    if labels.worst:
-        yield _worst(labels)
 
 
 def _counts(found: tuple[ClassCount, ...]) -> str:
     return ", ".join(f"class {x.label}: {display.count(x.rows)}" for x in found)
-
-
-def _mean_loss(labels: LabelFindings) -> str:
-    return "> 0" if labels.mean_loss_is_tiny else _optional(labels.mean_loss)
 
 
 def _worst(labels: LabelFindings) -> Tables:

@@ -299,7 +299,7 @@ def test_input_kinds(run: Callable[..., Any], tmp_path: Path) -> None:
     assert tree["settings"]["input"] == "probs"
     assert tree["looks_like"]["probabilities"] == 2
     wrong = run("compute", path, "--input", "log-probs")
-    assert "declared log-probs, but 2 of 2 rows do not" in wrong.err
+    assert "declared log-probs, but 2 of 2 rows are no distribution" in wrong.err
     assert wrong.code == 0
     assert run("compare", "--input", "probs").code == 2
     odd = run("inspect", path, "--input", "odds")

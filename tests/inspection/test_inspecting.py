@@ -221,6 +221,73 @@ def test_declared_probabilities_are_looked_at_as_logarithms() -> None:
     assert report.labels is not None
     # −log of 1/4 and of 1/2, halved
     assert report.labels.mean_loss == pytest.approx(1.5 * np.log(2), rel=1e-15)
-    wrong = st.inspect([[0.25, 0.7], [3.0, 1.0]], input_kind="probs")
-    assert "2 rows do not sum to 1: the table looks like logits" in wrong.verdict[1]
-    assert "look like logits" in st.inspect([[3.0, 1.0]], input_kind="log-probs").verdict[0]
+    assert (report.range.stored_smallest, report.range.stored_largest) == (0.25, 0.75)
+
+
+def test_what_is_wrong_with_declared_distributions_is_named() -> None:
+    rows = [[0.25] * 4] * 19 + [[0.5, 0.5, 0.5, -0.5]]
+    report = st.inspect(rows, input_kind="probs")
+    assert report.verdict[1:3] == (
+        (
+            "Declared probs, but 1 of 20 rows is no distribution: 1 row holds a negative value "
+            "(row 19: -0.5)."
+        ),
+        "1 row is nan by definition: it holds a negative value, which has no logarithm.",
+    )
+    assert (report.nans, report.negatives, report.masked) == (0, 1, 0)
+    assert (report.range.stored_smallest, report.range.stored_largest) == (-0.5, 0.5)
+    logits = st.inspect([[3.0, 1.0]], input_kind="log-probs").verdict
+    assert "(row 0: 3); the table looks like logits." in logits[1]
+
+
+@pytest.mark.parametrize(
+    ("rows", "declared", "reasons"),
+    [
+        ([[np.nan, 1.0], [1.0, 2.0]], "logits", "it holds a nan."),
+        ([[np.nan, 1.0], [np.inf, 2.0]], "logits", "they hold a nan or +inf."),
+        ([[-np.inf, -np.inf]], "logits", "it holds nothing but -inf."),
+        ([[0.0, 0.0], [np.nan, -1.0]], "probs", "they hold a nan or a negative value, "),
+        ([[0.0, 0.0], [0.5, 0.5]], "probs", "it holds nothing but 0."),
+        ([[-np.inf, 1.0]], "probs", "it holds a negative value, which has no logarithm."),
+    ],
+)
+def test_why_rows_are_nan_by_definition(rows: Any, declared: str, reasons: str) -> None:
+    said = st.inspect(rows, input_kind=declared).verdict
+    [sentence] = [x for x in said if "nan by definition" in x]
+    assert reasons in sentence
+
+
+@pytest.mark.parametrize("declared", ["logits", "probs", "log-probs"])
+@pytest.mark.parametrize("row", [[np.nan, np.nan], [-np.inf, -np.inf]])
+def test_where_no_row_can_be_judged_nothing_is_suggested(declared: str, row: list[float]) -> None:
+    report = st.inspect([row], input_kind=declared)
+    assert (report.looks_like.kind, report.loss) == (None, None)
+    assert report.verdict[0].startswith("No row can be judged")
+    assert [room.rows for room in report.headroom] == [0, 0, 0]
+    assert not any("look like" in sentence or "survive" in sentence for sentence in report.verdict)
+
+
+def test_ignored_rows_have_no_figures() -> None:
+    report = st.inspect([[1.0, 2.0], [3.0, 4.0]], [-100, -100])
+    assert report.verdict[-1] == (
+        "Every row is ignored, its label being -100: no loss was looked at; mend the labels or "
+        "--ignore-index."
+    )
+    found = report.labels
+    assert found is not None
+    assert (found.kept, found.ignored, found.classes_present) == (0, 2, 0)
+    assert (found.most_common, found.least_common, found.worst) == ((), (), ())
+    nan = st.inspect([[np.nan, 2.0]], [1]).verdict
+    assert "Every row whose label counts is nan by definition: no loss was looked at." in nan
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (2, "1 class has no row: 1."),
+        (4, "3 classes have no row: 1, 2, 3."),
+        (5, "4 classes have no row: the first are 1, 2 and 3."),
+    ],
+)
+def test_classes_without_a_row_are_listed(classes: int, said: str) -> None:
+    assert st.inspect([[0.0] * classes], [0]).verdict[-1] == said
