@@ -10,6 +10,7 @@ from softmax_tool.errors import UsageError
 
 from .options import (
     COMPUTATION,
+    INPUT,
     OUTPUT,
     ComputationOptions,
     InputOptions,
@@ -26,6 +27,14 @@ Logits = Annotated[
         show_default=False,
         help="Files of logits, CSV, NPY or NPZ, in the order of their rows; - is stdin. "
         "Without one, the textbook's row 2, 1, 0.1.",
+    ),
+]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATH",
+        rich_help_panel=INPUT,
+        help="Labels, CSV or NPY: class indices, one a row. Repeat for shards.",
     ),
 ]
 Row = Annotated[
@@ -59,7 +68,7 @@ def explain(
     header: InputOptions.Header = "auto",
     key: InputOptions.Key = None,
     input_dtype: InputOptions.InputDtype = None,
-    labels: InputOptions.Labels = None,
+    labels: Labels = None,
     label_column: InputOptions.LabelColumn = None,
     row: Row = 0,
     dtype: ComputationOptions.OneDtype = None,

@@ -13,9 +13,9 @@ from softmax_tool.arithmetic import find_model
 from softmax_tool.blocks import judge_case
 from softmax_tool.computation import Computation
 from softmax_tool.errors import UsageError
+from softmax_tool.explanation.argmax import argmax
 from softmax_tool.explanation.bits import pattern
 from softmax_tool.explanation.report import (
-    Argmax,
     Entry,
     ExplainedLogit,
     ExplainReport,
@@ -30,6 +30,7 @@ from softmax_tool.explanation.steps import NAIVE, SHIFTED, SHOWN, Run, kind_at, 
 from softmax_tool.explanation.story import learning, story
 from softmax_tool.explanation.trouble import troubles
 from softmax_tool.explanation.truth import Truth, number
+from softmax_tool.explanation.undefined import undefined
 from softmax_tool.formats import FLOAT32, find_format
 from softmax_tool.formulations import FORMULATIONS, GRADIENT
 from softmax_tool.lookalike import Likeness
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.arithmetic import Model
-    from softmax_tool.explanation.report import Trouble
+    from softmax_tool.explanation.report import Argmax, Trouble
     from softmax_tool.explanation.steps import Name
     from softmax_tool.formats import FloatFormat
     from softmax_tool.readers import Source
@@ -58,7 +59,6 @@ TEXTBOOK = "<textbook>"
 TEXTBOOK_ROW = (2.0, 1.0, 0.1)
 SHOWN_WHOLE = 16  # a row of up to so many classes is shown whole
 LARGEST = 5  # of a longer one, so many of the largest logits
-_TIES = 8  # so many classes of equal value are named
 _LOSSES = ("log-of-naive", "log-of-shifted", "shifted", "log1p")
 _GRADIENTS = ("log-of-naive", "log-of-shifted", "shifted")
 _TWO = Decimal(2)
@@ -92,7 +92,10 @@ def explain(source: Source, request: Request) -> ExplainReport:
         There is no such row or class, or no such dtype or arithmetic.
     """
     if source.label_kind == "probabilities":
-        raise UsageError("explain takes class labels, not probabilities; leave them out")
+        raise UsageError(
+            "explain takes class labels, one a row, not rows of probabilities; compute and compare "
+            "take those"
+        )
     model = find_model(request.arithmetic)
     target = find_format(request.dtype or _default_dtype(source))
     if not model.supports(target):
@@ -119,7 +122,11 @@ def _column(column: int | None, classes: int) -> int | None:
         return column
     if -classes <= column < 0:
         return column + classes
-    raise UsageError(f"column {column}: the logits have {classes} classes (0…{classes - 1})")
+    many = "class" if classes == 1 else "classes"
+    raise UsageError(
+        f"column {column}: the logits have {classes} {many} "
+        f"(0…{classes - 1}, or -{classes}…-1 from the end)"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +177,12 @@ def _judged(block: Block, name: Name, target: FloatFormat, model: Model) -> Resu
 
 
 def _report(row: _Row, source: Source, request: Request, column: int | None) -> ExplainReport:
+    target, block = row.target, row.block
     ways = {name: run.results for name, run in row.runs.items()} | dict(row.gradients)
     found = () if row.truth.invalid else tuple(troubles(ways, row.truth, row.label))
+    no_softmax = undefined(block.logits[0], row.rounded, target) if row.truth.invalid else None
     columns = _columns(row, found, column)
     gradient = _gradient(row, columns, bits=request.bits)
-    target, block = row.target, row.block
     settings = ExplainSettings(
         block.start,
         column,
@@ -209,7 +217,7 @@ def _report(row: _Row, source: Source, request: Request, column: int | None) -> 
         argmax=_argmax(row),
         trouble=found,
         story=(
-            *story(found, target.name, Likeness.of(block.logits), invalid=row.truth.invalid),
+            *story(found, target.name, Likeness.of(block.logits), no_softmax),
             *learning(gradient),
         ),
     )
@@ -323,18 +331,5 @@ def _in_bits(nats: Decimal) -> Decimal:
 
 
 def _argmax(row: _Row) -> Argmax:
-    return Argmax(
-        _largest(row.block.logits[0]),
-        _largest(row.rounded),
-        {
-            formulation: _largest(row.runs[quantity, formulation].results.got[0])
-            for quantity, formulation in (NAIVE, SHIFTED)
-        },
-    )
-
-
-def _largest(values: Array) -> tuple[int, ...]:
-    """Return the classes of the largest value; none where a NaN leaves none."""
-    if np.isnan(values).any():
-        return ()
-    return tuple(int(place) for place in np.flatnonzero(values == values.max())[:_TIES])
+    after = {name: row.runs["softmax", name].results.got[0] for _, name in (NAIVE, SHIFTED)}
+    return argmax(row.block.logits[0], row.rounded, after)

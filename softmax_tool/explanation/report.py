@@ -150,11 +150,17 @@ class Information:
 
 @dataclass(frozen=True, slots=True)
 class Argmax:
-    """The largest class, several where they tie: before softmax, and after each formulation."""
+    """The largest class, the first few where they tie: before softmax, and after each formulation.
+
+    `counts` says how many tie in all; `kept`, that they are the same classes everywhere, be they
+    named or not.
+    """
 
     read: tuple[int, ...]
     rounded: tuple[int, ...]
     after: Mapping[str, tuple[int, ...]]
+    counts: Mapping[str, int]  # of read, rounded, and each formulation
+    kept: bool
 
 
 @dataclass(frozen=True, slots=True)

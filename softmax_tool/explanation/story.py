@@ -27,19 +27,19 @@ SCALING = (
 
 
 def story(
-    troubles: Sequence[Trouble], dtype: str, likeness: Likeness, *, invalid: bool
+    troubles: Sequence[Trouble], dtype: str, likeness: Likeness, undefined: str | None
 ) -> Iterator[str]:
-    """Yield what went wrong on each way, and after it what mends it; each sentence once."""
+    """Yield what went wrong on each way, and after it what mends it; each sentence once.
+
+    `undefined` tells why the row is nan by definition, None where it is not.
+    """
     if likeness.kind == PROBABILITIES:
         yield (
             "The row sums to 1, as probabilities do. If that is what they are, softmax has been "
             "applied already: take their logarithm, and then nll."
         )
-    if invalid:
-        yield (
-            "The row is nan by definition: it holds a nan or +inf, or nothing but -inf, once "
-            f"rounded to {dtype}. No formulation is to blame; look at where the logits come from."
-        )
+    if undefined is not None:
+        yield undefined
         return
     if not troubles:
         yield f"Nothing goes wrong in {dtype} beyond rounding: both ways give the same softmax."

@@ -187,8 +187,8 @@ def expm1(z: Decimal) -> Decimal:
 
 
 def _exp(z: Decimal) -> TrueValue:
-    if z.is_nan() or z == Decimal("-inf"):
-        return TrueValue(_NAN if z.is_nan() else Decimal(0))
+    if z.is_nan() or z.is_infinite():
+        return TrueValue(_DIGITS.exp(z))
     value = min(max(_DIGITS.exp(z), _SMALLEST), _LARGEST)
     return TrueValue(value, expm1(z) if abs(z) < 1 else None)
 

@@ -312,22 +312,37 @@ def _meaning(report: ExplainReport) -> Iterator[str]:
 
 def _ranks(report: ExplainReport) -> Iterator[str]:
     argmax = report.argmax
-    before = _classes(argmax.read)
-    after = {_classes(found) for found in argmax.after.values()}
-    if {before, _classes(argmax.rounded)} | after == {before}:
+    before = _classes(argmax.read, argmax.counts["read"])
+    if argmax.kept:
         yield (
             f"argmax: {before} before softmax and after it: softmax keeps the order, so that "
             "choosing the largest needs none"
         )
         return
-    each = ", ".join(f"{name} softmax {_classes(found)}" for name, found in argmax.after.items())
+    rounded = _classes(argmax.rounded, argmax.counts["rounded"])
+    each = ", ".join(
+        f"{name} softmax {_classes(found, argmax.counts[name])}"
+        for name, found in argmax.after.items()
+    )
     yield (
-        f"argmax: {before} as read, {_classes(argmax.rounded)} in {report.settings.dtype}; "
-        f"after {each}. The true softmax keeps the order of the rounded logits."
+        f"argmax: {before} as read, {rounded} in {report.settings.dtype}; after {each}. The true "
+        "softmax keeps the order of the rounded logits."
     )
 
 
-def _classes(found: Sequence[int]) -> str:
-    if not found:
-        return "no class"
-    return f"class{'es' if len(found) > 1 else ''} {' and '.join(map(str, found))}"
+def _classes(named: Sequence[int], count: int) -> str:
+    """Name the classes of the largest value, and say how many more there are.
+
+    Examples
+    --------
+    >>> _classes((), 0), _classes((3,), 1), _classes((0, 1, 4), 3)
+    ('no class', 'class 3', 'the 3 classes 0, 1 and 4')
+    >>> _classes((0, 1), 9)
+    'the 9 classes 0, 1 and 7 more'
+    """
+    if count < 2:
+        return f"class {named[0]}" if named else "no class"
+    most, last = named[:-1], str(named[-1])
+    if count > len(named):
+        most, last = tuple(named), f"{display.count(count - len(named))} more"
+    return f"the {display.count(count)} classes {', '.join(map(str, most))} and {last}"

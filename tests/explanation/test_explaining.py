@@ -188,9 +188,11 @@ def test_a_row_that_is_not_there(row: int) -> None:
 
 
 def test_what_cannot_be_explained() -> None:
-    with pytest.raises(st.UsageError, match=r"column 2: the logits have 2 classes \(0…1\)"):
-        st.explain([[1.0, 2.0]], column=2)
-    with pytest.raises(st.UsageError, match="takes class labels, not probabilities"):
+    for column in (2, -3):
+        wrong = rf"column {column}: the logits have 2 classes \(0…1, or -2…-1 from the end\)"
+        with pytest.raises(st.UsageError, match=wrong):
+            st.explain([[1.0, 2.0]], column=column)
+    with pytest.raises(st.UsageError, match=r"class labels, .* compute and compare take"):
         st.explain([[1.0, 2.0]], [[0.5, 0.5]])
 
 
