@@ -1,7 +1,7 @@
 """The Typer app: its commands, the options of the program itself, and how it is run."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -83,6 +83,19 @@ def invoke(arguments: Sequence[str]) -> int:
             typer.echo(context.get_help(), err=True)
         return 2
     try:
+        return _run(root, arguments)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if _command(arguments) == check.__name__:
+            from .unanswered import tell_unanswered  # noqa: PLC0415  # loads what writes reports
+
+            tell_unanswered(error, _understood(root, arguments))
+        raise
+
+
+def _run(root: Any, arguments: Sequence[str]) -> int:
+    try:
         with root.make_context(app.info.name, list(arguments)) as context:
             root.invoke(context)
     except typer.Exit as end:
@@ -92,6 +105,19 @@ def invoke(arguments: Sequence[str]) -> int:
     except _Refusal as refusal:
         raise _refused(refusal) from refusal
     return 0
+
+
+def _command(arguments: Sequence[str]) -> str | None:
+    return next((argument for argument in arguments if not argument.startswith("-")), None)
+
+
+def _understood(root: Any, arguments: Sequence[str]) -> dict[str, Any]:
+    """Give the options of a command as far as they can be parsed."""
+    command = root.commands[_command(arguments)]
+    rest = list(arguments)[arguments.index(command.name) + 1 :]
+    lenient = {"resilient_parsing": True, "ignore_unknown_options": True, "allow_extra_args": True}
+    with command.make_context(command.name, rest, **lenient) as context:
+        return dict(context.params)
 
 
 def _refused(refusal: BaseException) -> UsageError:

@@ -95,15 +95,18 @@ def _code_of(error: BaseException) -> int:
         abandon_output()
         _error("interrupted")
         return INTERRUPTED
-    said = _mendable(error)
-    if said is not None:
-        abandon_output()
-        _error(said)
-        return NOT_POSSIBLE
     abandon_output()
+    _error(said(error))
+    return BUG if _mendable(error) is None else NOT_POSSIBLE
+
+
+def said(error: BaseException) -> str:
+    """Say what went wrong, in one line."""
+    mendable = _mendable(error)
+    if mendable is not None:
+        return mendable
     what = f"{type(error).__name__}: {error}".rstrip(": ")
-    _error(f"this is a bug of {PROGRAM} ({what}); run again with {DEBUG} for the traceback")
-    return BUG
+    return f"this is a bug of {PROGRAM} ({what}); run again with {DEBUG} for the traceback"
 
 
 def _mendable(error: BaseException) -> str | None:

@@ -112,11 +112,15 @@ def _same_file(name: str, path: str) -> bool:
         return False  # there is no such input, which whoever opens it says better
 
 
+def escaping_stdout() -> TextIO:
+    """Give stdout, which writes the escape of a character that its encoding lacks."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    return sys.stdout
+
+
 def _to_stdout(report: Report, how: Answer) -> None:
-    stream = sys.stdout
-    if isinstance(stream, io.TextIOWrapper):
-        # Where a name holds a character that the encoding lacks, its escape is written.
-        stream.reconfigure(errors="backslashreplace")
+    stream = escaping_stdout()
     renderers.render(
         how.format,
         report,

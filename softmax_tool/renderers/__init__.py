@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import TextIO
 
     from softmax_tool.report import Report
@@ -22,6 +23,7 @@ class OutputFormat:
     """An output format: where its renderer lives, what it is for, and what it has to be given.
 
     `whole_values`: whole arrays. `every_row`: every row shown, unless a person chooses.
+    `tells_errors`: it has words for that there is no report, in `render_error` of its module.
     """
 
     module: str
@@ -29,6 +31,7 @@ class OutputFormat:
     fits_screen: bool = False
     whole_values: bool = False
     every_row: bool = False
+    tells_errors: bool = False
 
 
 FORMATS = {
@@ -45,8 +48,10 @@ CHECK_FORMATS = {
     "json": FORMATS["json"],
     "csv": FORMATS["csv"],
     "markdown": FORMATS["markdown"],
-    "github": OutputFormat("github", "annotations of a GitHub workflow, worst first"),
-    "junit": OutputFormat("junit", "XML for test reports, a case a rule"),
+    "github": OutputFormat(
+        "github", "annotations of a GitHub workflow, worst first", tells_errors=True
+    ),
+    "junit": OutputFormat("junit", "XML for test reports, a case a rule", tells_errors=True),
 }
 """What `--format` of `check` takes."""
 
@@ -71,3 +76,11 @@ def render(
         module.render(report, stream, width=width, color=color, ascii_only=ascii_only)
     else:
         module.render(report, stream)
+
+
+def render_error(name: str, message: str, paths: Sequence[str], stream: TextIO) -> None:
+    """Write that there is no report, and why, in a format that `tells_errors`.
+
+    `paths` are the inputs, of which the message may name one.
+    """
+    import_module(f"{__name__}.{CHECK_FORMATS[name].module}").render_error(message, paths, stream)

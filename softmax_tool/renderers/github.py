@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from softmax_tool.renderers import display
 from softmax_tool.renderers.concise import advice, sentence, subject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import TextIO
 
     from softmax_tool.check.report import CheckFinding, CheckReport
@@ -25,6 +26,12 @@ def render(report: CheckReport, stream: TextIO) -> None:
     stream.writelines(f"{line}\n" for line in _lines(report))
 
 
+def render_error(message: str, paths: Sequence[str], stream: TextIO) -> None:
+    """Write one error: why there is no report, at the file and line that the message names."""
+    properties = {**_place(message, paths), "title": "softmax-tool check"}
+    stream.write(f"{command('error', display.visible(message), properties)}\n")
+
+
 def command(kind: str, message: str, properties: Mapping[str, str]) -> str:
     """Write a workflow command, its text escaped so that it is one.
 
@@ -35,6 +42,19 @@ def command(kind: str, message: str, properties: Mapping[str, str]) -> str:
     """
     listed = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
     return f"::{kind} {listed}::{_data(message)}" if listed else f"::{kind}::{_data(message)}"
+
+
+def _place(message: str, paths: Sequence[str]) -> dict[str, str]:
+    """Give the file that a message begins with, and the line where one follows.
+
+    >>> _place("a.csv:3: column 1: x is no number", ["a.csv"]), _place("a.csv: is empty", ["b.csv"])
+    ({'file': 'a.csv', 'line': '3'}, {})
+    """
+    for path in paths:
+        found = re.match(rf"{re.escape(path)}:(?:([0-9]+):)?", message)
+        if found is not None:
+            return {"file": path} if found[1] is None else {"file": path, "line": found[1]}
+    return {}
 
 
 def _data(text: str) -> str:

@@ -10,7 +10,7 @@ from softmax_tool.renderers import display
 from softmax_tool.renderers.concise import sentence, subject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import TextIO
 
     from softmax_tool.check.report import CheckReport, RuleResult
@@ -29,6 +29,18 @@ def render(report: CheckReport, stream: TextIO) -> None:
     Valid against the schemas of Jenkins' xUnit plugin and of Apache Ant.
     """
     stream.writelines(f"{line}\n" for line in _lines(report))
+
+
+def render_error(message: str, _paths: Sequence[str], stream: TextIO) -> None:
+    """Write a suite with one case, which is an error: why there is no report."""
+    said = display.visible(message)
+    counts = 'tests="1" failures="0" errors="1" skipped="0" time="0"'
+    case = [
+        '    <testcase classname="softmax-tool.check" name="no answer" time="0">',
+        f'      <error type="no-answer" message={attribute(said)}>{text(said)}</error>',
+        "    </testcase>",
+    ]
+    stream.writelines(f"{line}\n" for line in _suite(SUITE, counts, case, said, ""))
 
 
 def text(value: str) -> str:
@@ -60,15 +72,22 @@ def _legal(value: str) -> str:
 def _lines(report: CheckReport) -> Iterator[str]:
     failures = sum(rule.failed for rule in report.rules)
     counts = f'tests="{len(report.rules)}" failures="{failures}" errors="0" skipped="0" time="0"'
+    cases = (line for rule in report.rules for line in _case(report, rule))
+    verdict, warnings = " ".join(report.verdict), " ".join(report.warnings)
+    yield from _suite(subject(report), counts, cases, verdict, warnings)
+
+
+def _suite(name: str, counts: str, cases: Iterable[str], out: str, err: str) -> Iterator[str]:
+    package = attribute(SUITE)
     yield '<?xml version="1.0" encoding="UTF-8"?>'
     yield "<testsuites>"
-    name = attribute(subject(report))
-    yield f'  <testsuite id="0" package={attribute(SUITE)} name={name} {counts} {_WHEN_AND_WHERE}>'
+    yield (
+        f'  <testsuite id="0" package={package} name={attribute(name)} {counts} {_WHEN_AND_WHERE}>'
+    )
     yield "    <properties/>"
-    for rule in report.rules:
-        yield from _case(report, rule)
-    yield f"    <system-out>{text(' '.join(report.verdict))}</system-out>"
-    yield f"    <system-err>{text(' '.join(report.warnings))}</system-err>"
+    yield from cases
+    yield f"    <system-out>{text(out)}</system-out>"
+    yield f"    <system-err>{text(err)}</system-err>"
     yield "  </testsuite>"
     yield "</testsuites>"
 

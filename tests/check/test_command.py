@@ -311,6 +311,113 @@ def test_junit_is_valid(check: Callable[..., Any], tmp_path: Path) -> None:
     schema.validate((tmp_path / "report.xml").read_text(encoding="utf-8"))
 
 
+# No answer, in the place of a report.
+
+UNANSWERED: list[tuple[list[str], str, str]] = [
+    (["nowhere.csv"], "file=nowhere.csv,", "nowhere.csv: no such file"),
+    (["a,b:c%.csv"], "file=a%2Cb%3Ac%25.csv,line=2,", "a,b:c%.csv:2: column 0"),
+    (["good.csv", "--select", "XYZ"], "", "--select XYZ: names no rule"),
+    (["good.csv", "--labels", "nowhere.csv"], "file=nowhere.csv,", "nowhere.csv: no such file"),
+    (["good.csv", "--max-ulp", "wide"], "", "Invalid value for '--max-ulp'"),
+    (["good.csv", "--nope"], "", "No such option: --nope"),
+    (["good.csv", "--color", "pink"], "", "--color pink: no such choice"),
+    (["good.csv", "--config", "odd.toml"], "", "odd.toml: [tool.softmax-tool] has no option"),
+    ([], "", "no LOGITS"),
+]
+
+
+@pytest.fixture
+def unanswered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of files, one of them good, with an earlier report."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.csv").write_text("1,2\n3,4\n")
+    (tmp_path / "a,b:c%.csv").write_text("1,2\nx,4\n")
+    (tmp_path / "odd.toml").write_text("[tool.softmax-tool]\nodd = 1\n")
+    assert main.run(["check", "good.csv", "--format", "junit", "-o", "report"]) == 0
+    return tmp_path
+
+
+@pytest.mark.usefixtures("unanswered")
+@pytest.mark.parametrize(("arguments", "place", "told"), UNANSWERED)
+def test_no_answer_is_an_annotation(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], place: str, told: str
+) -> None:
+    assert main.run(["check", *arguments, "--format", "GitHub"]) == 2
+    done = capsys.readouterr()
+    said = done.err.removeprefix("softmax-tool: error: ")
+    assert told in said
+    escaped = said.removesuffix("\n").replace("%", "%25")
+    assert done.out == f"::error {place}title=softmax-tool check::{escaped}\n"
+
+
+@pytest.mark.parametrize(("arguments", "place", "told"), UNANSWERED)
+def test_no_answer_is_an_error_in_junit(
+    capsys: pytest.CaptureFixture[str],
+    unanswered: Path,
+    arguments: list[str],
+    place: str,
+    told: str,
+) -> None:
+    del place
+    assert main.run(["check", *arguments, "--format", "junit"]) == 2
+    shown = capsys.readouterr().out
+    assert main.run(["check", *arguments, "--format", "junit", "-o", "report"]) == 2
+    written = (unanswered / "report").read_text(encoding="utf-8")
+    assert written == shown
+    junit_schema().validate(written)
+    [suite] = ET.fromstring(written)  # noqa: S314  (our own)
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("1", "0", "1")
+    [error] = suite.findall("testcase/error")
+    assert told in str(error.text)
+    assert error.get("message") == error.text
+
+
+@pytest.mark.parametrize("format_", ["table", "concise", "json", "csv", "markdown"])
+def test_no_answer_leaves_no_earlier_report(
+    capsys: pytest.CaptureFixture[str], unanswered: Path, format_: str
+) -> None:
+    before = {path.name for path in unanswered.iterdir()}
+    assert main.run(["check", "nowhere.csv", "--format", format_, "-o", "report"]) == 2
+    assert capsys.readouterr().out == ""
+    assert {path.name for path in unanswered.iterdir()} == before - {"report"}
+
+
+@pytest.mark.parametrize("format_", ["json", "junit", "github"])
+def test_no_answer_touches_no_input(unanswered: Path, format_: str) -> None:
+    code = "raise RuntimeError\n"
+    (unanswered / "kernels.py").write_text(code)
+    before = {path.name: path.read_bytes() for path in unanswered.iterdir()}
+    for arguments in (
+        ["good.csv", "-o", "good.csv"],
+        ["nowhere.csv", "--labels", "good.csv", "-o", "good.csv"],
+        ["nowhere.csv", "--lables", "good.csv", "-o", "good.csv"],
+        ["good.csv", "--candidate", "kernels:f", "--op", "softmax", "-o", "kernels.py"],
+        ["good.csv", "--select", "XYZ", "-o", "nowhere/report"],
+        ["good.csv", "--select", "XYZ", "-o", "."],
+        ["good.csv", "-o", "report", "--format", "xml"],
+    ):
+        assert main.run(["check", "--format", format_, *arguments]) == 2
+        after = {path.name: path.read_bytes() for path in unanswered.iterdir() if path.is_file()}
+        assert after == before
+
+
+def test_a_bug_is_no_pass_either(unanswered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("softmax_tool.check.gate.check", fail)
+    assert main.run(["check", "good.csv", "--format", "junit", "-o", "report"]) == 3
+    assert "a bug of softmax-tool" in (unanswered / "report").read_text(encoding="utf-8")
+
+
+def test_only_check_tells_errors_in_reports(
+    unanswered: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["compare", "check", "-o", "report"]) == 2
+    assert (unanswered / "report").exists()
+    assert capsys.readouterr().out == ""
+
+
 def test_json_fits_its_schema_with_and_without_a_baseline(check: Callable[..., Any]) -> None:
     validated(check(TABLE, "--select", "all", "--suggest", "--format", "json").report)
     for baseline in ({}, {"baseline": RIGHT}):
