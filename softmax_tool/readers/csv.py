@@ -7,6 +7,7 @@ for what a message needs.
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -143,7 +144,7 @@ def parsed_batches(
 def parser_count(origin: Origin, threads: int) -> int:
     """Return how many processes parse a file: half of what there is, as the others compute."""
     large = origin.size is not None and origin.size >= WORTH_PROCESSES
-    return threads // 2 if large else 0
+    return threads // 2 if large and os.name == "posix" else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,8 @@ Threads would share the interpreter: parsing holds it too often for others to co
 Each process is a fresh Python that runs `parsing_process` alone. Neither a fork, which must not
 happen while threads run, nor one of `multiprocessing`, which would run the caller's script again.
 
-Questions are sent by a thread for each process, some ahead of the answers; these are received by
-whoever needs them. A thread that waited for an answer would hardly get at the interpreter while
-another one computes, and the process would stand idle meanwhile.
+Questions are sent ahead of the answers, as far as a pipe takes them, by whoever asks. A thread that
+sent or waited would hardly get at the interpreter while another one computes, and hold that up.
 """
 
 from __future__ import annotations
@@ -16,8 +15,7 @@ import select
 import subprocess
 import sys
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
@@ -25,7 +23,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 import numpy as np
 
 from softmax_tool.errors import InputError
-from softmax_tool.readers.parsing_process import NUMBER_BYTES, received, send
+from softmax_tool.readers.parsing_process import NUMBER_BYTES, received
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -49,10 +47,13 @@ class Parsers:
     """Some processes, each of which answers its questions in order."""
 
     def __init__(self, count: int, delimiter: str, columns: int, name: str) -> None:
-        self._columns, self._name = columns, name
-        self._all = [_started(delimiter, columns) for _ in range(min(count, MOST))]
-        self._senders = [ThreadPoolExecutor(1) for _ in self._all]
-        self._turns = cycle(zip(self._all, self._senders, strict=True))
+        self._all = [_Parser(delimiter, columns, name) for _ in range(min(count, MOST))]
+        self._turns = cycle(self._all)
+
+    @property
+    def processes(self) -> tuple[subprocess.Popen[bytes], ...]:
+        """The processes, running or ended."""
+        return tuple(parser.process for parser in self._all)
 
     def tables(
         self, questions: Iterable[tuple[_Item, str]], here: Callable[[str], Table]
@@ -72,57 +73,97 @@ class Parsers:
         while True:
             while asked < _ASKED * len(self._all) and (question := next(source, None)):
                 item, text = question
-                waiting.append(_Waiting(item, self._ask(text), None))
+                parser = next(self._turns)
+                parser.ask(text)
+                waiting.append(_Waiting(item, parser, None))
                 asked += 1
             if not waiting:
                 return
-            process = waiting[0].process
-            if process is None:
-                yield waiting[0].item, waiting.popleft().table
+            first = waiting[0]
+            if first.parser is None:
+                waiting.popleft()
+                yield first.item, first.table
                 continue
-            idle = len(waiting) < asked + _AHEAD and not _has_answered(process)
+            idle = len(waiting) < asked + _AHEAD and not first.parser.has_answered()
             if idle and (question := next(source, None)):
                 item, text = question
                 waiting.append(_Waiting(item, None, here(text)))
                 continue
-            item = waiting.popleft().item
+            waiting.popleft()
             asked -= 1
-            yield item, self._answer(process)
+            yield first.item, first.parser.answer()
 
     def close(self) -> None:
         """End them all, whatever they do."""
-        for process in self._all:
+        for process in self.processes:
             process.kill()
-        for process in self._all:
-            process.wait()
-        for sender in self._senders:
-            sender.shutdown(cancel_futures=True)  # what it sends has nobody to go to
-        for process in self._all:
-            with process:  # closes its pipes
+        for process in self.processes:
+            with process:  # closes its pipes and waits for it
                 pass
 
-    def _ask(self, text: str) -> subprocess.Popen[bytes]:
-        process, sender = next(self._turns)
-        sender.submit(_send, process, text)
-        return process
 
-    def _answer(self, process: subprocess.Popen[bytes]) -> Table:
-        answers = cast("FileIO", process.stdout)
-        length = received(answers, NUMBER_BYTES)
+class _Parser:
+    """One process, and what it has been asked."""
+
+    def __init__(self, delimiter: str, columns: int, name: str) -> None:
+        self._columns, self._name = columns, name
+        self.process = _started(delimiter, columns)
+        self._questions = cast("FileIO", self.process.stdin)
+        self._answers = cast("FileIO", self.process.stdout)
+        os.set_blocking(self._questions.fileno(), False)
+        self._can_send, self._can_receive = select.poll(), select.poll()
+        self._can_send.register(self._questions, select.POLLOUT)
+        self._can_receive.register(self._answers, select.POLLIN)
+        self._unsent: deque[memoryview] = deque()
+        self._open = 0  # questions that have been sent in full, and not been answered
+
+    def ask(self, text: str) -> None:
+        """Put a question behind those that are waiting to be sent."""
+        data = text.encode()
+        self._unsent.append(memoryview(len(data).to_bytes(NUMBER_BYTES, "little") + data))
+        self._send()
+
+    def has_answered(self) -> bool:
+        """Whether the answer to the oldest question has begun to come."""
+        self._send()
+        return bool(self._can_receive.poll(0))
+
+    def answer(self) -> Table:
+        """Return the answer to the oldest question."""
+        # It reads a question to its end before it answers, so that neither side waits for ever.
+        while not self._open:
+            self._can_send.poll()
+            self._send()
+        self._open -= 1
+        length = received(self._answers, NUMBER_BYTES)
         if len(length) < NUMBER_BYTES:
-            raise self._lost(process)
+            raise self._lost()
         rows = int.from_bytes(length, "little", signed=True)
         if rows < 0:
             return None
-        data = received(answers, rows * self._columns * NUMBER_BYTES)
+        data = received(self._answers, rows * self._columns * NUMBER_BYTES)
         if len(data) < rows * self._columns * NUMBER_BYTES:
-            raise self._lost(process)
+            raise self._lost()
         return np.frombuffer(data, np.float64).reshape(rows, self._columns)
 
-    def _lost(self, process: subprocess.Popen[bytes]) -> InputError:
-        process.kill()
+    def _send(self) -> None:
+        """Send as much as the pipe takes."""
+        while self._unsent:
+            try:
+                sent = self._questions.write(self._unsent[0])
+            except BrokenPipeError:
+                raise self._lost() from None
+            if sent is None:
+                return
+            self._unsent[0] = self._unsent[0][sent:]
+            if not self._unsent[0]:
+                self._unsent.popleft()
+                self._open += 1
+
+    def _lost(self) -> InputError:
+        self.process.kill()
         return InputError(
-            f"{self._name}: a process that parsed it has ended (exit code {process.wait()}); "
+            f"{self._name}: a process that parsed it has ended (exit code {self.process.wait()}); "
             "use --threads 1, which needs none"
         )
 
@@ -132,23 +173,8 @@ class _Waiting(Generic[_Item]):
     """An item whose table is to come from a process, or is there."""
 
     item: _Item
-    process: subprocess.Popen[bytes] | None
+    parser: _Parser | None
     table: Table
-
-
-def _send(process: subprocess.Popen[bytes], text: str) -> None:
-    question, data = cast("FileIO", process.stdin), text.encode()
-    with suppress(OSError):  # it has ended: whoever waits for the answer will know
-        send(question, len(data).to_bytes(NUMBER_BYTES, "little"))
-        send(question, data)
-
-
-def _has_answered(process: subprocess.Popen[bytes]) -> bool:
-    """Whether an answer has begun to come; yes where the system cannot tell."""
-    try:
-        return bool(select.select([cast("FileIO", process.stdout)], [], [], 0)[0])
-    except (OSError, ValueError):  # no pipes on Windows, no high numbers anywhere
-        return True
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def test_one_that_is_killed_is_an_error_and_none_is_left() -> None:
         assert values.tolist() == [[1, 2], [3, 4.5]]
         assert refused is None
         assert empty is None
-        processes = list(found._all)
+        processes = found.processes
         for process in processes:
             process.kill()
         with pytest.raises(InputError, match=r"^logits.csv: a process .* --threads 1"):
@@ -124,8 +124,8 @@ def test_none_is_left_where_reading_ends_early(path: Path, monkeypatch: pytest.M
     with closing(open_logits([str(path)], threads=2).blocks(3)) as blocks:  # type: ignore[type-var]
         next(blocks)
         assert len(started) == 1
-        assert all(process.poll() is None for process in started[0]._all)
-    assert all(process.returncode is not None for process in started[0]._all)
+        assert all(process.poll() is None for process in started[0].processes)
+    assert all(process.returncode is not None for process in started[0].processes)
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes in /proc")
@@ -135,7 +135,7 @@ def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
         "from softmax_tool.readers.parsers import parsers\n"
         "with parsers(2, ',', 2, 'x') as found:\n"
         "    list(found.tables([(0, '1,2\\n')], None))\n"
-        "    print(*(process.pid for process in found._all), flush=True)\n"
+        "    print(*(process.pid for process in found.processes), flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
