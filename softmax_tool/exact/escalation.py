@@ -8,7 +8,7 @@ can see is moved off it, to the side on which the true value lies.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -32,7 +32,7 @@ def reference(logits: NDArray[Any], target: FloatFormat) -> Reference:
     plain = double.reference(logits)
     elements = plain.elements
     assert isinstance(elements, Float64Elements)  # noqa: S101  (what that reference is made of)
-    settled = SettledElements(elements, logits, None, target, _shifts_exactly(logits))
+    settled = SettledElements(elements, logits, None, target)
     return replace(plain, elements=settled)
 
 
@@ -44,7 +44,6 @@ class SettledElements:
     logits: NDArray[Any]  # of all classes
     columns: Columns | None  # which of them these elements are; None: all
     target: FloatFormat
-    exact_shift: bool
 
     def __getitem__(self, rows: Any) -> SettledElements:
         return replace(
@@ -70,11 +69,11 @@ class SettledElements:
 
     @once
     def softmax(self) -> Exact:
-        def error(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
+        def error(rows: Indices, columns: Indices, *, exact_shift: bool) -> Array:
             some = self.plain.rows[rows]
             shifted = self.plain.logits[rows, columns, None] - some.maximum
             classes = self.logits.shape[1]
-            return double.softmax_error(some, shifted, classes, exact_shift=self.exact_shift)
+            return double.softmax_error(some, shifted, classes, exact_shift=exact_shift)
 
         return self._settled(self.plain.softmax, error, lambda wide: wide.softmax)
 
@@ -82,17 +81,17 @@ class SettledElements:
     def log_softmax(self) -> Exact:
         values = self.plain.log_softmax
 
-        def error(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Array:
+        def error(rows: Indices, columns: Indices, *, exact_shift: bool) -> Array:
             some, y = self.plain.rows[rows], values.hi[rows, columns, None]
             classes = self.logits.shape[1]
-            return double.log_softmax_error(some, y, classes, exact_shift=self.exact_shift)
+            return double.log_softmax_error(some, y, classes, exact_shift=exact_shift)
 
         return self._settled(values, error, lambda wide: wide.log_softmax)
 
     def _settled(
         self,
         values: Exact,
-        error: Callable[[NDArray[np.intp], NDArray[np.intp]], Array],
+        error: _Error,
         quantity: Callable[[Reference], Exact],
     ) -> Exact:
         invalid = self.plain.rows.invalid[:, 0]
@@ -101,19 +100,36 @@ class SettledElements:
         rows, columns = _suspects(values.hi, self.target)
         if not rows.size:
             return values
-        with np.errstate(all="ignore"):
-            hi = values.hi[rows, columns]
-            margin = hi * error(rows, columns)[:, 0]
-            undecided = self.target.round(hi - margin) != self.target.round(hi + margin)
-        again = np.unique(rows[undecided])
-        if not again.size:
+        undecided = self._undecided(values.hi, rows, columns, error, exact_shift=False)
+        if undecided.any():
+            # Whether shifts are exact takes a look at all logits: only now.
+            rows, columns = rows[undecided], columns[undecided]
+            exact_shift = _shifts_exactly(self.logits)
+            undecided = self._undecided(values.hi, rows, columns, error, exact_shift=exact_shift)
+        if not undecided.any():
             return values
+        again = np.unique(rows[undecided])
         wide = quad.reference(self.logits[again].astype(np.float64))
         if self.columns is not None:
             wide = wide.at(self.columns[again])
         settled = values.hi.copy()
         settled[again] = round_to_odd(quantity(wide))
         return replace(values, hi=settled)
+
+    def _undecided(
+        self, hi: Array, rows: Indices, columns: Indices, error: _Error, *, exact_shift: bool
+    ) -> Mask:
+        """Return which of some values could round either way."""
+        some = hi[rows, columns]
+        with np.errstate(all="ignore"):
+            margin = some * error(rows, columns, exact_shift=exact_shift)[:, 0]
+            return np.asarray(self.target.round(some - margin) != self.target.round(some + margin))
+
+
+class _Error(Protocol):
+    """Bounds the relative errors of single values, (some, 1)."""
+
+    def __call__(self, rows: Indices, columns: Indices, *, exact_shift: bool) -> Array: ...
 
 
 def _shifts_exactly(logits: NDArray[Any]) -> bool:
