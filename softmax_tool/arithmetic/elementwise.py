@@ -3,15 +3,22 @@
 A function is evaluated in float64 and rounded once; the few values that float64 leaves too close to
 a rounding boundary to call are decided in decimal arithmetic. In float64 itself NumPy's functions
 are taken as they are.
+
+Which arguments of float32 are so close is known: `hard.json` has all of them, with what is right.
+Where a function gets all of these right, as NumPy's exp does, there is no value to look for.
 """
 
 from __future__ import annotations
 
+import json
 from decimal import Context, Decimal
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.formats import FLOAT32
 from softmax_tool.tiling import TILE
 
 if TYPE_CHECKING:
@@ -23,8 +30,9 @@ if TYPE_CHECKING:
 
 # NumPy's float64 exp, log and log1p are within 4 ULP on every CPU path; this leaves a factor of 4.
 _TRUSTED = 2.0**-49
-_FUNCTIONS = {"exp": np.exp, "log": np.log, "log1p": np.log1p}
+FUNCTIONS = {"exp": np.exp, "log": np.log, "log1p": np.log1p}
 _DIGITS = 50
+_COPIES = 67
 # On the grid of a format of so few bits no value of exp, log or log1p lies within 2**-27 of a
 # rounding boundary: any float64 evaluation decides it. A test goes through all of them.
 _NEVER_CLOSE = 11
@@ -38,25 +46,47 @@ def evaluate(function: str, x: NDArray[Any], target: FloatFormat) -> NDArray[Any
     x = np.ascontiguousarray(x)
     result = np.empty(x.shape, target.carrier)
     flat, rounded = x.reshape(-1), result.reshape(-1)
+    decided = target == FLOAT32 and flat.size >= TILE and _is_right_in_float32(function)
+    evaluate_tile = _evaluate_in_float64 if decided else _evaluate
     spare = np.empty(min(flat.size, TILE))
     for start in range(0, flat.size, TILE):
         tile = flat[start : start + TILE]
         with np.errstate(all="ignore"):
-            rounded[start : start + TILE] = _evaluate(function, tile, target, spare[: tile.size])
+            rounded[start : start + TILE] = evaluate_tile(
+                function, tile, target, spare[: tile.size]
+            )
     return result
+
+
+def _evaluate_in_float64(
+    function: str, x: NDArray[Any], _: FloatFormat, wide: NDArray[np.float64]
+) -> NDArray[Any]:
+    """Return values that a cast to float32 rounds correctly."""
+    np.copyto(wide, x)
+    return np.asarray(FUNCTIONS[function](wide, out=wide))
+
+
+@cache
+def _is_right_in_float32(function: str) -> bool:
+    """Tell whether the float64 function, rounded, is right at all arguments that are hard."""
+    hard = json.loads(files(__package__).joinpath("hard.json").read_text(encoding="ascii"))
+    x, right = np.array([[float.fromhex(text) for text in pair] for pair in hard[function]]).T
+    # In every lane of a vector, and in what is left over behind the last one.
+    wide = FUNCTIONS[function](np.repeat(x, _COPIES))
+    return np.array_equal(FLOAT32.round(wide), np.repeat(right, _COPIES))
 
 
 def _evaluate(
     function: str, x: NDArray[Any], target: FloatFormat, wide: NDArray[np.float64]
 ) -> NDArray[Any]:
     np.copyto(wide, x)
-    _FUNCTIONS[function](wide, out=wide)
+    FUNCTIONS[function](wide, out=wide)
     if target.precision == 53:
         return wide
     rounded = target.round(wide)
     if target.precision <= _NEVER_CLOSE:
         return rounded
-    undecided = _near_boundary(wide, rounded, target)
+    undecided = near_boundary(wide, rounded, target)
     if undecided.size:
         arguments, inverse = np.unique(x[undecided], return_inverse=True)
         decided = [_decide(function, float(a), target) for a in arguments]
@@ -64,7 +94,7 @@ def _evaluate(
     return rounded
 
 
-def _near_boundary(
+def near_boundary(
     wide: NDArray[np.float64], rounded: NDArray[Any], target: FloatFormat
 ) -> NDArray[np.intp]:
     """Return which values may lie on the other side of a rounding boundary than they seem to."""
@@ -98,7 +128,7 @@ def _rounds_both_ways(wide: NDArray[np.float64], target: FloatFormat) -> NDArray
 
 def _decide(function: str, argument: float, target: FloatFormat) -> float:
     """Round one value that float64 could not, by comparing it with the boundary next to it."""
-    wide = float(_FUNCTIONS[function](argument))
+    wide = float(FUNCTIONS[function](argument))
     low, high = sorted(
         float(target.round(np.array([wide * factor]))[0]) for factor in (1 - _TRUSTED, 1 + _TRUSTED)
     )
