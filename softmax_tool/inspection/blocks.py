@@ -170,12 +170,12 @@ def _labels(
     counted = labels != ignore_index if hard else np.ones(len(x), bool)
     rows = np.flatnonzero(counted & valid)
     some, best = x[rows], maximum[rows]
-    wanted = labels[rows] if hard else labels[rows].argmax(axis=1)
-    at_label = np.take_along_axis(some, wanted[:, None], axis=1)[:, 0] == best
+    wanted = labels[rows]
+    at_label = _at_label(some, best, wanted)
     alone = _maxima(some, best) == 1
     targets = Targets(
         labels=wanted[:, None] if hard else None,
-        probabilities=None if hard else labels[rows],
+        probabilities=None if hard else wanted,
         weights=None,
         smoothing=Fraction(0),
         kept=Fraction(1),
@@ -184,6 +184,7 @@ def _labels(
     reference = exact.reference(some, FLOAT32)
     losses = exact.losses(reference, targets, some, FLOAT32)
     values = losses.hi[:, 0]
+    tiny = (values == 0) & losses.nonzero[:, 0]
     entropies = (reference.log_sum + reference.mean_shift)[:, 0]
     places = np.argsort(-values, kind="stable")[:top]
     worst = (
@@ -192,6 +193,7 @@ def _labels(
             int(wanted[place]) if hard else None,
             int(some[place].argmax()),
             float(values[place]) + 0.0,
+            bool(tiny[place]),
         )
         for place in places
     )
@@ -203,7 +205,22 @@ def _labels(
         correct=int(np.count_nonzero(at_label & alone)),
         tied=int(np.count_nonzero(at_label & ~alone)),
         losses=ExactSum.of(values),
-        tiny_losses=int(np.count_nonzero((values == 0) & losses.nonzero[:, 0])),
+        tiny_losses=int(np.count_nonzero(tiny)),
         entropies=ExactSum.of(entropies),
+        tiny_entropies=_tiny_entropies(some, entropies),
         worst=worst_of(worst, top),
     )
+
+
+def _at_label(x: Array, maximum: Array, labels: Array) -> Mask:
+    """Tell of which rows the label has the largest logit; of probabilities the most probable."""
+    if labels.ndim == 1:
+        return np.asarray(np.take_along_axis(x, labels[:, None], axis=1)[:, 0] == maximum)
+    most_probable = labels == labels.max(axis=1, keepdims=True)
+    return np.asarray(((x == maximum[:, None]) & most_probable).any(axis=1))
+
+
+def _tiny_entropies(x: Array, entropies: Array) -> int:
+    """Count the rows whose entropy float64 holds as 0 though more than one class has a part."""
+    rows = x[entropies == 0]
+    return int(np.count_nonzero(np.count_nonzero(rows > -np.inf, axis=1) > 1))

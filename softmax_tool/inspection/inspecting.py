@@ -156,6 +156,7 @@ def _headroom(
 
 def _labels(labels: LabelSummary, classes: int) -> LabelFindings:
     mean = _mean(labels.losses, labels.kept)
+    entropy = _mean(labels.entropies, labels.kept)
     most, least = _common(labels)
     return LabelFindings(
         labels.kept,
@@ -166,10 +167,11 @@ def _labels(labels: LabelSummary, classes: int) -> LabelFindings:
         most,
         least,
         mean,
-        mean == 0 and labels.tiny_losses > 0,
+        mean == 0 and (labels.tiny_losses > 0 or labels.losses.fraction() > 0),
         log(classes),
         _perplexity(mean),
-        _mean(labels.entropies, labels.kept),
+        entropy,
+        entropy == 0 and (labels.tiny_entropies > 0 or labels.entropies.fraction() > 0),
         labels.worst,
     )
 

@@ -82,6 +82,7 @@ class WorstRow:
     label: int | None
     predicted: int
     loss: float
+    loss_is_tiny: bool  # not 0, but below every float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ class LabelFindings:
     """What the labels say of the logits; losses are true ones, over the rows kept.
 
     `kept` rows are neither ignored nor nan. `correct` rows have their label as their only maximum;
-    of `tied` ones it is one of several. Losses and entropies are in nats.
+    of `tied` ones it is one of several. Of probabilities as labels every most probable class is
+    one. Losses and entropies are in nats.
     """
 
     kept: int
@@ -104,6 +106,7 @@ class LabelFindings:
     uniform_loss: float  # that of no knowledge at all, log of the number of classes
     perplexity: Number | None
     mean_entropy: float | None
+    mean_entropy_is_tiny: bool  # as that of the loss
     worst: tuple[WorstRow, ...]
 
 

@@ -69,6 +69,7 @@ class LabelSummary:
     losses: ExactSum
     tiny_losses: int  # not 0, though float64 holds them as 0
     entropies: ExactSum
+    tiny_entropies: int  # as those of losses
     worst: tuple[WorstRow, ...]
 
     def __add__(self, other: LabelSummary) -> LabelSummary:
@@ -86,6 +87,7 @@ class LabelSummary:
             self.losses + other.losses,
             self.tiny_losses + other.tiny_losses,
             self.entropies + other.entropies,
+            self.tiny_entropies + other.tiny_entropies,
             worst_of((*self.worst, *other.worst), top),
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from softmax_tool.declared import INPUTS
 from softmax_tool.lookalike import LOG_PROBABILITIES, LOGITS, PROBABILITIES
 from softmax_tool.misfits import NEGATIVE, described
-from softmax_tool.renderers.display import number, plural
+from softmax_tool.renderers.display import count, number, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,22 +53,32 @@ def _kind(looks: Looks, declared: str, classes: int) -> Iterator[str]:
             "Taken for log-probabilities: nll takes them as they are; cross-entropy gives the "
             "same, since log-softmax hardly changes them."
         )
+    elif classes == 1:
+        yield "There is one class: its softmax is 1 and every loss 0, whatever the values are."
     elif looks.kind == PROBABILITIES:
         # A certain class gives logits 1, 0, 0, …, and so −log(e / (e + classes − 1)).
         least = log1p((classes - 1) / e)
         yield (
-            "These look like probabilities: the rows sum to 1. Take their logarithm, then nll. "
-            "Cross-entropy takes logits: it would apply softmax a second time, and could not fall "
-            f"below {number(least)} with {plural(classes, 'class', 'classes')} however sure they "
-            "are. Say --input probs to have them taken for what they are."
+            f"These look like probabilities: {_share(looks.probabilities, looks)} sum to 1. Take "
+            "their logarithm, then nll. Cross-entropy takes logits: it would apply softmax a "
+            f"second time, and could not fall below {number(least)} with {count(classes)} classes "
+            "however sure they are. Say --input probs to have them taken for what they are."
         )
     elif looks.kind == LOG_PROBABILITIES:
         yield (
-            "These look like log-probabilities: the exponentials of each row sum to 1. nll takes "
+            "These look like log-probabilities: the exponentials of "
+            f"{_share(looks.log_probabilities, looks)} sum to 1. nll takes "
             "them as they are; cross-entropy gives the same, since log-softmax hardly changes them."
         )
     else:
         yield "These look like logits: cross-entropy takes them as they are; nll needs log-softmax."
+
+
+def _share(alike: int, looks: Looks) -> str:
+    decided = looks.logits + looks.probabilities + looks.log_probabilities
+    if alike == decided:
+        return "the rows"
+    return f"{count(alike)} of {plural(decided, 'row')}"
 
 
 def _misfits(looks: Looks, declared: str, rows: int) -> Iterator[str]:

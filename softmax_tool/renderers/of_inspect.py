@@ -161,13 +161,18 @@ def _agreement(labels: LabelFindings) -> Lines:
     )
     if labels.tied:
         accuracy += f"; {display.plural(labels.tied, 'row')} more if ties go well"
-    loss = "> 0" if labels.mean_loss_is_tiny else display.number(labels.mean_loss)
+    loss = _nonzero(labels.mean_loss, tiny=labels.mean_loss_is_tiny)
+    entropy = _nonzero(labels.mean_entropy, tiny=labels.mean_entropy_is_tiny)
     return [
         ("accuracy", accuracy),
         ("mean loss", f"{loss} nats (guessing: {display.number(labels.uniform_loss)})"),
         ("perplexity", display.number(labels.perplexity)),
-        ("mean entropy", f"{display.number(labels.mean_entropy)} nats"),
+        ("mean entropy", f"{entropy} nats"),
     ]
+
+
+def _nonzero(value: float, *, tiny: bool) -> str:
+    return "> 0" if tiny else display.number(value)
 
 
 def _counts(found: tuple[ClassCount, ...]) -> str:
@@ -176,10 +181,13 @@ def _counts(found: tuple[ClassCount, ...]) -> str:
 
 def _worst(labels: LabelFindings) -> Tables:
     worst = labels.worst
+    losses = [_nonzero(x.loss, tiny=x.loss_is_tiny) for x in worst]
     columns = [
         (Column("row"), [Cell(display.count(x.row)) for x in worst]),
-        (Column("label"), [Cell("" if x.label is None else str(x.label)) for x in worst]),
+        (Column("label"), [Cell(str(x.label)) for x in worst]),
         (Column("largest\nlogit"), [Cell(str(x.predicted)) for x in worst]),
-        (Column("loss"), aligned([display.number(x.loss) for x in worst])),
+        (Column("loss"), aligned(losses)),
     ]
+    if labels.classes_present is None:
+        del columns[1]  # probabilities as labels
     return Tables(((table("Rows of largest loss (explain --row shows one)", columns),),))

@@ -142,9 +142,23 @@ def test_a_masked_label_costs_everything() -> None:
 
 
 def test_a_loss_below_every_float64_is_not_0() -> None:
-    found = st.inspect([[800.0, 0.0]], [0]).labels
+    found = st.inspect([[800.0, 0.0], [0.0, -np.inf]], [0, 0]).labels
     assert found is not None
-    assert found.mean_loss_is_tiny
+    # exp(-800) of the first row; the second is certain, and its entropy is 0 in truth.
+    assert (found.mean_loss, found.mean_loss_is_tiny) == (0, True)
+    assert (found.mean_entropy, found.mean_entropy_is_tiny) == (0, True)
+    assert [(x.row, x.loss, x.loss_is_tiny) for x in found.worst] == [(0, 0, True), (1, 0, False)]
+    certain = st.inspect([[0.0, -np.inf]], [0]).labels
+    assert certain is not None
+    assert (certain.mean_loss_is_tiny, certain.mean_entropy_is_tiny) == (False, False)
+
+
+def test_a_mean_below_every_float64_is_not_0() -> None:
+    # exp(-744.4) is the smallest subnormal once rounded, and a tenth of it is 0.
+    found = st.inspect([[744.4, 0.0]] + [[0.0, -np.inf]] * 9, [0] * 10).labels
+    assert found is not None
+    assert found.worst[0].loss == 5e-324
+    assert (found.mean_loss, found.mean_loss_is_tiny) == (0, True)
 
 
 def test_a_perplexity_beyond_float64() -> None:
@@ -159,6 +173,36 @@ def test_probabilities_as_labels() -> None:
     # half of log(1 + e) and half of log(1 + e) − 1
     assert found.mean_loss == pytest.approx(0.8132616875182228)
     assert found.classes_present is None
+
+
+@pytest.mark.parametrize(
+    ("label", "counted"),
+    [
+        ([0.5, 0.5, 0.0], (1, 0)),  # the largest logit is one of the most probable classes
+        ([0.5, 0.0, 0.5], (0, 0)),
+        ([0.25, 0.75, 0.0], (1, 0)),
+    ],
+)
+def test_probabilities_as_labels_are_met_by_any_of_the_most_probable_classes(
+    label: list[float], counted: tuple[int, int]
+) -> None:
+    found = st.inspect([[1.0, 3.0, 2.0]], [label]).labels
+    assert found is not None
+    assert (found.correct, found.tied) == counted
+    tied = st.inspect([[3.0, 3.0, 2.0]], [label]).labels
+    assert tied is not None
+    assert (tied.correct, tied.tied) == (0, 1)
+
+
+def test_one_class_is_told() -> None:
+    for value in (1.0, 0.0, 5.0):
+        assert "There is one class" in st.inspect([[value]]).verdict[0]
+
+
+def test_how_many_rows_look_alike_is_told() -> None:
+    rows = [[0.25] * 4] * 19 + [[3.0, 1.0, 2.0, 4.0]]
+    assert "probabilities: 19 of 20 rows sum to 1" in st.inspect(rows).verdict[0]
+    assert "exponentials of 19 of 20 rows sum" in st.inspect(np.log(rows)).verdict[0]
 
 
 def test_double_softmax_is_told() -> None:
