@@ -35,13 +35,19 @@ def read_lines(command: str, read: InputInfo) -> tuple[str, list[str]]:
 
 
 def paths_of(paths: Sequence[str]) -> str:
-    """Name the files that were read."""
+    """Name the files that were read, or PATH:COLUMN of one."""
     if tuple(paths) == (DEMONSTRATION,):
         return "the built-in demonstration"
-    names = ["standard input" if path == "-" else display.visible(path) for path in paths]
+    names = [_path(path) for path in paths]
     if len(names) > 3:
         return f"{names[0]} … {names[-1]} ({display.plural(len(names), 'file')})"
     return ", ".join(names)
+
+
+def _path(path: str) -> str:
+    if path == "-" or path.startswith("-:"):
+        return display.visible(f"standard input{path[1:]}")
+    return display.visible(path)
 
 
 def _asked(settings: Settings) -> Iterator[str]:

@@ -331,3 +331,14 @@ def test_explain_and_inspect(run: Callable[..., Any], logits: str, labels: str) 
     tree = checked(run("inspect", logits, "--labels", labels, "--format", "json").out)
     assert tree["labels"]["kept"] == 3
     assert len(run("inspect", logits, "--format", "csv", "-d", "half").out.splitlines()) == 2
+
+
+def test_labels_from_a_column_of_standard_input_are_named(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("a,b,y\n1,2,1\n")
+    for command in ("compute", "compare", "check", "inspect"):
+        with path.open() as stream:
+            monkeypatch.setattr("sys.stdin", stream)
+            assert "standard input:y" in run(command, "-", "--label-column", "y").out
