@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.arithmetic import find_model
-from softmax_tool.blocks import judge_case
 from softmax_tool.computation import Computation
 from softmax_tool.errors import UsageError
 from softmax_tool.explanation.argmax import argmax
 from softmax_tool.explanation.bits import pattern
+from softmax_tool.explanation.judging import judged
 from softmax_tool.explanation.report import (
     Entry,
     ExplainedLogit,
@@ -28,15 +28,16 @@ from softmax_tool.explanation.report import (
 from softmax_tool.explanation.row import read_row
 from softmax_tool.explanation.steps import NAIVE, SHIFTED, SHOWN, Run, kind_at, steps
 from softmax_tool.explanation.story import learning, story
+from softmax_tool.explanation.trials import Trials
 from softmax_tool.explanation.trouble import troubles
 from softmax_tool.explanation.truth import Truth, number
 from softmax_tool.explanation.undefined import undefined
 from softmax_tool.formats import FLOAT32, find_format
 from softmax_tool.formulations import FORMULATIONS, GRADIENT
 from softmax_tool.lookalike import Likeness
-from softmax_tool.plan import Options, Plan, Variant, stored_format
+from softmax_tool.plan import stored_format
 from softmax_tool.readers import Block, from_arrays
-from softmax_tool.report import CaseName, InputInfo, LabelsInfo
+from softmax_tool.report import InputInfo, LabelsInfo
 from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.tally import exact_number, lost_share
 
@@ -150,7 +151,7 @@ class _Row:
         runs = {name: _run(block, name, target, model) for name in SHOWN}
         kept, truth = None if ignored else label, Truth(rounded)
         names = () if kept is None or truth.invalid else _GRADIENTS
-        gradients = {(GRADIENT, x): _judged(block, (GRADIENT, x), target, model) for x in names}
+        gradients = {(GRADIENT, x): judged(block, (GRADIENT, x), target, model) for x in names}
         return cls(block, target, model, kept, ignored, truth, runs, gradients)
 
     @property
@@ -162,24 +163,18 @@ class _Row:
 
 def _run(block: Block, name: Name, target: FloatFormat, model: Model) -> Run:
     """Judge one formulation on the row, and trace it."""
-    results = _judged(Block(block.start, block.logits, None), name, target, model)
+    results = judged(Block(block.start, block.logits, None), name, target, model)
     rows = Rows(results.logits, None, results.reference)
     computation = Computation(FORMULATIONS[name], model, Yardsticks(rows, target, None))
     tracing, _ = computation.trace(np.array([0]))
     return Run(results, tracing)
 
 
-def _judged(block: Block, name: Name, target: FloatFormat, model: Model) -> Results:
-    case = CaseName(*name, target.name, model.name)
-    variant = Variant(target, model, (case,))
-    plan = Plan((name[0],), (name[1],), (target,), (model,), (variant,))
-    return judge_case(block, plan, Options(arithmetics=(model.name,)))
-
-
 def _report(row: _Row, source: Source, request: Request, column: int | None) -> ExplainReport:
     target, block = row.target, row.block
     ways = {name: run.results for name, run in row.runs.items()} | dict(row.gradients)
-    found = () if row.truth.invalid else tuple(troubles(ways, row.truth, row.label))
+    trials = Trials(row.rounded[None, :], row.label, target, row.model)
+    found = () if row.truth.invalid else tuple(troubles(ways, row.truth, row.label, trials))
     no_softmax = undefined(block.logits[0], row.rounded, target) if row.truth.invalid else None
     columns = _columns(row, found, column)
     gradient = _gradient(row, columns, bits=request.bits)
@@ -218,7 +213,7 @@ def _report(row: _Row, source: Source, request: Request, column: int | None) -> 
         trouble=found,
         story=(
             *story(found, target.name, Likeness.of(block.logits), no_softmax),
-            *learning(gradient),
+            *learning(gradient, target),
         ),
     )
 
@@ -267,8 +262,8 @@ def _losses(row: _Row, *, bits: bool) -> Iterator[RowLoss]:
     if row.label is None:
         return
     for name in _LOSSES:
-        nll = _judged(row.block, ("nll", name), row.target, row.model)
-        ce = _judged(row.block, ("ce", name), row.target, row.model)
+        nll = judged(row.block, ("nll", name), row.target, row.model)
+        ce = judged(row.block, ("ce", name), row.target, row.model)
         one, other = float(nll.got[0, 0]), float(ce.got[0, 0])
         yield RowLoss(
             name,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from softmax_tool.explanation.trouble import title_of
 from softmax_tool.formats import FLOAT32
+from softmax_tool.formulations import GRADIENT
 from softmax_tool.lookalike import PROBABILITIES
 from softmax_tool.renderers import display
 
@@ -15,21 +16,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from softmax_tool.explanation.report import Gradient, GradientWay, Trouble
+    from softmax_tool.formats import FloatFormat
     from softmax_tool.lookalike import Likeness
 
 _NOTICEABLE = 0.01  # of a row's gradient
 _TOO_SMALL = FLOAT32.smallest_subnormal / 2  # and what is smaller is 0 even in float32
 SCALING = (
-    "what is too small for the format even through log-softmax, a wider one holds; or multiply the "
-    "loss by a power of two before the way back and the gradient by its inverse after it, as loss "
-    "scaling does."
+    "what is too small for the format even through log-softmax, a wider one holds; or, where the "
+    "way back keeps its steps in a wider format as fused arithmetic does, multiply the loss by a "
+    "power of two before it and the gradient by its inverse after it, as loss scaling does."
 )
 
 
 def story(
     troubles: Sequence[Trouble], dtype: str, likeness: Likeness, undefined: str | None
 ) -> Iterator[str]:
-    """Yield what went wrong on each way, and after it what mends it; each sentence once.
+    """Yield each cause with the ways it hits, and after it what mends them; each remedy once.
 
     `undefined` tells why the row is nan by definition, None where it is not.
     """
@@ -45,14 +47,53 @@ def story(
         yield f"Nothing goes wrong in {dtype} beyond rounding: both ways give the same softmax."
         return
     told: set[str] = set()
+    for group in _by_cause(troubles):
+        repairs = [text for text in dict.fromkeys(x.repair for x in group) if text not in told]
+        above = "" if repairs else " What is said above mends this too."
+        yield f"{_said(group)}.{_cause(group)}{above}"
+        yield from (f"Instead: {text}" for text in repairs)
+        told.update(repairs)
+
+
+def _by_cause(troubles: Sequence[Trouble]) -> list[list[Trouble]]:
+    """Put together what goes back to the same event, or rounds to the same value."""
+    groups: dict[object, list[Trouble]] = {}
     for trouble in troubles:
-        yield f"{trouble.said}.{_cause(trouble, told)}"
-        if trouble.repair not in told:
-            yield f"Instead: {trouble.repair}"
-        told |= {trouble.why, trouble.repair}
+        event = (trouble.step, trouble.at_column, trouble.operand, trouble.limit)
+        groups.setdefault(event if trouble.step else trouble.why, []).append(trouble)
+    return list(groups.values())
 
 
-def learning(gradient: Gradient | None) -> Iterator[str]:
+def _said(group: Sequence[Trouble]) -> str:
+    """Tell what is wrong; of two ways with the same result, the second by its name alone."""
+    alike: dict[str, list[str]] = {}
+    for trouble in group:
+        back = trouble.quantity == GRADIENT
+        title = title_of(("log-softmax" if back else trouble.quantity, trouble.formulation))
+        rest = trouble.said.replace(title, "", 1)
+        alike.setdefault(rest, [trouble.said]).append(title)
+    return "; ".join(_likewise(*ways) for ways in alike.values())
+
+
+def _likewise(said: str, _: str, *others: str) -> str:
+    if not others:
+        return said
+    through = "through " if said.startswith("the gradient") else ""
+    return f"{said}, likewise {through}{_all_of(others)}"
+
+
+def _cause(group: Sequence[Trouble]) -> str:
+    """Tell the step at which it went wrong, where there is one."""
+    first = group[0]
+    if not first.step:
+        return ""
+    if len(group) == 1:
+        return f" Step {first.step}: {first.why}."
+    both = "Both" if len(group) == 2 else "All"
+    return f" {both} go back to step {first.step}: {first.why}."
+
+
+def learning(gradient: Gradient | None, target: FloatFormat) -> Iterator[str]:
     """Yield what is lost of the gradient, and so of what the row could teach."""
     if gradient is None:
         return
@@ -76,7 +117,7 @@ def learning(gradient: Gradient | None) -> Iterator[str]:
             "worse than nothing, for it spoils every weight that it reaches."
         )
     if any("shifted log-softmax" in ways for ways in lost.values()):
-        yield from _mend(gradient)
+        yield from _mend(gradient, target)
 
 
 def _all_of(names: Sequence[str]) -> str:
@@ -88,11 +129,12 @@ def _finite(way: GradientWay) -> bool:
     return all(isfinite(entry.value) for entry in way.entries)
 
 
-def _mend(gradient: Gradient) -> Iterator[str]:
+def _mend(gradient: Gradient, target: FloatFormat) -> Iterator[str]:
     """Say what helps where the format does not hold what even log-softmax hands back."""
-    if all(entry.kind != "underflow" for entry in gradient.ways[-1].entries):
+    true = [abs(Decimal(entry.exact)) for entry in gradient.ways[-1].entries]
+    if not any(0 < x <= target.smallest_subnormal / 2 for x in true):
         return
-    largest = max(abs(Decimal(entry.exact)) for entry in gradient.ways[-1].entries)
+    largest = max(true)
     if largest > _TOO_SMALL:
         yield f"Instead: {SCALING}"
     else:
@@ -100,12 +142,3 @@ def _mend(gradient: Gradient) -> Iterator[str]:
             f"Nothing is to be mended: the true gradient, {display.on_board(largest)} at most, is "
             "0 even in float32; the row is as good as learned."
         )
-
-
-def _cause(trouble: Trouble, told: set[str]) -> str:
-    """Tell the step at which it went wrong, where there is one and it has not been told."""
-    if not trouble.step:
-        return ""
-    if trouble.why in told:
-        return f" It goes back to the same step, {trouble.step}."
-    return f" Step {trouble.step}: {trouble.why}."

@@ -19,44 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from softmax_tool.explanation.steps import Name
+    from softmax_tool.explanation.trials import Trials
     from softmax_tool.explanation.truth import Truth
     from softmax_tool.report import Finding, Number
     from softmax_tool.tally import Results
 
 _EXACTLY = Context(prec=2400)
 
-SHIFT = (
-    "exp(x) / Σ exp(x) = exp(x − m) / Σ exp(x − m): the common factor exp(m) cancels, and with m "
-    "the largest logit no exponential is above 1."
-)
-LOG_SUM = (
-    "log softmax(x) = (x − m) − log Σ exp(x − m): the logarithm is taken of the sum, which is at "
-    "least 1, and no probability is formed that could vanish."
-)
-LOG1P = (
-    "at the largest logit, log softmax(x) = −log1p(Σ exp(x − m) over the other classes): the 1 "
-    "that swallows them is kept out of the sum."
-)
-LOGARITHM = (
-    "the logarithm of so small a probability is an ordinary number: work with log-softmax, and do "
-    "not go back through exp."
-)
-BACK = (
-    "the gradient of −log softmax(x)_y is softmax(x) less the one-hot label: back through "
-    "log-softmax nothing is divided by a probability that may have vanished."
-)
-OTHERS = (
-    "at the label p − 1 is minus the sum of the other probabilities: taken as that sum, it cancels "
-    "nothing and is right however close p is to 1."
-)
-WIDER_SUM = "keep the sum in a wider accumulator, as the wide-sum and fused arithmetics do."
-WIDER_STEPS = (
-    "keep what lies between logits and result in a wider format, as fused arithmetic does."
-)
-WIDER = "a format with a wider range; no rearrangement helps."
 
-
-def troubles(ways: Mapping[Name, Results], truth: Truth, label: int | None) -> Iterator[Trouble]:
+def troubles(
+    ways: Mapping[Name, Results], truth: Truth, label: int | None, trials: Trials
+) -> Iterator[Trouble]:
     """Yield what goes wrong on each way: the worst kind of it, at the label or its first class.
 
     That an entry of a gradient is too small for the format goes without saying: so is its softmax.
@@ -65,7 +38,8 @@ def troubles(ways: Mapping[Name, Results], truth: Truth, label: int | None) -> I
         column = worst_column(results, label)
         if column is None or (name[0] == GRADIENT and results.judged.unavoidable[0, column]):
             continue
-        yield _trouble(name, results, column, _true(truth, name[0], column, label))
+        true = _true(truth, name[0], column, label)
+        yield _trouble(name, results, column, true, trials.repair(name, results, column))
 
 
 def worst_column(results: Results, label: int | None) -> int | None:
@@ -99,15 +73,12 @@ def _true(truth: Truth, quantity: str, column: int, label: int | None) -> str:
     return display.near_one(true.number, true.number_minus_one)
 
 
-def _trouble(name: Name, results: Results, column: int, true: str) -> Trouble:
+def _trouble(name: Name, results: Results, column: int, true: str, repair: str) -> Trouble:
     found = finding(results, 0, column)
     kind = found.kind or ""
     unavoidable = bool(results.judged.unavoidable[0, column])
     origin = found.origin
     gap = None if origin is None else _margin(origin.operand, origin.limit)
-    repair = _repair(name, kind, unavoidable=unavoidable)
-    if name[0] == GRADIENT:
-        repair = _repair_of_gradient(name[1], kind)
     return Trouble(
         quantity=name[0],
         formulation=name[1],
@@ -166,26 +137,3 @@ def title_of(name: Name) -> str:
     if formulation.startswith("log-of-"):
         return f"log({formulation.removeprefix('log-of-')} softmax)"
     return f"{formulation} {quantity}"
-
-
-def _repair_of_gradient(formulation: str, kind: str) -> str:
-    if kind == "absorbed":
-        return OTHERS
-    return WIDER_STEPS if formulation == "shifted" else BACK
-
-
-def _repair(name: Name, kind: str, *, unavoidable: bool) -> str:
-    """Return the identity that mends it, or what else does."""
-    quantity, formulation = name
-    if unavoidable:
-        return LOGARITHM if quantity == "softmax" else WIDER
-    small = kind in {"underflow", "subnormal"}
-    if small and quantity == "softmax":
-        return LOGARITHM
-    if kind == "stalled-sum":
-        return WIDER_SUM
-    if kind == "absorbed" or (small and formulation == "shifted"):
-        return LOG1P
-    if formulation != "shifted":
-        return SHIFT if quantity == "softmax" else LOG_SUM
-    return WIDER if kind in {"overflow", "nan", "inf"} else WIDER_STEPS
