@@ -60,7 +60,7 @@ def assert_accurate(
         number, a reduced loss. NumPy's, or anything with `__array__` or DLPack.
     logits, labels : arrays
         As for `compare`; likewise anything with `__array__` or DLPack.
-    op : {"softmax", "log-softmax", "nll", "ce"}
+    op : {"softmax", "log-softmax", "nll", "ce", "gradient"}
         What was computed.
     dtype : str or dtype, optional
         The format of the results; by default that of the array.
@@ -76,7 +76,7 @@ def assert_accurate(
     ignore : str or sequence of str
         Codes or names of rules that are not looked for.
     reduction, weights, ignore_index, label_smoothing
-        Of losses, as for `compare`.
+        Of losses and gradients, as for `compare`.
     top : int
         How many elements are named for each rule.
 

@@ -105,7 +105,6 @@ class Judge:
         masked = self.yardsticks.masked(quantity)
         judged = judge(got, ruler, reference.invalid, masked, computation)
         columns = self._columns(quantity)
-        plain = self.rows.targets is not None and not self.rows.targets.smoothing
         return Results(
             self.yardsticks.target,
             quantity,
@@ -118,14 +117,19 @@ class Judge:
             self.numbers,
             columns,
             np.ones((1, 1), bool),
-            exact.coefficients_of(reference, self.rows.targets)
-            if columns is not None and plain and self.rows.targets is not None
-            else None,
+            self._coefficients(quantity),
         )
+
+    def _coefficients(self, quantity: str) -> Array | None:
+        targets = self.rows.targets
+        if self._columns(quantity) is None or targets is None or targets.smoothing:
+            return None
+        coefficients = exact.coefficients_of(self.rows.reference, targets)
+        return coefficients / float(targets.divisor) if quantity == GRADIENT else coefficients
 
     def _columns(self, quantity: str) -> NDArray[np.int64] | None:
         targets = self.rows.targets
-        if quantity not in LOSSES or targets is None or targets.labels is None:
+        if quantity not in NEED_LABELS or targets is None or targets.labels is None:
             return None
         return targets.labels[:, 0].astype(np.int64)
 

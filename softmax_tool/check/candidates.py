@@ -26,6 +26,7 @@ from softmax_tool.check.found import Findings, Found, Place, gather
 from softmax_tool.check.measured import Errors
 from softmax_tool.check.patterns import explained
 from softmax_tool.formats import FLOAT64
+from softmax_tool.formulations import GRADIENT
 from softmax_tool.renderers.display import beside, full, number, ulp
 from softmax_tool.tally import exact_number
 
@@ -55,7 +56,7 @@ def examine_candidate(
     quantity = results.quantity
     bound = careful_bound(yardsticks, quantity)
     errors = Errors.of(results, tolerance, in_ulp(bound, yardsticks, quantity))
-    if not (tolerance.is_given or results.is_loss):
+    if results.is_ranked and not tolerance.is_given:
         strays = apart(results, conditions_of(yardsticks)) & results.judged.wrong
         errors = replace(errors, beyond=errors.beyond | strays)
     judged, got, lost = results.judged, results.got, errors.lost
@@ -75,9 +76,9 @@ def examine_candidate(
         "BSL102": gather(errors.beyond | lost, errors.ulp, top, wrong),
         "BSL101": gather(judged.counted & (errors.ulp > ALWAYS_GRANTED), errors.ulp, 1, furthest),
     }
-    if "RNG101" in rules:
+    if "RNG101" in rules and quantity != GRADIENT:
         found["RNG101"] = _out_of_range(results, name, top)
-    if not results.is_loss:
+    if results.is_ranked:
         found |= dict(rank_changes(results, name, top))
         if "SUM102" in rules:
             found["SUM102"] = _row_sums(results, name, conditions_of(yardsticks), bound, top)
@@ -85,6 +86,30 @@ def examine_candidate(
             found["ORD101"] = _disorder(results, name, top)
     there = {code: part for code, part in found.items() if part is not None and code in rules}
     return errors.measured(results, np.isfinite(got), Findings(there))
+
+
+def examine_ignored(
+    results: Results,
+    name: CaseName,
+    tolerance: Tolerance,
+    rules: frozenset[str],
+    top: int,
+) -> Measured:
+    """Examine the gradient of rows that are ignored: what is not 0 is wrong."""
+    errors = Errors.of(results, tolerance, np.ones(results.got.shape))
+
+    def at(row: int, column: int) -> Place:
+        place = _off(results, name, row, column)
+        return replace(place, message=f"{place.message}: the row's label is ignored")
+
+    found = {
+        "ACC101": gather(errors.beyond, errors.ulp, top, at),
+        "NAN101": gather(errors.lost, errors.ulp, top, at),
+        "BSL102": gather(errors.beyond | errors.lost, errors.ulp, top, at),
+        "BSL101": gather(errors.ulp > ALWAYS_GRANTED, errors.ulp, 1, at),
+    }
+    there = {code: part for code, part in found.items() if part is not None and code in rules}
+    return errors.measured(results, np.isfinite(results.got), Findings(there))
 
 
 def _place(results: Results, row: int, column: int | None, severity: float, message: str) -> Place:

@@ -19,14 +19,16 @@ import numpy as np
 
 from softmax_tool.arithmetic.wide_sum import sum_constant as tree_constant
 from softmax_tool.bounds import Conditions, compounded, loss_bound
+from softmax_tool.exact import class_coefficients
 from softmax_tool.formats import FLOAT32, accumulator_of
-from softmax_tool.formulations import LOSSES
+from softmax_tool.formulations import GRADIENT, LOSSES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.formats import FloatFormat
     from softmax_tool.rows import Yardsticks
+    from softmax_tool.targets import Targets
 
     Array = NDArray[np.float64]
 
@@ -70,6 +72,8 @@ def careful_bound(yardsticks: Yardsticks, quantity: str) -> Array:
     conditions, targets = conditions_of(yardsticks), yardsticks.rows.targets
     if quantity == "softmax":
         return softmax_bound(conditions)
+    if quantity == GRADIENT and targets is not None:
+        return gradient_bound(conditions, targets)
     if quantity not in LOSSES or targets is None:
         return log_softmax_bound(conditions)
     # A coefficient of 0 times a log-probability of a masked class is nan, which nothing is off.
@@ -116,6 +120,20 @@ def log_softmax_bound(c: Conditions) -> Array:
         of_row = compounded(s) + c.functions * c.u * r.log_sum + (_lse(c) + r.log_sum) * v
         bound = (of_row + 2 * c.y * c.u) * (1 + 4 * c.u) + c.half_eta
     return np.where(np.isneginf(r.shifted), 0.0, bound)
+
+
+def gradient_bound(c: Conditions, targets: Targets) -> Array:
+    """C b + 8(C p + |c|)u + (C + 2)η/2 for C p − c, b the bound of the softmax.
+
+    c are the coefficients of the log-probabilities, C is their sum. Up to four roundings make them;
+    the product, the difference (which cancels where p is nearly 1, as in most kernels), the weight
+    and the mean are one each.
+    """
+    coefficients = np.abs(class_coefficients(c.reference, targets).hi) / float(targets.divisor)
+    total = coefficients.sum(axis=1, keepdims=True)
+    with np.errstate(all="ignore"):
+        bound = total * softmax_bound(c) + (total + 2) * c.half_eta
+        return np.asarray(bound + 8 * (total * c.reference.softmax.hi + coefficients) * c.u)
 
 
 def row_sum_bound(c: Conditions, quantity: str, bound: Array) -> Array:

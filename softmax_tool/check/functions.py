@@ -21,7 +21,7 @@ from softmax_tool.check.report import ResultsInfo
 from softmax_tool.crew import Process, WorkerEndedError
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.formats import FORMATS
-from softmax_tool.formulations import LOSSES
+from softmax_tool.formulations import LOSSES, NEED_LABELS
 from softmax_tool.renderers.display import shape, visible
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ class FunctionResults:
     """What a function makes of blocks of rows.
 
     It is called with the logits, (rows, classes), rounded to the format where one was named, as
-    they are stored otherwise; for a loss with the labels besides. It returns as many rows, or a
-    loss for each.
+    they are stored otherwise; for a loss or a gradient with the labels besides. It returns as many
+    rows, or a loss for each.
     """
 
     name: str
@@ -115,8 +115,8 @@ class FunctionResults:
         logits = self.logits(block)
         arguments = [logits]
         is_loss = self.quantity in LOSSES
-        if is_loss:
-            assert block.labels is not None  # noqa: S101  (losses have labels)
+        if self.quantity in NEED_LABELS:
+            assert block.labels is not None  # noqa: S101  (what needs labels has them)
             arguments.append(block.labels)
         rows = f"in rows {block.start} to {block.start + len(logits) - 1}"
         got = self._called(arguments, rows)

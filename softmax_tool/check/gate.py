@@ -11,6 +11,7 @@ from softmax_tool.ahead import in_order, processors
 from softmax_tool.check.blocks import Work, work
 from softmax_tool.check.comparison import compared_with_baseline
 from softmax_tool.check.found import Findings
+from softmax_tool.check.functions import FunctionResults
 from softmax_tool.check.inputs import InputFacts
 from softmax_tool.check.judging import (
     COMPARED_RULES,
@@ -73,8 +74,7 @@ def check(
     options = replace(options, max_ulp=request.tolerance.max_ulp, ops=ops)
     plan_ = plan(source, options, stored_format, ("shifted",))
     if GRADIENT in plan_.ops and options.reduction == "mean":
-        counts, source = label_counts(source, options.ignore_index, _rows(source))
-        options = replace(options, label_counts=counts)
+        options, source = _with_label_counts(options, source)
     subjects: set[About] = {"computation"}
     if set(LOSSES) & set(plan_.ops):
         subjects.add("losses")
@@ -122,6 +122,14 @@ def check_given(
     subjects: set[About] = {"candidate"} if baseline is None else {"candidate", "baseline"}
     rules = _about(request, source, subjects)
     codes = frozenset(rule.code for rule in rules)
+    if quantity == GRADIENT and options.reduction == "mean":
+        if isinstance(candidate, FunctionResults):
+            raise UsageError(
+                f"--candidate {candidate.name}: gets a block of rows, and cannot know what a mean "
+                "over all of them divides by; have it return the gradients of the rows' own "
+                "losses, and say --reduction sum"
+            )
+        options, source = _with_label_counts(options, source)
     task = Task(quantity, options, request.tolerance, codes | GIVEN_RULES)
     if baseline is not None and baseline.reduced != candidate.reduced:
         raise InputError(
@@ -152,16 +160,22 @@ def given_quantity(source: Source, options: Options, name: str) -> str:
     """
     check_options(options, source)
     if options.ops is None or len(options.ops) != 1:
-        raise UsageError(f"say what {name} holds: one --op of softmax, log-softmax, nll, ce")
+        raise UsageError(
+            f"say what {name} holds: one --op of softmax, log-softmax, nll, ce, gradient"
+        )
     expand(options.ops, None)  # refuses an op that does not exist
-    if GRADIENT in options.ops:
-        raise UsageError("a gradient of somebody else cannot be judged; check a formulation's")
     if options.formulations is not None:
         raise UsageError("a candidate is judged as it is; leave out --formulation")
     if options.dtypes is not None and len(options.dtypes) > 1:
         raise UsageError("a candidate is in one dtype; name one with --dtype")
     check_ops(options.ops, source, options)
     return quantity_of(options.ops[0])
+
+
+def _with_label_counts(options: Options, source: Source) -> tuple[Options, Source]:
+    """Count the rows that a mean is over, and the gradient divided by."""
+    counts, source = label_counts(source, options.ignore_index, _rows(source))
+    return replace(options, label_counts=counts), source
 
 
 def _rows(source: Source) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from softmax_tool.arithmetic.reduction import ExactReduction
 from softmax_tool.check.blocks import Judge, kept_rows
-from softmax_tool.check.candidates import examine_candidate
+from softmax_tool.check.candidates import examine_candidate, examine_ignored
 from softmax_tool.check.careful import careful_bound, sum_constant
 from softmax_tool.check.found import Findings, Found, Place
 from softmax_tool.check.inputs import InputFacts, examine_input
@@ -18,12 +18,14 @@ from softmax_tool.check.losses import LossRows
 from softmax_tool.check.measured import Largest, Measured
 from softmax_tool.check.rules import GIVEN
 from softmax_tool.check.tolerance import Seen, relative
-from softmax_tool.exact import Exact
+from softmax_tool.diagnose import judge
+from softmax_tool.exact import Exact, reference
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64
-from softmax_tool.formulations import LOSSES
+from softmax_tool.formulations import GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.renderers.display import number, ulp
 from softmax_tool.report import CaseName
+from softmax_tool.tally import Results
 from softmax_tool.ulp import Ruler
 
 if TYPE_CHECKING:
@@ -126,12 +128,15 @@ def _judge_block(given: GivenBlock, task: Task) -> GivenOutcome:
     rounded = np.array_equal(given.logits, given.target.round(block.logits), equal_nan=True)
     formats = [given.target] if rounded else []
     facts = examine_input(block, kept, formats, task.rules, options.top)
-    is_loss = task.quantity in LOSSES
-    rows = np.flatnonzero(kept) if is_loss else np.arange(len(kept))
+    rows = np.flatnonzero(kept) if task.quantity in NEED_LABELS else np.arange(len(kept))
     judge_ = Judge.of(block, rows, given.target, options, given.logits)
     measured = [_measured(got, rows, judge_, task) for got in (given.candidate, given.baseline)]
+    if task.quantity == GRADIENT and not kept.all():
+        ignored = np.flatnonzero(~kept)
+        both = zip(measured, (given.candidate, given.baseline), strict=True)
+        measured = [part + _of_ignored(got, ignored, given, task) for part, got in both]
     exact = None
-    if is_loss and not len(given.candidate):
+    if task.quantity in LOSSES and not len(given.candidate):
         exact = _exact_loss(judge_, task.quantity)
     counted = int(np.count_nonzero(kept))
     return GivenOutcome(len(kept), counted, facts, measured[0], measured[1], exact)
@@ -145,6 +150,36 @@ def _measured(got: Array | None, rows: NDArray[np.intp], judge_: Judge, task: Ta
     return examine_candidate(
         results, name, judge_.yardsticks, task.tolerance, task.rules, task.options.top
     )
+
+
+def _of_ignored(
+    got: Array | None, rows: NDArray[np.intp], given: GivenBlock, task: Task
+) -> Measured:
+    """Judge the gradient of rows that no loss counts: all of it is 0."""
+    if got is None:
+        return Measured()
+    block = given.block
+    zeros = np.zeros((len(rows), block.logits.shape[1]))
+    nothing = np.zeros(zeros.shape, bool)
+    exact = Exact(zeros, None, nothing, nothing)
+    ruler, logits = Ruler.of(exact, given.target), given.logits[rows]
+    judged = judge(got[rows], ruler, nothing[:, :1], nothing, None)
+    numbers = block.start + rows.astype(np.int64)
+    results = Results(
+        given.target,
+        task.quantity,
+        got[rows],
+        exact,
+        judged,
+        nothing[:, :1],
+        logits,
+        reference(logits.astype(np.float64), given.target),
+        numbers,
+        None,
+        np.ones((1, 1), bool),
+    )
+    name = case_name(task.quantity, given.target)
+    return examine_ignored(results, name, task.tolerance, task.rules, task.options.top)
 
 
 def case_name(quantity: str, target: FloatFormat) -> CaseName:

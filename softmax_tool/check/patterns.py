@@ -8,7 +8,7 @@ import numpy as np
 
 from softmax_tool.arithmetic import MODELS
 from softmax_tool.formats import exp_edges
-from softmax_tool.formulations import FORMULATIONS
+from softmax_tool.formulations import FORMULATIONS, GRADIENT
 from softmax_tool.renderers.display import count, full, number
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def explained(results: Results, beyond: Mask, row: int, column: int) -> str:
     """Say what may be behind a wrong element, from its row; nothing where there is no telling."""
     if results.is_loss:
         return ""
+    if results.quantity == GRADIENT:
+        return _of_gradient(results, beyond, row)
     wrong = beyond[row] | ~np.isfinite(results.got[row]) & results.judged.counted[row]
     elements = int(np.count_nonzero(wrong))
     known = _known_computation(results, wrong, row) if elements > 1 else ""
@@ -47,6 +49,19 @@ def explained(results: Results, beyond: Mask, row: int, column: int) -> str:
     if factor is not None:
         return "; ".join(part for part in (_of_factor(results, factor), known) if part)
     return known or _flushed(results, row, column) or _neighbours(results, row, column, elements)
+
+
+def _of_gradient(results: Results, beyond: Mask, row: int) -> str:
+    """Tell a factor that nearly all entries have in common: another mean, or another weight."""
+    if np.count_nonzero(beyond[row]) < 2:
+        return ""
+    factor = _common_factor(results, row)
+    if factor is None:
+        return ""
+    return (
+        f"the entries of the row are {number(factor, 4)} times what they should be, as with "
+        "another --reduction, or another weight"
+    )
 
 
 def _flushed(results: Results, row: int, column: int) -> str:
@@ -112,11 +127,12 @@ def _common_factor(results: Results, row: int) -> float | None:
     got = results.got[row].astype(np.float64)
     exact, target = results.exact.hi[row], results.target
     usable = np.isfinite(got) & np.isfinite(exact) & results.judged.counted[row]
-    if results.quantity == "softmax":
+    if results.quantity in {"softmax", GRADIENT}:
         # A ratio of the smallest numbers says little.
-        usable &= (np.abs(exact) >= _WITHIN * target.smallest_subnormal) & (got > 0)
+        usable &= (np.abs(exact) >= _WITHIN * target.smallest_subnormal) & (got * exact > 0)
         ratios = got[usable] / exact[usable]
-        coarse = target.smallest_subnormal / np.minimum(exact[usable], got[usable])
+        least = np.minimum(np.abs(exact[usable]), np.abs(got[usable]))
+        coarse = target.smallest_subnormal / least
     else:
         ratios = np.exp(got[usable] - exact[usable])
         coarse = np.abs(exact[usable]) * _WITHIN * target.unit_roundoff
@@ -124,6 +140,8 @@ def _common_factor(results: Results, row: int) -> float | None:
         return None
     middle = float(np.median(ratios))
     spread = _WITHIN * target.unit_roundoff
+    if results.quantity == GRADIENT:
+        spread = _SLIGHT  # each exponential is off by |z| u of its own
     if not 0 < middle < np.inf or abs(middle - 1) <= spread:
         return None
     near = np.abs(ratios / middle - 1) <= spread + coarse
