@@ -174,11 +174,14 @@ def _value(text: str, entry: Entry) -> Cell:
 
 
 def _above(text: str, pattern: str | None) -> str:
-    """Put a value above its bits, a long fraction on a line of its own."""
+    """Put a value above its bits, a long fraction beneath them in two halves."""
     if pattern is None:
         return text
-    bits = "\n".join(pattern.rsplit(" ", 1)) if len(pattern) > _LONG_PATTERN else pattern
-    return f"{text}\n{bits}"
+    if len(pattern) <= _LONG_PATTERN:
+        return f"{text}\n{pattern}"
+    head, fraction = pattern.rsplit(" ", 1)
+    half = len(fraction) // 2
+    return f"{text}\n{head}\n{fraction[:half]}\n{fraction[half:]}"
 
 
 def _truths(entries: Sequence[Entry]) -> list[Cell]:

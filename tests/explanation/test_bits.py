@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import struct
 from math import inf, nan
 
@@ -8,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from softmax_tool import explain
 from softmax_tool.explanation.bits import pattern
 from softmax_tool.formats import FLOAT16, FLOAT32, FLOAT64, FloatFormat
+from softmax_tool.renderers import table
 
 CODES = {"float16": ("e", "H", 5), "float32": ("f", "I", 8), "float64": ("d", "Q", 11)}
 # OCP 8-bit formats, whose fields differ from those of IEEE: no infinity in the first.
@@ -44,3 +47,12 @@ def test_bits_are_those_of_the_machine(value: float, target: FloatFormat) -> Non
 )
 def test_odd_bits(value: float, target: FloatFormat, bits: str) -> None:
     assert pattern(value, target) == bits
+
+
+@pytest.mark.parametrize("dtype", ["half", "single", "double"])
+def test_bits_fit_a_narrow_screen(dtype: str) -> None:
+    """True values beyond float64, 3e-5362, are the widest that stand beside them."""
+    report = explain([[12345.3, -800.123456789, 3e-300]], [0], dtype=dtype, bits=True)
+    stream = io.StringIO()
+    table.render(report, stream, width=80, color=False, ascii_only=False)
+    assert max(map(len, stream.getvalue().splitlines())) <= 80
