@@ -269,14 +269,14 @@ def _first_events(
 
 
 def _name_causes(event: NDArray[np.int64], event_class: NDArray[np.int8], tracing: Tracing) -> None:
-    """Where a NaN goes back to an overflow or to a result that became 0, call it so."""
+    """Where a NaN goes back to a result that became 0, call it so."""
     invalid = event_class == EVENTS.index("invalid")
     rows, places = np.nonzero(invalid)
     if not rows.size:
         return
     operations, columns = np.divmod(event[rows, places], tracing.stride)
     for (name, operation), mask in tracing.happened.items():
-        if name in {"overflow", "zero"}:
+        if name == "zero":
             column = np.maximum(columns - 1, 0) if mask.shape[1] > 1 else 0
             here = (operations == operation) & mask[rows, column]
             event_class[rows[here], places[here]] = EVENTS.index(name)

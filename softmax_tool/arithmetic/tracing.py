@@ -32,7 +32,7 @@ NEVER = np.int64(2**62)
 # result lost bits below the normal range. Absorbed: a sum is its largest addend though another is
 # not 0, or a quotient is 1 though its terms differ. Stalled: a sum misses what a wide accumulator
 # would have met. Invalid: operands that are numbers gave none, 0/0 or inf − inf; a NaN goes back to
-# the overflow, or the result that became 0, behind those operands, if there is one.
+# the result that became 0 behind those operands, if there is one.
 EVENTS = ("overflow", "zero", "subnormal", "absorbed", "stalled", "invalid")
 _INEXACT = ("exp", "log", "log1p", "divide", "multiply")
 
@@ -209,10 +209,7 @@ class Tracing:
         if name in _INEXACT:
             events["subnormal"] = _is_subnormal(value, self.working)
         first = _inherit([operand.first for operand in lifted], value)
-        made = np.isnan(value)
-        for number in values:
-            made = made & ~np.isnan(number)
-        self._add_invalid(first, made, columns, index)
+        self._add_invalid(first, values, value, columns, index)
         traced = Traced(value, columns, {}, index)
         return self._with_events(traced, value, first, events, index)
 
@@ -242,18 +239,35 @@ class Tracing:
             events["absorbed"] = several & (value == e.max(axis=1, keepdims=True))
         if not self.sums_are_wide:
             events["stalled"] = is_stalled(e, value, self.working)
-        made = np.isnan(value) & ~np.isnan(e).any(axis=1, keepdims=True)
-        self._add_invalid(first, made, whole_row, index)
+        self._add_invalid(first, (e,), value, whole_row, index)
         traced = Traced(value, whole_row, {}, index)
         return self._with_events(traced, value, first, events, index)
 
-    def _add_invalid(self, first: dict[str, Ids], made: Mask, columns: Ids, index: int) -> None:
-        """Note which results became NaN here, and what they go back to."""
+    def _add_invalid(
+        self,
+        first: dict[str, Ids],
+        operands: tuple[Array, ...],
+        value: Array,
+        columns: Ids,
+        index: int,
+    ) -> None:
+        """Note which results became NaN here, and what they go back to.
+
+        Where that is an overflow, its own number tells, and nothing is noted.
+        """
+        made = np.isnan(value)
         if not made.any():
             return
-        cause = np.full(made.shape, NEVER)
-        for name in ("overflow", "zero"):
-            cause = np.minimum(cause, first.get(name, NEVER))
+        for operand in operands:
+            was = np.isnan(operand)
+            made = made & ~(was if value.shape[1] > 1 else was.any(axis=1, keepdims=True))
+        if not made.any():
+            return
+        if "overflow" in first:
+            made = made & (first["overflow"] == NEVER)
+            if not made.any():
+                return
+        cause = first.get("zero", NEVER)
         own = np.broadcast_to(index * self.stride + columns, made.shape)
         self.happened["invalid", index] = made & (cause == NEVER)
         began = np.where(cause == NEVER, own, cause)
