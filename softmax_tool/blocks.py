@@ -14,7 +14,6 @@ from softmax_tool.arithmetic.watching import Watching
 from softmax_tool.bounds import half_an_ulp
 from softmax_tool.computation import Computation
 from softmax_tool.diagnose import KINDS, NO_KIND, judge
-from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import EXACT, FORMULATIONS, GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.glance import glance
 from softmax_tool.rows import Rows, Yardsticks
@@ -411,11 +410,8 @@ class _Case:
             return None, None
         assert self.rows.targets is not None  # noqa: S101  (losses have targets)
         divisors = _divisors(self.rows.targets, len(got), self.variant.target)
-        true_part = _part(true.hi, divisors, kept)
-        if true.tail is not None:
-            # The sum takes both halves of each value; there is one divisor for the two.
-            lo = np.ldexp(true.tail, ulp_exponent(true.hi, FLOAT64))[:, 0]
-            true_part = replace(true_part, losses=np.concatenate([true_part.losses, lo]))
+        # The sum takes both parts of each value; there is one divisor for the two.
+        true_part = replace(_part(true.hi, divisors, kept), losses=true.summands())
         return _part(got, divisors, kept), true_part
 
 

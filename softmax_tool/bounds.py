@@ -98,7 +98,7 @@ def compounded(first_order: Array | float) -> Array:
 
 def half_an_ulp(ruler: Ruler) -> Array:
     """Half an ULP of the exact value: what `exact`, rounded once, promises."""
-    return np.ldexp(0.5, ruler.exponent)
+    return np.maximum(np.ldexp(0.5, ruler.exponent), 5e-324)  # half of that is 0
 
 
 # Softmax.

@@ -11,7 +11,7 @@ import numpy as np
 from softmax_tool.arithmetic import find_model
 from softmax_tool.arithmetic.reduction import ExactReduction
 from softmax_tool.check.found import Findings, Found, Place
-from softmax_tool.formats import FLOAT64, find_format, ulp_exponent
+from softmax_tool.formats import FLOAT64, find_format
 from softmax_tool.reductions import reduction_event
 from softmax_tool.renderers.display import number
 
@@ -37,14 +37,10 @@ class LossRows:
     @classmethod
     def of(cls, results: Results, targets: Targets) -> LossRows:
         """Take them from results."""
-        true = results.exact.hi[:, 0]
-        if results.exact.tail is not None:
-            rest = np.ldexp(results.exact.tail, ulp_exponent(results.exact.hi, FLOAT64))
-            true = np.concatenate([true, rest[:, 0]])
         divisors = np.ones(len(results.got), results.target.carrier)
         if targets.labels is not None and targets.weights is not None:
             divisors = np.asarray(targets.weights[0, targets.labels[:, 0]])
-        return cls(results.got[:, 0], divisors, true)
+        return cls(results.got[:, 0], divisors, results.exact.summands())
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,28 @@ class RowBrackets:
     known_log_sum: Bracket
     known_softmax: Callable[[int], Bracket]
 
+    @classmethod
+    def of(cls, row: Array) -> RowBrackets:
+        """Return the bounds for a row of which nothing is known yet: at most n and 1."""
+        first = int(row.argmax())
+        maximum = float(row[first])
+        return cls(
+            row,
+            first,
+            maximum,
+            int((row == maximum).sum()),
+            row[(row < maximum) & (row > -inf)].tolist(),
+            Bracket(Fraction(0), Fraction(len(row))),
+            lambda _: Bracket(Fraction(0), Fraction(1)),
+        )
+
+    def rounded(self, x: float, *, logarithm: bool) -> tuple[float, float]:
+        """Return the softmax or log-softmax of one of the logits, rounded once, and its tail."""
+        column = int(np.flatnonzero(self.row == x)[0])
+        if logarithm:
+            return round_linear(Fraction(-1), self.log_sum, -self.gap(column))
+        return round_linear(Fraction(1), lambda: self.probability(column), Fraction(0))
+
     def gap(self, column: int) -> Fraction:
         """Return max x − x, exactly."""
         return Fraction(self.maximum) - Fraction(float(self.row[column]))

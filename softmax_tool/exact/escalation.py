@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from softmax_tool.exact import double, quad
+from softmax_tool.exact.brackets import RowBrackets
 from softmax_tool.exact.double import Float64Elements
 from softmax_tool.exact.tails import round_to_odd
+from softmax_tool.exact.ties import settle_zeros
 from softmax_tool.once import once
 from softmax_tool.tiling import tiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from softmax_tool.exact.values import Array, Columns, Exact, Indices, Mask, Reference
@@ -75,7 +75,7 @@ class SettledElements:
             classes = self.logits.shape[1]
             return double.softmax_error(some, shifted, classes, exact_shift=exact_shift)
 
-        return self._settled(self.plain.softmax, error, lambda wide: wide.softmax)
+        return self._settled(self.plain.softmax, error, logarithm=False)
 
     @once
     def log_softmax(self) -> Exact:
@@ -86,13 +86,14 @@ class SettledElements:
             classes = self.logits.shape[1]
             return double.log_softmax_error(some, y, classes, exact_shift=exact_shift)
 
-        return self._settled(values, error, lambda wide: wide.log_softmax)
+        return self._settled(values, error, logarithm=True)
 
     def _settled(
         self,
         values: Exact,
         error: _Error,
-        quantity: Callable[[Reference], Exact],
+        *,
+        logarithm: bool,
     ) -> Exact:
         invalid = self.plain.rows.invalid[:, 0]
         if invalid.any():
@@ -109,11 +110,19 @@ class SettledElements:
         if not undecided.any():
             return values
         again = np.unique(rows[undecided])
-        wide = quad.reference(self.logits[again].astype(np.float64))
+        logits = self.logits[again].astype(np.float64)
+        wide = quad.reference(logits)
         if self.columns is not None:
             wide = wide.at(self.columns[again])
+        exact = wide.log_softmax if logarithm else wide.softmax
+
+        def decide(row: int, column: int) -> tuple[float, float]:
+            x = float(self.plain.logits[again[row], column])
+            return RowBrackets.of(logits[row]).rounded(x, logarithm=logarithm)
+
+        settle_zeros(exact, self.target, decide)
         settled = values.hi.copy()
-        settled[again] = round_to_odd(quantity(wide))
+        settled[again] = round_to_odd(exact)
         return replace(values, hi=settled)
 
     def _undecided(

@@ -10,9 +10,10 @@ import numpy as np
 
 from softmax_tool.exact import double_double as dd
 from softmax_tool.exact import quad
-from softmax_tool.exact.brackets import KnownRows, round_linear
+from softmax_tool.exact.brackets import KnownRows, RowBrackets, round_linear
 from softmax_tool.exact.double_double import DoubleDouble
 from softmax_tool.exact.tails import may_move, may_round_both_ways, round_to_odd, rounded_with_tail
+from softmax_tool.exact.ties import settle_zeros
 from softmax_tool.exact.values import Exact
 from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.once import once
@@ -20,7 +21,6 @@ from softmax_tool.once import once
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from softmax_tool.exact.brackets import RowBrackets
     from softmax_tool.exact.values import Array, Mask, Reference
     from softmax_tool.formats import FloatFormat
     from softmax_tool.targets import Targets
@@ -49,6 +49,8 @@ def losses(
         terms = _Terms.of(reference, targets)
         values = terms.added()
         if terms.single:
+            if values.tail is not None and target.precision < FLOAT64.precision:
+                _settle_single(values, targets, logits, target)
             return values
         if values.tail is None:
             error = terms.magnitude * _PLAIN
@@ -68,6 +70,19 @@ def losses(
         values.hi[number], values.tail[number] = hi, tail
         values.nonzero[number] = (hi, tail) != (0, 0)
     return values
+
+
+def _settle_single(
+    values: Exact, targets: Targets, logits: NDArray[Any], target: FloatFormat
+) -> None:
+    """Decide losses of one log-probability each where double-double cannot tell the side."""
+
+    def decide(row: int, _: int) -> tuple[float, float]:
+        known = RowBrackets.of(logits[row].astype(np.float64))
+        assert targets.only is not None  # noqa: S101  (a single term has a class)
+        return round_linear(Fraction(1), known.log_sum, known.gap(int(targets.only[row, 0])))
+
+    settle_zeros(values, target, decide)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Values that double-double leaves too close to a float64 rounding boundary: decided in decimals.
+"""Values that double-double leaves too close to a rounding boundary: decided by closer bounds.
 
 A softmax or log-softmax is a tie only where all finite logits of a row are equal. But a
 log-softmax x − max x − ε with an ε below every precision can look like one, and lies below it.
@@ -6,25 +6,28 @@ log-softmax x − max x − ε with an ε below every precision can look like on
 
 from __future__ import annotations
 
-from decimal import MIN_EMIN, Context, Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.exact.brackets import RowBrackets
 from softmax_tool.exact.double_double import two_sum
 from softmax_tool.exact.tails import half_gaps
 from softmax_tool.formats import FLOAT64, ulp_exponent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
+
+    from softmax_tool.exact.values import Exact
+    from softmax_tool.formats import FloatFormat
 
     Array = NDArray[np.float64]
 
 # The tails of double-double are off by less than 2**-45; a softmax this close to a boundary comes
 # once in 10**11 values.
 UNDECIDED = 2.0**-40
-_DIGITS = Context(prec=80, Emin=MIN_EMIN, traps=[])
-_EXACTLY = Context(prec=2400, Emin=MIN_EMIN, traps=[])  # any difference of two float64 fits
 
 
 def may_be_close(tail: Array, spare: Array) -> bool:
@@ -68,23 +71,28 @@ def settle(
         close &= ~halfway
     for row, column in np.argwhere(close):
         place = row, column
-        half = float(halves[place])
-        side = _side(
-            whole[numbers[row]],
-            float(logits[place]),
-            float(hi[place]),
-            float(np.copysign(half, tail[place])),
-            logarithm=logarithm,
-        )
-        # The boundary lies where the tail points; the value is beyond it where its side is.
-        if side * tail[place] > 0:
-            before = hi[place]
-            hi[place] = np.nextafter(before, np.inf * side)
-            old, new = _ulp(before), _ulp(hi[place])
-            tail[place] = tail[place] * (old / new) - (hi[place] - before) / new
-            half *= old / new
-        # What double-double cannot tell must not make a decided tail look undecided.
-        tail[place] = np.copysign(min(abs(tail[place]), np.nextafter(half, 0)), tail[place])
+        known = RowBrackets.of(whole[numbers[row]])
+        hi[place], tail[place] = known.rounded(float(logits[place]), logarithm=logarithm)
+    # A float64 tail must not make what is decided look undecided.
+    most = np.nextafter(half_gaps(hi[close], tail[close]), 0)
+    tail[close] = np.copysign(np.minimum(np.abs(tail[close]), most), tail[close])
+
+
+def settle_zeros(
+    values: Exact, target: FloatFormat, decide: Callable[[int, int], tuple[float, float]]
+) -> None:
+    """Give tails too near 0 their sign, where `hi` lies between two numbers of a narrower format.
+
+    `decide` rounds the value at a row and column once, and says what that misses.
+    """
+    hi, tail = values.hi, values.tail
+    assert tail is not None  # noqa: S101  (of a reference in double-double)
+    between = (np.abs(tail) < UNDECIDED) & np.isfinite(hi) & (hi != 0)
+    if not between.any():
+        return
+    low, high = (target.round(np.nextafter(hi, way)) for way in (-np.inf, np.inf))
+    for row, column in np.argwhere(between & (low != high)):
+        hi[row, column], tail[row, column] = decide(int(row), int(column))
 
 
 def _ulp(hi: Any) -> Any:
@@ -95,28 +103,4 @@ def _is_halfway(logits: Array, maximum: Array) -> NDArray[np.bool_]:
     """Return where x − max x lies exactly between two neighbouring float64."""
     with np.errstate(all="ignore"):
         hi, lo = two_sum(logits, -maximum)
-        return np.asarray(np.abs(lo) == _ulp(hi) / 2)
-
-
-def _side(row: Array, x: float, hi: float, step: float, *, logarithm: bool) -> int:
-    """Return 1 where the true value for x is above hi and so many ULP, -1 below."""
-    # Operators would round to the 28 digits of the default context.
-    part = _EXACTLY.multiply(Decimal(step), Decimal(float(_ulp(hi))))
-    boundary = _EXACTLY.add(Decimal(hi), part)
-    exact = _EXACTLY.subtract(_true(row, x, logarithm=logarithm), boundary)
-    if exact == 0 and logarithm:
-        return -1  # what the decimals cannot see of −log(1 + …) is negative
-    return 1 if exact > 0 else -1
-
-
-def _true(row: Array, x: float, *, logarithm: bool) -> Decimal:
-    finite = row[np.isfinite(row)]
-    maximum = Decimal(float(finite.max()))
-    total = Decimal(0)
-    for other in finite:
-        difference = _EXACTLY.subtract(Decimal(float(other)), maximum)
-        total = _DIGITS.add(total, _DIGITS.exp(difference))
-    shifted = _EXACTLY.subtract(Decimal(x), maximum)
-    if logarithm:
-        return _EXACTLY.subtract(shifted, _DIGITS.ln(total))
-    return _DIGITS.divide(_DIGITS.exp(shifted), total)
+        return np.asarray((np.abs(lo) == _ulp(hi) / 2) & (lo != 0))

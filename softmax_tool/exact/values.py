@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from softmax_tool.formats import FLOAT64, ulp_exponent
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -36,6 +38,18 @@ class Exact:
     tail: Array | None
     nonzero: Mask
     infinite: Mask
+
+    def summands(self) -> Array:
+        """Return float64 numbers that add up to all values: one for each, or two.
+
+        What is beyond float64 is infinite, and of subnormal values the tail is lost.
+        """
+        if self.tail is None:
+            return self.hi.reshape(-1)
+        with np.errstate(all="ignore"):
+            rest = np.ldexp(self.tail, ulp_exponent(self.hi, FLOAT64))
+        parts = self.hi, np.where(np.isfinite(self.hi), rest, 0.0)
+        return np.concatenate([part.reshape(-1) for part in parts])
 
     def __getitem__(self, key: Any) -> Exact:
         tail = None if self.tail is None else self.tail[key]
