@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -127,6 +127,11 @@ def number(value: float | Decimal, digits: int = SIGNIFICANT) -> str:
     ('4.94066e-324', '1.79769e+308', '-inf')
     >>> number(Decimal("2.4551E-437"))
     '2.4551e-437'
+
+    What not even a decimal can hold is beyond the last that it can:
+
+    >>> number(Decimal("1E+999999999999999999")), number(Decimal("1E-999999999999999999"))
+    ('>1e+999999999999999999', '<1e-999999999999999999')
     """
     if isinstance(value, Decimal):
         return _decimal(value, digits)
@@ -230,7 +235,11 @@ def _decimal(value: Decimal, digits: int) -> str:
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     if "." in mantissa:
         mantissa = mantissa.rstrip("0").rstrip(".")
-    return f"{mantissa}e{exponent}"
+    # The largest and smallest decimals stand for what is beyond them.
+    bound = {MAX_EMAX: ">", MIN_EMIN: "<"}.get(value.adjusted(), "")
+    if value < 0:
+        bound = {">": "<", "<": ">", "": ""}[bound]
+    return f"{bound}{mantissa}e{exponent}"
 
 
 def _normal(value: float) -> bool:
