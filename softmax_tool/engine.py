@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -172,6 +171,8 @@ def compute(
 
 def demonstration() -> Source:
     """Return the built-in example: the textbook's rows, the traps, and some rows of real digits."""
+    from importlib.resources import files  # noqa: PLC0415  # 3 ms that few need
+
     folder = files("softmax_tool.demonstration")
     with (folder / "logits.npy").open("rb") as stream:
         logits = np.load(stream, allow_pickle=False)

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from softmax_tool.formats import find_format
-from softmax_tool.formulations import GRADIENT
+from softmax_tool.formulations import EXACT, GRADIENT
 from softmax_tool.formulations.losses import CLAMP
 from softmax_tool.renderers.display import count, number, plural, share, ulp
 
@@ -113,11 +113,16 @@ _NOTICEABLE = 0.01
 
 
 def _lost_gradients(part: Part) -> Iterator[str]:
+    """Say what the ways back lose, but for `exact`, which is none; `shifted` is the advice."""
     stable = part.case(GRADIENT, "shifted")
     shares: dict[float, list[str]] = {}
-    for case in part.cases.values():
-        if case.lost_share is not None and case.lost_share >= _NOTICEABLE and case is not stable:
-            shares.setdefault(case.lost_share, []).append(case.name.formulation)
+    # The stable way comes last, and has a sentence of its own where no other is worse.
+    for case in sorted(part.cases.values(), key=lambda case: case is stable):
+        lost = case.lost_share
+        if lost is None or lost < _NOTICEABLE or case.name.formulation == EXACT:
+            continue
+        if case is not stable or lost >= max(shares, default=0.0):
+            shares.setdefault(lost, []).append(case.name.formulation)
     for lost, names in sorted(shares.items(), reverse=True):
         how_much = "all" if lost == 1 else f"as much as {number(lost)}"
         advice = ""

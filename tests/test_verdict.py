@@ -141,3 +141,28 @@ def test_the_bit_question_is_answered() -> None:
     rows = np.array([[0.6807700991630554, -0.7550623416900635]], np.float32)
     text = sentences(logits=rows, dtypes=["float32"])
     assert "log(softmax) and log-softmax are" in text
+
+
+def lost_gradients(*formulations: str) -> list[str]:
+    """What is said of a row whose gradient, softmax less the label, is subnormal in half."""
+    report = st.compare(
+        [[16.0, 0.0, -1.0]],
+        [0],
+        dtypes=["half"],
+        ops=["gradient"],
+        formulations=[*formulations],
+        reduction="sum",
+    )
+    return [sentence for sentence in report.verdict if "gradient is lost" in sentence]
+
+
+def test_the_exact_gradient_is_no_way_back() -> None:
+    """Its entries of 1e-7 and 4e-8 round to whole subnormals, 6e-8 apart."""
+    assert lost_gradients("exact") == []
+
+
+def test_what_the_stable_way_loses_is_said_where_no_other_loses_more() -> None:
+    [alone] = lost_gradients("shifted")
+    assert alone.endswith("on the way back through shifted.")
+    [beside] = lost_gradients("shifted", "log-of-naive")
+    assert "through log-of-naive; through log-softmax (shifted) it is" in beside

@@ -10,10 +10,8 @@ Where a function gets all of these right, as NumPy's exp does, there is no value
 
 from __future__ import annotations
 
-import json
 from decimal import Context, Decimal
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,6 +67,9 @@ def _evaluate_in_float64(
 @cache
 def _is_right_in_float32(function: str) -> bool:
     """Tell whether the float64 function, rounded, is right at all arguments that are hard."""
+    import json  # noqa: PLC0415  # 5 ms that a small input does not need
+    from importlib.resources import files  # noqa: PLC0415
+
     hard = json.loads(files(__package__).joinpath("hard.json").read_text(encoding="ascii"))
     x, right = np.array([[float.fromhex(text) for text in pair] for pair in hard[function]]).T
     # In every lane of a vector, and in what is left over behind the last one.

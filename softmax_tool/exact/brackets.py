@@ -8,7 +8,7 @@ a = 0. So closer bounds always decide, and where X itself is below every precisi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import MIN_EMIN, Context, Decimal
 from fractions import Fraction
 from math import copysign, factorial, inf, isinf, nextafter
@@ -107,16 +107,10 @@ class KnownRows:
 
     def brackets(self, number: int) -> RowBrackets:
         """Return the bounds for one row, of the logits of which none is nan or +inf, one finite."""
-        row, first = self.logits[number], int(self.first[number, 0])
-        maximum = float(row[first])
-        return RowBrackets(
-            row,
-            first,
-            maximum,
-            int((row == maximum).sum()),
-            row[(row < maximum) & (row > -inf)].tolist(),
-            _known(self.log_softmax_there, number, 0),
-            lambda column: _known(self.reference.softmax, number, column),
+        return replace(
+            RowBrackets.of(self.logits[number]),
+            known_log_sum=_known(self.log_softmax_there, number, 0),
+            known_softmax=lambda column: _known(self.reference.softmax, number, column),
         )
 
 

@@ -9,19 +9,11 @@ if TYPE_CHECKING:
     from softmax_tool.renderers.grids import Section
     from softmax_tool.report import Report
 
-_COMMANDS = {
-    "CheckReport": "check",
-    "CompareReport": "compare",
-    "ComputeReport": "compute",
-    "ExplainReport": "explain",
-    "InspectReport": "inspect",
-    "LimitsReport": "limits",
-}
-"""What each report is of: its words are in the module `of_` that command, imported when needed."""
-
 
 def sections(report: Report) -> tuple[Section, ...]:
-    """Give everything that a report says, in the order in which it is read."""
-    command = _COMMANDS[type(report).__name__]
-    module = import_module(f"softmax_tool.renderers.of_{command}")
-    return tuple(getattr(module, command)(report))
+    """Give everything that a report says, in the order in which it is read.
+
+    The words of a command are in the module `of_` that command, imported when needed.
+    """
+    module = import_module(f"softmax_tool.renderers.of_{report.command}")
+    return tuple(getattr(module, report.command)(report))

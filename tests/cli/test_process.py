@@ -46,6 +46,7 @@ SMALL = (
     *("rich", "multiprocessing", "secrets", "asyncio", "email", "http", "importlib.metadata"),
     *("numpy.random", "numpy.polynomial", "numpy.testing", "softmax_tool.demonstration"),
     *("softmax_tool.readers.parsers", "softmax_tool.check.report", "numpy.ma"),
+    "importlib.resources",
 )
 
 
