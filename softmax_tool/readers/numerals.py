@@ -1,6 +1,7 @@
 """Text to float64, all numerals of a text together, each correctly rounded.
 
-A numeral of at most 19 digits is M·10^k. Its integer M is put together from words of eight digits.
+A numeral of at most 19 digits is M·10^k. Its integer M is put together from words of eight digits;
+where all have the same number of decimals, in one go (`fixed_point`).
 Where M ≤ 2^53 and |k| ≤ 22, both M and 10^|k| are float64 numbers, and one product or quotient
 rounds once, hence correctly (W. D. Clinger, How to read floating point numbers accurately, PLDI
 1990). Longer quotients are taken to twice the precision, which nearly always settles the rounding.
@@ -15,30 +16,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from softmax_tool.readers.digits import LAST, WORD, integer_of, words_before
+from softmax_tool.readers.fixed_point import fixed_point
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    Places = NDArray[np.int64]
-    Words = NDArray[np.uint64]
-    Floats = NDArray[np.float64]
-    Mask = NDArray[np.bool_]
+    from softmax_tool.readers.digits import Mask, Places, Words
+    from softmax_tool.readers.fixed_point import Floats
 
 _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE
 )
 _LINE_END, _POINT, _PLUS, _MINUS, _MARK = b"\n.+-e"
 _LOWER_CASE = 0x20
-_WORD = 8  # digits that are put together at once, one in each byte of 64 bits
 _MOST_DIGITS = 19  # so many always fit into 64 bits
 _LONGEST_EXPONENT = 4
-# The digit in each of the last bytes of a word: of none, one … eight.
-_LAST = np.array(
-    [sum(0x0F << (64 - 8 * place) for place in range(1, count + 1)) for count in range(_WORD + 1)],
-    np.uint64,
-)
-_BEFORE = b"\n" * 3 * _WORD  # in front of a text, so that words end at any of its digits
+_WORDS = 3  # that hold the digits
+_BEFORE = b"0" * (_WORDS * WORD - 1) + b"\n"  # in front of a text: words end at any of its digits
 _LARGEST_POWER = 22
 _POWERS = np.array([10.0**k for k in range(_LARGEST_POWER + 1)])  # all of them exact
 _INTEGER_POWERS = np.array([10**k for k in range(20)], np.uint64)
@@ -71,12 +68,11 @@ def table(text: bytes, delimiter: bytes, columns: int) -> Floats | None:
     values: list[Floats] = []
     at_line_end: list[Mask] = []
     for piece in _pieces(text, delimiter):
-        cells = _cells(piece, delimiter)
-        numbers = None if cells is None else cells.numbers()
-        if cells is None or numbers is None:
+        found = fixed_point(piece, delimiter) or _numbers(piece, delimiter)
+        if found is None:
             return None
-        values.append(numbers)
-        at_line_end.append(cells.characters[cells.ends] == _LINE_END)
+        values.append(found[0])
+        at_line_end.append(found[1])
     if not values:
         return None
     ends = np.concatenate(at_line_end)
@@ -87,6 +83,15 @@ def table(text: bytes, delimiter: bytes, columns: int) -> Floats | None:
         return None
     whole = values[0] if len(values) == 1 else np.concatenate(values)
     return whole.reshape(-1, columns)
+
+
+def _numbers(piece: bytes, delimiter: bytes) -> tuple[Floats, Mask] | None:
+    """The numbers of all cells of a piece, and whether each is the last of its line."""
+    cells = _cells(piece, delimiter)
+    numbers = None if cells is None else cells.numbers()
+    if cells is None or numbers is None:
+        return None
+    return numbers, cells.characters[cells.ends] == _LINE_END
 
 
 def _pieces(text: bytes, delimiter: bytes) -> Iterator[bytes]:
@@ -167,14 +172,16 @@ class _Cells:
 
     def _integers(self, ends: Places, lengths: Places) -> Words:
         """The integers of `lengths` digits before `ends`; anything where they are too many."""
-        words = np.ndarray((len(self.characters) - _WORD + 1,), "V8", self.characters, 0, (1,))
-        wanted = _LAST.take(lengths, mode="clip")
-        total = _integer_of(words[ends - _WORD].view("<u8"), wanted)
-        for done in range(_WORD, min(int(lengths.max()), len(_BEFORE)), _WORD):
-            wanted = _LAST.take(lengths - done, mode="clip")
-            word = words[ends - (done + _WORD)].view("<u8")
-            total += _integer_of(word, wanted) * _INTEGER_POWERS[done]
+        total = self._word(ends, lengths)
+        for done in range(WORD, min(int(lengths.max()), len(_BEFORE)), WORD):
+            total += self._word(ends - done, lengths - done) * _INTEGER_POWERS[done]
         return total
+
+    def _word(self, ends: Places, lengths: Places) -> Words:
+        """The integers of the digits before `ends`, at most eight."""
+        word = words_before(self.characters, ends, 1)[:, 0]
+        word &= LAST.take(lengths, mode="clip")
+        return integer_of(word)
 
 
 def _cells(padded: bytes, delimiter: bytes) -> _Cells | None:
@@ -183,7 +190,7 @@ def _cells(padded: bytes, delimiter: bytes) -> _Cells | None:
     is_border = (characters == _LINE_END) | (characters == ord(delimiter))
     is_point = characters == _POINT
     is_mark = (characters | _LOWER_CASE) == _MARK
-    special = np.flatnonzero(is_border | is_point)[len(_BEFORE) - 1 :]
+    special = np.flatnonzero(is_border | is_point)
     borders, points = special[::2], special[1::2]
     if not (len(special) % 2 and is_border[borders].all() and is_point[points].all()):
         # Not every cell has a point.
@@ -225,23 +232,6 @@ def _in_cells(places: Places, ends: Places, otherwise: Places) -> Places | None:
     found = otherwise.copy()
     found[cells] = places
     return found
-
-
-def _integer_of(word: Words, wanted: Words) -> Words:
-    """The integer that the wanted characters of each word spell; the first is the lowest byte.
-
-    Neighbours join: eight numbers of one digit, four of two, two of four, one of eight.
-    """
-    word &= wanted
-    for bits, power, mask in (
-        (8, 10, 0x00FF00FF00FF00FF),
-        (16, 100, 0x0000FFFF0000FFFF),
-        (32, 10_000, 0x00000000FFFFFFFF),
-    ):
-        word *= np.uint64((power << bits) + 1)
-        word >>= np.uint64(bits)
-        word &= np.uint64(mask)
-    return word
 
 
 def _scaled(mantissa: Words, powers: Places) -> tuple[Floats, Mask]:

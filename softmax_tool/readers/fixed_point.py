@@ -1,0 +1,90 @@
+"""Text to float64 where all numerals have the same number of decimals, as most tables are written.
+
+The point then stands at the same distance from the end of each, and is taken out of all at once:
+what is left are the digits of an integer M, and the number is M / 10^decimals. With at most 15
+digits both are float64 numbers, so that the quotient is rounded once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from softmax_tool.readers.digits import LAST, WORD, integer_of, places_of, words_before
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.readers.digits import Mask, Words
+
+    Floats = NDArray[np.float64]
+
+_LINE_END, _POINT, _PLUS, _MINUS = b"\n.+-"
+_MOST_DIGITS = 2 * WORD - 1  # two words without the point
+_ONE_CHARACTER = np.uint64(8)
+_LAST_CHARACTER = np.uint64(56)
+
+
+def fixed_point(padded: bytes, delimiter: bytes) -> tuple[Floats, Mask] | None:
+    """Read cells, each of which ends in a delimiter or a line end.
+
+    Parameters
+    ----------
+    padded : bytes
+        The cells, behind 16 digits or more and a line end.
+    delimiter : bytes
+        The one character that is between two cells of a line.
+
+    Returns
+    -------
+    tuple or None
+        The numbers, and whether each is the last of its line. None where not all cells are
+        numerals of at most 15 digits with the same number of decimals.
+    """
+    characters = np.frombuffer(padded, np.uint8)
+    borders = places_of((characters == _LINE_END) | (characters == ord(delimiter)))
+    starts, ends = borders[:-1] + 1, borders[1:]
+    first_end = int(ends[0])
+    decimals = first_end - 1 - padded.rfind(b".", 0, first_end)
+    if not 0 < decimals < _MOST_DIGITS:
+        return None
+    if not (characters.take(ends - (decimals + 1)) == _POINT).all():
+        return None
+    sign = characters.take(starts)
+    negative = sign == _MINUS
+    signed = negative | (sign == _PLUS)
+    digits = ends - starts
+    digits -= signed
+    digits -= 1
+    most = int(digits.max())
+    if int(digits.min()) < decimals or most > _MOST_DIGITS:
+        return None
+    # Besides the digits there is nothing but signs, points and borders.
+    beside = int(np.count_nonzero(signed)) + len(ends) + len(borders)
+    if np.count_nonzero(characters - np.uint8(ord("0")) < 10) + beside < len(characters):
+        return None
+    high, low = _without_point(words_before(characters, ends, 2), decimals)
+    low &= LAST.take(digits, mode="clip")
+    integers = integer_of(low)
+    if most > WORD:
+        high &= LAST.take(digits - WORD, mode="clip")
+        integers += integer_of(high) * np.uint64(10**WORD)
+    values = integers.view(np.int64).astype(np.float64)
+    values /= 10.0**decimals
+    values *= 1.0 - 2.0 * negative
+    return values, characters.take(ends) == _LINE_END
+
+
+def _without_point(words: Words, decimals: int) -> tuple[Words, Words]:
+    """Both words of each numeral, what is before the point moved on to where that was."""
+    high, low = words[:, 0], words[:, 1]
+    fraction_low, fraction_high = LAST[min(decimals, WORD)], LAST[max(decimals - WORD, 0)]
+    moved_low = low << _ONE_CHARACTER
+    moved_low |= high >> _LAST_CHARACTER
+    moved_low &= ~fraction_low
+    moved_low |= low & fraction_low
+    moved_high = high << _ONE_CHARACTER
+    moved_high &= ~fraction_high
+    moved_high |= high & fraction_high
+    return moved_high, moved_low
