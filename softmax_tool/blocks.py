@@ -14,6 +14,7 @@ from softmax_tool.arithmetic.watching import Watching
 from softmax_tool.bounds import half_an_ulp
 from softmax_tool.computation import Computation
 from softmax_tool.diagnose import KINDS, NO_KIND, judge
+from softmax_tool.distinct import Distinct
 from softmax_tool.formulations import EXACT, FORMULATIONS, GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.glance import glance
 from softmax_tool.rows import Rows, Yardsticks
@@ -25,7 +26,8 @@ from softmax_tool.targets import Targets
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from softmax_tool.arithmetic import Arithmetic
+    from softmax_tool.arithmetic import Arithmetic, Model
+    from softmax_tool.distinct import Counts
     from softmax_tool.exact import Exact
     from softmax_tool.formats import FloatFormat
     from softmax_tool.plan import Options, Plan, Slice, Variant
@@ -68,6 +70,11 @@ class Marks:
         worst[self.rows] = np.where(harmless, np.int8(len(KINDS)), self.kind).min(axis=1)
         return worst
 
+    def expanded(self, distinct: Distinct) -> Marks:
+        """Return those of whole rows, of these of their distinct values."""
+        some = distinct[self.rows]
+        return Marks(self.rows, some.expand(self.kind), some.expand(self.unavoidable))
+
 
 @dataclass(frozen=True, slots=True)
 class CaseOutcome:
@@ -78,6 +85,23 @@ class CaseOutcome:
     marks: Marks
     loss: LossPart | None
     true_loss: LossPart | None
+    distinct: Distinct | None = None  # of whole rows, where values are given at these alone
+
+    @property
+    def weights(self) -> Counts | None:
+        """How many elements each of the values stands for; None where each for itself."""
+        return None if self.distinct is None else self.distinct.counts
+
+    def expanded(self) -> CaseOutcome:
+        """Return the same with values and marks of whole rows."""
+        if self.distinct is None:
+            return self
+        values, marks = self.distinct.expand(self.values), self.marks.expanded(self.distinct)
+        return replace(self, values=values, marks=marks, distinct=None)
+
+    def without_values(self) -> CaseOutcome:
+        """Return what is enough for sums over blocks."""
+        return replace(self, values=_NO_VALUES, distinct=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +134,10 @@ def work(
     pairs: tuple[tuple[int, int], ...],
     earlier: Earlier | None = None,
 ) -> BlockOutcome:
-    """Do everything that the plan asks for on one block; `pairs` are indices into its cases."""
+    """Do everything that the plan asks for on one block; `pairs` are indices into its cases.
+
+    Elementwise results may be given at the distinct values of each row alone.
+    """
     if earlier is None:
         earlier = Earlier.nothing(len(plan.cases), len(pairs))
     # Overflow, underflow and 0/0 are what this is about. A thread does not inherit the setting.
@@ -134,7 +161,7 @@ def _work(
         rounding.append(summarise_rounding(block.logits, logits, target))
         targets = _targets(block, plan, options, target)
         rows = Rows(logits, targets, exact.reference(logits, target))
-        measure = _Measure.of(rows, kept, target, options)
+        measure = _Measure.of(rows, kept, target, plan, options)
         for variant in plan.variants:
             if variant.target == target:
                 mine = earlier.cases[len(cases) : len(cases) + len(variant.cases)]
@@ -144,7 +171,7 @@ def _work(
                     cases.append(outcome)
                     rulers.append(ruler)
     compared = tuple(
-        compare_pair(cases[a].values, cases[b].values, rulers[a], before)
+        compare_pair(cases[a].values, cases[b].values, rulers[a], before, cases[a].weights)
         for (a, b), before in zip(pairs, earlier.pairs, strict=True)
     )
     return BlockOutcome(kept, tuple(cases), compared, tuple(rounding))
@@ -162,10 +189,10 @@ class Job:
     def __call__(self, item: tuple[Block, Earlier]) -> BlockOutcome:
         block, earlier = item
         outcome = work(block, self.plan, self.options, self.pairs, earlier)
+        cases = outcome.cases
         if self.keep_values:
-            return outcome
-        cases = tuple(replace(case, values=_NO_VALUES) for case in outcome.cases)
-        return replace(outcome, cases=cases)
+            return replace(outcome, cases=tuple(case.expanded() for case in cases))
+        return replace(outcome, cases=tuple(case.without_values() for case in cases))
 
 
 _NO_VALUES = np.empty((0, 0), np.float32)
@@ -173,17 +200,41 @@ _NO_VALUES = np.empty((0, 0), np.float32)
 
 @dataclass(frozen=True, slots=True)
 class _Measure:
-    """Yardsticks of all rows, and of those that losses count."""
+    """Yardsticks of all rows, of their distinct values, and of the rows that losses count."""
 
     all_rows: Yardsticks
+    at_distinct: Yardsticks
     kept_rows: Yardsticks
 
     @classmethod
-    def of(cls, rows: Rows, kept: Mask, target: FloatFormat, options: Options) -> _Measure:
-        every = Yardsticks(rows, target, options.max_ulp)
-        if kept.all():
-            return cls(every, every)
-        return cls(every, Yardsticks(rows[np.flatnonzero(kept)], target, options.max_ulp))
+    def of(
+        cls, rows: Rows, kept: Mask, target: FloatFormat, plan: Plan, options: Options
+    ) -> _Measure:
+        every = kept_rows = at_distinct = Yardsticks(rows, target, options.max_ulp)
+        if not kept.all():
+            kept_rows = Yardsticks(rows[np.flatnonzero(kept)], target, options.max_ulp)
+        distinct = _distinct(rows.logits, target, plan, options)
+        if distinct is not None:
+            at_distinct = Yardsticks(rows.at(distinct), target, options.max_ulp)
+        return cls(every, at_distinct, kept_rows)
+
+    def elementwise(self, model: Model) -> Yardsticks:
+        """Return what elementwise results are measured by.
+
+        NumPy's own arithmetic promises no bits, and so takes all classes.
+        """
+        return self.all_rows if model.in_storage else self.at_distinct
+
+
+def _distinct(logits: Array, target: FloatFormat, plan: Plan, options: Options) -> Distinct | None:
+    """Return where the distinct values are, if there is something to be computed at them alone.
+
+    Where only some columns are listed, the first of a value may be none of these.
+    """
+    elementwise = any(case.quantity not in NEED_LABELS for case in plan.cases)
+    if not elementwise or options.columns is not None:
+        return None
+    return Distinct.of(logits, target)
 
 
 def judge_case(block: Block, plan: Plan, options: Options) -> Results:
@@ -234,11 +285,12 @@ def _variant(
     measured: bool,
 ) -> list[tuple[CaseOutcome, Ruler]]:
     """Compute and judge every case of one format and arithmetic."""
-    yardsticks, kept_yardsticks = measure.all_rows, measure.kept_rows
+    yardsticks, kept_yardsticks = measure.elementwise(variant.model), measure.kept_rows
     inner = variant.model.build(variant.target)
     watching = Watching(inner, getattr(inner, "working", variant.target))
-    xp = Sharing(inner if variant.model.sums_are_wide else watching)
-    # Losses share nothing with the quantities of all rows where some rows are ignored.
+    watched: Any = inner if variant.model.sums_are_wide else watching
+    xp = Sharing(yardsticks.rows.arithmetic(watched))
+    # Losses share nothing with quantities of other rows, or of distinct values.
     shared = kept_yardsticks is yardsticks
     loss_xp = xp if shared else Sharing(inner)
     numbers = np.arange(start, start + len(kept))
@@ -281,7 +333,7 @@ class _Case:
         else:
             nothing = np.empty((0, got.shape[1]), np.int8)
             marks = Marks(rest, nothing, nothing.astype(bool))
-        return CaseOutcome(summary, got, marks, None, None)
+        return CaseOutcome(summary, got, marks, None, None, self.rows.distinct)
 
     def run_loss(self, xp: Arithmetic, kept: Mask) -> CaseOutcome:
         """Compute a loss, judge it and add up."""
@@ -351,6 +403,7 @@ class _Case:
             self._labels(),
             self._listed(),
             self._coefficients(),
+            self.rows.distinct,
         )
 
     @property

@@ -89,12 +89,15 @@ class Computation:
             part = part[rows]
         elif self.shared is not None:
             inner = self.shared
+        if inner is not self.shared:
+            inner = part.arithmetic(inner)
         tracing = Tracing(
             inner,
             working=working,
             result=self.target,
             sums_are_wide=self.sums_are_wide,
             classes=part.logits.shape[1],
+            distinct=part.distinct,
         )
         is_gradient = self.formulation.quantity == GRADIENT
         later = tracing.for_gradient() if is_gradient else tracing.for_loss()
@@ -103,7 +106,8 @@ class Computation:
 
     def replayed_errors(self, rows: Array, last: int, *, rounded_exp: bool) -> Array:
         part = self.rows[rows]
-        replay = Replay(self.model.build(self.target), _wider(self.target), last)
+        inner, wide = self.model.build(self.target), _wider(self.target)
+        replay = Replay(part.arithmetic(inner), part.arithmetic(wide), last)
         got: Any = _apply(self.formulation, replay, replay, self._operands(part))
         hi, lo = (got.hi, got.lo) if isinstance(got, DoubleDouble) else (got, None)
         errors = self.yardsticks.ruler(self.formulation.quantity)[rows].errors(hi, lo)

@@ -39,9 +39,14 @@ class ExactSum:
         )
 
     @classmethod
-    def of(cls, values: NDArray[Any]) -> ExactSum:
-        """Sum an array of any shape and any floating dtype up to float64."""
+    def of(cls, values: NDArray[Any], weights: NDArray[np.int64] | None = None) -> ExactSum:
+        """Sum an array of any shape and any floating dtype up to float64.
+
+        With `weights` values are finite, and each counts so many times.
+        """
         wide = np.ravel(values).astype(np.float64)
+        if weights is not None:
+            return cls(_scaled_sum(wide, np.ravel(weights)))
         finite = np.isfinite(wide)
         if finite.all():
             return cls(_scaled_sum(wide))
@@ -70,31 +75,33 @@ class ExactSum:
         return float("-inf") if self.negative_infinities else None
 
 
-def _scaled_sum(values: NDArray[np.float64]) -> int:
-    """Sum finite values exactly, as a multiple of 2**-1074.
+def _scaled_sum(values: NDArray[np.float64], weights: NDArray[np.int64] | None = None) -> int:
+    """Sum finite values exactly, each so many times, as a multiple of 2**-1074.
 
     Each pass splits off the leading bits of every value at one common place, so that their float64
     sum is exact, and goes on with the exact remainders (Rump, Ogita and Oishi 2008, AccSum).
     """
     total = 0
-    headroom = max(values.size, 1).bit_length() + 1
+    count = values.size if weights is None else int(weights.sum())
+    headroom = max(count, 1).bit_length() + 1
     while values.size:
         largest = float(np.abs(values).max())
         if largest == 0.0:
             break
         exponent = frexp(largest)[1] + headroom
         if exponent > 1020 or exponent - 53 < -_SCALE:
-            return total + _scaled_sum_one_by_one(values)
+            return total + _scaled_sum_one_by_one(values, weights)
         anchor = ldexp(1.0, exponent)
         leading = (values + anchor) - anchor
-        total += _to_scaled(float(leading.sum()))
+        total += _to_scaled(float((leading if weights is None else leading * weights).sum()))
         values = values - leading
     return total
 
 
-def _scaled_sum_one_by_one(values: NDArray[np.float64]) -> int:
+def _scaled_sum_one_by_one(values: NDArray[np.float64], weights: NDArray[np.int64] | None) -> int:
     """Sum values near the edges of float64, where no anchor fits."""
-    return sum(_to_scaled(float(v)) for v in values)
+    times = [1] * values.size if weights is None else weights.tolist()
+    return sum(n * _to_scaled(float(v)) for v, n in zip(values, times, strict=True))
 
 
 def _to_scaled(value: float) -> int:

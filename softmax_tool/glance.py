@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.arithmetic.selection import row_max
+from softmax_tool.distinct import count
 from softmax_tool.summary import Summary
 from softmax_tool.suspects import Suspects
 from softmax_tool.tiling import Scratch, tiles
@@ -64,18 +65,20 @@ def glance(screen: Screen, got: Array, stalled: Mask, top: int) -> tuple[Mask, S
             if not (largest[above] <= limits[above]).all():
                 error[~(plain & np.isfinite(largest[:, 0]))[above]] = 0  # judged in any case
                 places = np.flatnonzero(error > limits[above])
-                rows, columns = np.divmod(places, error.shape[1])
-                suspects.add(rows + above.start, columns + tile[1].start, error.reshape(-1)[places])
+                row, column = np.divmod(places, error.shape[1])
+                suspects.add(row + above.start, column + tile[1].start, error.reshape(-1)[places])
     plain &= np.isfinite(largest[:, 0])
     plain[suspects.rows_beyond(screen.limits_at)] = False
-    count = int(np.count_nonzero(plain)) * got.shape[1]
+    rows = screen.yardsticks.rows
+    weights = None if rows.weights is None else rows.weights[plain]
     right = (got == ruler.rounded)[plain]
+    elements = int(np.count_nonzero(plain)) * rows.reference.classes
     summary = Summary(
         top,
         rows=int(np.count_nonzero(plain)),
-        elements=count,
-        judged=count,
-        correctly_rounded=int(np.count_nonzero(right)),
+        elements=elements,
+        judged=elements,
+        correctly_rounded=count(right, weights),
         ulp=UlpStatistics(largest=float(largest[plain].max(initial=0.0))),
     )
     return plain, summary

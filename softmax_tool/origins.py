@@ -47,6 +47,8 @@ def describe(tracing: Tracing, event: int, event_class: int, place: int, row: in
     if name == "stalled":
         return _stalled(at, row)
     operand, limit = _CROSSED[name](at)
+    if column is not None:
+        column = tracing.column(place, column)
     return Origin(row, column, operation.step, _number(operand), _number(limit))
 
 
@@ -85,7 +87,7 @@ class _Place:
 
     @property
     def addends(self) -> Array:
-        return np.asarray(self.operation.operands[0][self.place])
+        return self.tracing.addends(self.operation, self.place)
 
     @property
     def at_the_store(self) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool import exact
+from softmax_tool.arithmetic.expanding import Expanding
 from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.bounds import LEAST_IN_ULP, Conditions, loss_bound
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from softmax_tool.arithmetic import Model
+    from softmax_tool.arithmetic import Arithmetic, Model
     from softmax_tool.bounds import Bound
+    from softmax_tool.distinct import Counts, Distinct
     from softmax_tool.exact import Exact, Reference
     from softmax_tool.formats import FloatFormat
     from softmax_tool.formulations import Formulation
@@ -38,11 +40,39 @@ _FLOAT64_FUNCTIONS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Logits, what losses are taken against, and the truth."""
+    """Logits, what losses are taken against, and the truth.
+
+    Where `distinct` is given, they stand at the distinct values of longer rows.
+    """
 
     logits: Array  # in the carrier of the format
     targets: Targets | None
     reference: Reference
+    distinct: Distinct | None = None
+
+    def at(self, distinct: Distinct) -> Rows:
+        """Return what elementwise quantities take: the same at the distinct values alone."""
+        columns = distinct.columns
+        logits = np.take_along_axis(self.logits, columns, axis=1)
+        return Rows(logits, None, self.reference.at(columns), distinct)
+
+    def arithmetic(self, inner: Arithmetic) -> Arithmetic:
+        """Return an arithmetic on these rows that has the bits of `inner` on whole ones."""
+        return inner if self.distinct is None else Expanding(inner, self.distinct)
+
+    @property
+    def weights(self) -> Counts | None:
+        """How many classes each column stands for, (rows, columns); None where each for itself."""
+        return None if self.distinct is None else self.distinct.counts
+
+    def column(self, row: int, place: int) -> int:
+        """Return which class a column of a row is."""
+        return place if self.distinct is None else int(self.distinct.columns[row, place])
+
+    @property
+    def whole_logits(self) -> Array:
+        """The logits of all classes, (rows, classes)."""
+        return self.logits if self.distinct is None else self.distinct.expand(self.logits)
 
     def stored(self, target: FloatFormat) -> Rows:
         """Return the same with every operand in NumPy's own type of the format."""
@@ -54,6 +84,7 @@ class Rows:
             self.logits[rows],
             None if self.targets is None else self.targets[rows],
             self.reference[rows],
+            None if self.distinct is None else self.distinct[rows],
         )
 
 
@@ -156,10 +187,10 @@ class Yardsticks:
         """Return what bounds in an arithmetic depend on."""
         assert model.sum_constant is not None  # noqa: S101  (asked for where there is a bound)
         rows = self.rows
-        constant = model.sum_constant(rows.logits.shape[1], self.target)
+        constant = model.sum_constant(rows.reference.classes, self.target)
         return Conditions(
             rows.reference,
-            rows.logits,
+            self._once(("whole logits",), lambda: rows.whole_logits),
             self.target,
             constant,
             model.sums_are_wide,

@@ -14,6 +14,7 @@ import numpy as np
 
 from softmax_tool import sentences
 from softmax_tool.arithmetic.selection import row_max
+from softmax_tool.distinct import count
 from softmax_tool.minorant import Minorant
 from softmax_tool.once import once
 from softmax_tool.report import Finding
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.bounds import Bound, Conditions
+    from softmax_tool.distinct import Counts
     from softmax_tool.formats import FloatFormat
     from softmax_tool.rows import Yardsticks
     from softmax_tool.tiling import Tile
@@ -229,6 +231,7 @@ class _Attempt:
             self._part(values) for values in (self.got, ruler.exact.hi, ruler.rounded, ruler.scale)
         )
         tail = None if ruler.exact.tail is None else self._part(ruler.exact.tail)
+        weights = self._weights()
         # A falling line of the distance from the maximum is a rising one of log-softmax.
         line_of, zero = y, -reference.log_sum
         if self.screen.quantity == "softmax":
@@ -247,7 +250,7 @@ class _Attempt:
                     np.multiply(distance, scale[tile], out=error)
                 else:
                     errors_with_tails(distance, scale[tile], y[tile], tail[tile], error)
-                if not self.errors.add(error):
+                if not self.errors.add(error, None if weights is None else weights[tile]):
                     return self._not_finite(got, y)
                 if self.errors.last > float(limits[tile[0]].min()):
                     self._keep(tile, error, error > limits[tile[0]])
@@ -262,7 +265,7 @@ class _Attempt:
                     self.max_rel = max(self.max_rel, largest)
                 if self.bounds is not None:
                     self._compare_with_bound(tile, distance, largest, line_of[tile], zero, error)
-        self.right = int(np.count_nonzero(got == rounded))
+        self.right = count(got == rounded, weights)
         leaders = self.screen.yardsticks.leaders(self.screen.quantity)
         self.rank_changes = _rank_changes(got, leaders, self.rows)
         return self.suspects.rows_beyond(self.screen.limits_at)
@@ -284,6 +287,11 @@ class _Attempt:
         listing, numbers = self.listing, self.screen.numbers
         every_row = listing.rows[0] <= numbers[0] and numbers[-1] < listing.rows[1]
         return every_row and listing.columns[0] == 0 and listing.columns[1] >= self.got.shape[1]
+
+    def _weights(self) -> Counts | None:
+        """Return how many elements each one of this attempt stands for."""
+        weights = self.screen.yardsticks.rows.weights
+        return None if weights is None else self._part(weights)
 
     def _part(self, values: Array) -> Array:
         """Return the rows of this attempt."""
@@ -361,37 +369,37 @@ class _Attempt:
 
     def summary(self, *, are_exact: bool) -> Summary:
         """Return the sums as a value."""
-        rows, columns = len(self.rows), self.got.shape[1]
         statistics = self.errors.statistics()
+        elements = statistics.elements
         bounded = are_exact or self.bounds is not None
         ratio = 2 * statistics.largest if are_exact else self.ratio
         return Summary(
             self.listing.top,
-            rows=rows,
-            elements=rows * columns,
-            judged=rows * columns,
+            rows=len(self.rows),
+            elements=elements,
+            judged=elements,
             rank_changes=self.rank_changes,
             correctly_rounded=self.right,
             ulp=statistics,
             max_abs_error=self.max_abs,
             max_rel_error=self.max_rel,
             bound_ratio=ratio if bounded else None,
-            bound_elements=rows * columns if bounded else 0,
+            bound_elements=elements if bounded else 0,
             worst=self._worst(),
         )
 
     def _worst(self) -> tuple[Finding, ...]:
-        ruler, logits = self.screen.ruler, self.screen.yardsticks.rows.logits
+        ruler, rows = self.screen.ruler, self.screen.yardsticks.rows
         why = sentences.why(None, None, sentences.ROUNDING, "", self.screen.target)
         findings = []
         for error, row, column in ((e, -r, -c) for e, r, c in self.found):
             got, true = self.got[row, column], ruler.exact.hi[row, column]
             if got != ruler.rounded[row, column]:
-                number, logit = int(self.screen.numbers[row]), float(logits[row, column])
+                number, logit = int(self.screen.numbers[row]), float(rows.logits[row, column])
                 findings.append(
                     Finding(
                         number,
-                        column,
+                        rows.column(row, column),
                         logit,
                         float(got),
                         float(true),

@@ -12,6 +12,7 @@ from softmax_tool import sentences
 from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.arithmetic.tracing import EVENTS
 from softmax_tool.diagnose import KINDS, NO_KIND
+from softmax_tool.distinct import count
 from softmax_tool.exact import decimals
 from softmax_tool.formats import FLOAT64, narrower_than, ulp_exponent
 from softmax_tool.formulations import GRADIENT
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.diagnose import Judged
+    from softmax_tool.distinct import Counts, Distinct
     from softmax_tool.exact import Exact, Reference
     from softmax_tool.formats import FloatFormat
     from softmax_tool.report import Number
@@ -56,6 +58,16 @@ class Results:
     columns: NDArray[np.int64] | None  # of a loss: the label of each row; None where it has none
     listed: Mask  # elements that the list of worst cases may name; broadcasts to `got`
     coefficients: Array | None = None  # of a loss with plain labels: the weight of each row
+    distinct: Distinct | None = None  # of whole rows, where these are their distinct values
+
+    @property
+    def weights(self) -> Counts | None:
+        """How many elements each one stands for; None where each for itself."""
+        return None if self.distinct is None else self.distinct.counts
+
+    def column(self, row: int, place: int) -> int:
+        """Return which class a column of a row is."""
+        return place if self.distinct is None else int(self.distinct.columns[row, place])
 
     @property
     def is_ranked(self) -> bool:
@@ -74,33 +86,34 @@ def summarise(results: Results, bound: Callable[[], Array | None] | None, top: i
     and only what has a kind is listed.
     """
     judged, got = results.judged, results.got
-    rows, columns = got.shape
+    weights = results.weights
     avoidable = (judged.kind != NO_KIND) & ~judged.unavoidable
     summary = Summary(
         top=top,
-        rows=rows,
-        elements=rows * columns,
-        judged=int(np.count_nonzero(judged.counted)),
-        kinds=_count_kinds(judged),
-        masked=int(np.count_nonzero(judged.masked)),
+        rows=len(got),
+        elements=got.size if weights is None else int(weights.sum()),
+        judged=count(judged.counted, weights),
+        kinds=_count_kinds(judged, weights),
+        masked=count(judged.masked, weights),
         invalid_rows=int(np.count_nonzero(results.invalid)),
         rows_hit=int(np.count_nonzero(avoidable.any(axis=1))),
-        correctly_rounded=int(np.count_nonzero(judged.counted & ~judged.wrong)),
+        correctly_rounded=count(judged.counted & ~judged.wrong, weights),
         lost_share=lost_share(results, avoidable=True) if results.quantity == GRADIENT else None,
     )
-    counted = judged.counted
-    errors = judged.errors if counted.all() else judged.errors[counted]
+    counted, errors = judged.counted, judged.errors
+    if not counted.all():
+        errors, weights = errors[counted], None if weights is None else weights[counted]
     if bound is None:
         return replace(
             summary,
             ulp=UlpStatistics(largest=float(errors.max(initial=0.0))),
             worst=_worst(results, top, range(len(KINDS))),
         )
-    return _with_errors(summary, results, errors, bound)
+    return _with_errors(summary, results, UlpStatistics.of(errors, weights), bound)
 
 
 def _with_errors(
-    summary: Summary, results: Results, errors: Array, bound: Callable[[], Array | None]
+    summary: Summary, results: Results, ulp: UlpStatistics, bound: Callable[[], Array | None]
 ) -> Summary:
     """Add up errors as well: those in ULP, of what is counted, distances, changes of rank."""
     judged, exact = results.judged, results.exact
@@ -111,11 +124,11 @@ def _with_errors(
         max_abs = float(distance[usable].max()) if usable.any() else None
         ratios = distance[relative] / np.abs(exact.hi[relative])
         max_rel = float(ratios.max()) if ratios.size else None
-    bound_ratio, bound_elements = _bound_ratio(distance, bound, usable, judged)
+    bound_ratio, bound_elements = _bound_ratio(distance, bound, usable, results)
     return replace(
         summary,
         rank_changes=_rank_changes(results) if results.is_ranked else 0,
-        ulp=UlpStatistics.of(errors),
+        ulp=ulp,
         max_abs_error=max_abs,
         max_rel_error=max_rel,
         bound_ratio=bound_ratio,
@@ -154,9 +167,9 @@ def _bound_ratio(
     distance: NDArray[np.float64],
     make_bound: Callable[[], Array | None],
     usable: Mask,
-    judged: Judged,
+    results: Results,
 ) -> tuple[float | None, int]:
-    bounded = usable & (judged.kind != _OVERFLOW)
+    bounded = usable & (results.judged.kind != _OVERFLOW)
     bound = make_bound() if bounded.any() else None
     if bound is None:
         return None, 0
@@ -164,22 +177,22 @@ def _bound_ratio(
     with np.errstate(all="ignore"):
         ratios = distance[bounded] / bound[bounded]
     # 0 / 0: an exact value of 0 that was met.
-    ratios = ratios[~np.isnan(ratios)]
-    return (float(ratios.max()), ratios.size) if ratios.size else (None, 0)
+    there = ~np.isnan(ratios)
+    weights = None if results.weights is None else results.weights[bounded]
+    return (float(ratios[there].max()), count(there, weights)) if there.any() else (None, 0)
 
 
-def _count_kinds(judged: Judged) -> tuple[tuple[int, int, int, int], ...]:
-    counts, roots = [], _Roots.of(judged)
+def _count_kinds(judged: Judged, weights: Counts | None) -> tuple[tuple[int, int, int, int], ...]:
+    counts, roots = [], _Roots.of(judged, weights)
     for code in range(len(KINDS)):
         here = judged.kind == code
-        elements = int(np.count_nonzero(here))
-        if not elements:
+        if not here.any():
             counts.append((0, 0, 0, 0))
             continue
-        unavoidable = int(np.count_nonzero(here & judged.unavoidable))
+        unavoidable = count(here & judged.unavoidable, weights)
         rows = int(np.count_nonzero(here.any(axis=1)))
-        count = 0 if roots is None else roots.count(here & ~judged.unavoidable)
-        counts.append((elements, rows, count, unavoidable))
+        began = 0 if roots is None else roots.count(here & ~judged.unavoidable)
+        counts.append((count(here, weights), rows, began, unavoidable))
     return tuple(counts)
 
 
@@ -191,9 +204,10 @@ class _Roots:
     event: NDArray[np.int64]
     stride: int
     own: Mask | None  # where an event is in the element's own column; None: each has its own
+    weights: Counts | None  # how many elements each stands for
 
     @classmethod
-    def of(cls, judged: Judged) -> _Roots | None:
+    def of(cls, judged: Judged, weights: Counts | None) -> _Roots | None:
         """Return None where nothing was traced."""
         traced = judged.traced
         if traced is None:
@@ -202,13 +216,13 @@ class _Roots:
         own = None
         if event.shape[1] > 1:
             own = traced.column == np.arange(1, event.shape[1] + 1)
-        return cls(rows, event, stride, own)
+        return cls(rows, event, stride, own, None if weights is None else weights[rows])
 
     def count(self, among: Mask) -> int:
         """Count the distinct events of some elements of all rows."""
         among = among[self.rows]
         if self.own is None:
-            return int(np.count_nonzero(among))
+            return count(among, self.weights)
         alone = among & self.own
         pairs = _distinct(self.event, among & ~self.own)
         known = sum(
@@ -217,7 +231,7 @@ class _Roots:
             for row, number in pairs
             if number % self.stride
         )
-        return int(np.count_nonzero(alone)) + len(pairs) - int(known)
+        return count(alone, self.weights) + len(pairs) - int(known)
 
 
 def _distinct(numbers: NDArray[np.int64], among: Mask) -> set[tuple[int, int]]:
@@ -299,10 +313,7 @@ def finding(results: Results, row: int, column: int) -> Finding:
     got = float(results.got[row, column])
     code = int(judged.kind[row, column])
     kind = KINDS[code] if code != NO_KIND else None
-    own_column: int | None = column
-    if results.is_loss:
-        own_column = None if results.columns is None else int(results.columns[row])
-    logit = None if own_column is None else float(results.logits[row, own_column])
+    own_column, logit = _own_logit(results, row, column)
     number = int(results.row_numbers[row])
     origin, name, happened = None, "", sentences.ROUNDING
     traced = judged.traced
@@ -322,6 +333,16 @@ def finding(results: Results, row: int, column: int) -> Finding:
     return Finding(number, own_column, logit, got, exact, ulp, kind, origin, propagated, why)
 
 
+def _own_logit(results: Results, row: int, column: int) -> tuple[int | None, float | None]:
+    """Return the class that an element is of, and its logit; of a loss those of the label."""
+    if not results.is_loss:
+        return results.column(row, column), float(results.logits[row, column])
+    if results.columns is None:
+        return None, None
+    label = int(results.columns[row])
+    return label, float(results.logits[row, label])
+
+
 def exact_number(results: Results, row: int, column: int) -> Number:
     """Return one true value; as a decimal where float64 cannot hold its magnitude."""
     exact = results.exact
@@ -331,6 +352,8 @@ def exact_number(results: Results, row: int, column: int) -> Number:
     if not (vanished or beyond):
         return value
     logits = results.logits[row]
+    if results.distinct is not None:
+        logits, column = logits[results.distinct.places[row]], results.column(row, column)
     if results.quantity == GRADIENT:
         return _exact_gradient(results, row, column)
     if results.quantity == "softmax":
@@ -356,10 +379,13 @@ def _exact_gradient(results: Results, row: int, column: int) -> Number:
     return decimals.softmax(logits, column) * c
 
 
-def compare_pair(a: Array, b: Array, ruler: Ruler, before: PairSummary) -> PairSummary:
+def compare_pair(
+    a: Array, b: Array, ruler: Ruler, before: PairSummary, weights: Counts | None = None
+) -> PairSummary:
     """Compare two results element by element; differences in ULP of the exact value.
 
-    In which narrower formats they differ need not be said again once it has been `before`.
+    In which narrower formats they differ need not be said again once it has been `before`. Each
+    element counts as often as its weight says.
     """
     narrower = narrower_than(ruler.target)
     total = PairSummary(differs_in=(False,) * len(narrower))
@@ -371,7 +397,8 @@ def compare_pair(a: Array, b: Array, ruler: Ruler, before: PairSummary) -> PairS
         unequal = {f for f in still_equal if _differs(f.round(a[tile]), f.round(b[tile])).any()}
         known |= unequal
         differs_in = tuple(f in unequal for f in narrower)
-        total += _compare_tile(a[tile], b[tile], ruler, tile, differs_in, scratch)
+        often = None if weights is None else weights[tile]
+        total += _compare_tile(a[tile], b[tile], ruler, tile, differs_in, scratch, often)
     return total
 
 
@@ -382,11 +409,13 @@ def _compare_tile(
     tile: Tile,
     differs_in: tuple[bool, ...],
     scratch: tuple[Scratch, Scratch],
+    weights: Counts | None,
 ) -> PairSummary:
     differs = _differs(a, b)
-    differing = int(np.count_nonzero(differs))
+    elements = a.size if weights is None else int(weights.sum())
+    differing = count(differs, weights)
     if not differing:
-        return PairSummary(a.size, 0, None, None, differs_in)
+        return PairSummary(elements, 0, None, None, differs_in)
     with np.errstate(all="ignore"):
         # Two casts of their own are quicker than casts on the way.
         difference, ulps = (spare.like(a) for spare in scratch)
@@ -405,7 +434,7 @@ def _compare_tile(
             ulps = np.where(np.isnan(ulps), np.inf, ulps)
             largest_ulp = float(ulps.max(where=differs, initial=0.0))
     return PairSummary(
-        a.size, differing, largest if largest >= 0 else None, largest_ulp, differs_in
+        elements, differing, largest if largest >= 0 else None, largest_ulp, differs_in
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.distinct import count
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.once import once
@@ -15,6 +16,7 @@ from softmax_tool.tiling import TILE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from softmax_tool.distinct import Counts
     from softmax_tool.exact import Exact
     from softmax_tool.formats import FloatFormat
 
@@ -199,25 +201,28 @@ def _errors_at_the_top(
 HISTOGRAM_EDGES: tuple[float, ...] = (0.0, 0.5, *(2.0**k for k in range(33)), float("inf"))
 
 
-def histogram(errors: Array) -> NDArray[np.int64]:
+def histogram(errors: Array, weights: Counts | None = None) -> NDArray[np.int64]:
     """Count errors in the bins (previous edge, edge]; the first holds exact zeros alone.
 
-    NaN is not an error and must not be passed.
+    With `weights` each counts so many times. NaN is not an error and must not be passed.
     """
     if not errors.size:
         return np.zeros(len(HISTOGRAM_EDGES), np.int64)
-    return _histogram(errors, float(errors.min()), float(errors.max()))
+    return _histogram(errors, float(errors.min()), float(errors.max()), weights)
 
 
-def _histogram(errors: Array, least: float, largest: float) -> NDArray[np.int64]:
+def _histogram(
+    errors: Array, least: float, largest: float, weights: Counts | None = None
+) -> NDArray[np.int64]:
     counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
+    size = errors.size if weights is None else int(weights.sum())
     if largest <= _FEW_EDGES:
         # Most errors are small: then it is quicker to compare with the few edges below them.
-        left = errors.size
+        left = size
         for index, edge in enumerate(HISTOGRAM_EDGES):
-            above = errors.size if edge < least else 0
+            above = size if edge < least else 0
             if least <= edge < largest:
-                above = int(np.count_nonzero(errors > edge))
+                above = count(errors > edge, weights)
             counts[index] = left - above
             left = above
         return counts
@@ -225,8 +230,9 @@ def _histogram(errors: Array, least: float, largest: float) -> NDArray[np.int64]
     bits = np.ravel(errors).view(np.int64)
     ceiling = ((bits + ((1 << _EXPONENT_BITS) - 1)) >> _EXPONENT_BITS) - _BIAS
     bins = np.clip(ceiling + 2, 1, len(HISTOGRAM_EDGES) - 1)
-    counts += np.bincount(bins, minlength=len(HISTOGRAM_EDGES))
-    zeros = errors.size - int(np.count_nonzero(errors))
+    times = None if weights is None else np.ravel(weights)  # added up in float64: exactly
+    counts += np.bincount(bins, times, len(HISTOGRAM_EDGES)).astype(np.int64)
+    zeros = count(errors == 0, weights)
     counts[0], counts[1] = zeros, counts[1] - zeros
     return counts
 
@@ -240,34 +246,48 @@ _ANCHOR_BITS = int(np.float64(_ANCHOR).view(np.int64))
 _SMALL, _LARGE = 2.0**-20, 2.0**12
 
 
-def sum_of_errors(errors: Array) -> ExactSum:
+def sum_of_errors(errors: Array, weights: Counts | None = None) -> ExactSum:
     """Add finite errors up: those between 2**-20 and 2**12 in units of 2**-33, others exactly.
 
-    True values are not known better than that; and the sum does not depend on the order.
+    True values are not known better than that; and the sum does not depend on the order. With
+    `weights` each counts so many times.
     """
     errors = np.ravel(errors)
-    total = ExactSum()
+    times = None if weights is None else np.ravel(weights)
+    total, spare = ExactSum(), np.empty(TILE)
     for start in range(0, errors.size, TILE):
         tile = errors[start : start + TILE]
-        units, rest = _sum_of_tile(tile, float(tile.min()), float(tile.max()), np.empty(TILE))
+        often = None if times is None else times[start : start + TILE]
+        units, rest = _sum_of_tile(tile, float(tile.min()), float(tile.max()), spare, often)
         total += rest + ExactSum.of_units(units, _PLACES)
     return total
 
 
-def _sum_of_tile(errors: Array, least: float, largest: float, spare: Array) -> tuple[int, ExactSum]:
+def _sum_of_tile(
+    errors: Array, least: float, largest: float, spare: Array, weights: Counts | None = None
+) -> tuple[int, ExactSum]:
     """Return the sum of the common errors in their units, and that of the others."""
     rest = _NOTHING
     if least < _SMALL or largest >= _LARGE:
         apart = (errors < _SMALL) | (errors >= _LARGE)
-        rest = ExactSum.of(errors[apart])
+        rest = ExactSum.of(errors[apart], None if weights is None else weights[apart])
         errors = np.where(apart, 0.0, errors)
     anchored = np.add(errors, _ANCHOR, out=spare[: errors.size].reshape(errors.shape))
+    if weights is not None:
+        return _weighted_sum(anchored.view(np.int64) - _ANCHOR_BITS, weights), rest
     places = int(np.add.reduce(anchored.view(np.uint64), axis=None))
     # NumPy adds modulo 2**64, and the difference is less than that.
     return (places - errors.size * _ANCHOR_BITS) % 2**64, rest
 
 
 _NOTHING = ExactSum()
+_HALF = 24  # bits: below 2**(12 + 33), both halves of a number of units leave room for its weight
+
+
+def _weighted_sum(units: NDArray[np.int64], weights: Counts) -> int:
+    """Return the sum of so many times each number of units."""
+    high, low = units >> _HALF, units & ((1 << _HALF) - 1)
+    return (int((high * weights).sum()) << _HALF) + int((low * weights).sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,19 +310,21 @@ class UlpStatistics:
         )
 
     @classmethod
-    def of(cls, errors: Array) -> UlpStatistics:
-        """Gather the errors of one array of any shape."""
+    def of(cls, errors: Array, weights: Counts | None = None) -> UlpStatistics:
+        """Gather the errors of one array of any shape; with `weights` each counts so often."""
         if not errors.size:
             return cls()
-        largest, finite = float(errors.max()), errors
+        largest, finite, times = float(errors.max()), errors, weights
+        elements, infinite = errors.size if weights is None else int(weights.sum()), 0
         if not largest < np.inf:
-            finite = errors[errors < np.inf]
-        infinite = errors.size - finite.size
-        counts = histogram(finite)
+            below = errors < np.inf
+            finite, times = errors[below], None if weights is None else weights[below]
+            infinite = count(~below, weights)
+        counts = histogram(finite, times)
         counts[-1] += infinite
         return cls(
-            errors.size,
-            sum_of_errors(finite),
+            elements,
+            sum_of_errors(finite, times),
             infinite,
             tuple(int(count) for count in counts),
             largest,
@@ -328,16 +350,19 @@ class ErrorSum:
         self._largest = 0.0
         self._spare = np.empty(TILE)
 
-    def add(self, errors: Array) -> bool:
-        """Add a tile of errors; add nothing and say no where one of them is not finite."""
+    def add(self, errors: Array, weights: Counts | None = None) -> bool:
+        """Add a tile of errors; add nothing and say no where one of them is not finite.
+
+        With `weights` each counts so many times.
+        """
         self.last = float(errors.max())
         if not self.last < np.inf:
             return False
         least = float(errors.min())
         self._largest = max(self._largest, self.last)
-        self._elements += errors.size
-        self._counts += _histogram(errors, least, self.last)
-        units, rest = _sum_of_tile(errors, least, self.last, self._spare)
+        self._elements += errors.size if weights is None else int(weights.sum())
+        self._counts += _histogram(errors, least, self.last, weights)
+        units, rest = _sum_of_tile(errors, least, self.last, self._spare, weights)
         self._units += units
         if rest is not _NOTHING:
             self._rest += rest

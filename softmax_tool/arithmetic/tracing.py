@@ -3,6 +3,7 @@
 `Tracing` carries out every operation with the arithmetic it wraps and keeps, beside each value, the
 first event of each class on the path to it. An event has the number `operation · stride + column +
 1`, with 0 for a column where it belongs to the whole row: the smaller number is the earlier one.
+Where rows are traced at their distinct values, a column is the place of one among these.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.arithmetic.tree import LEAF, tree_sum
+from softmax_tool.distinct import count_by_row
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.arithmetic.protocol import Arithmetic
+    from softmax_tool.distinct import Distinct
     from softmax_tool.formats import FloatFormat
 
     Array = NDArray[Any]
@@ -68,7 +71,8 @@ class Tracing:
     working: FloatFormat
     result: FloatFormat
     sums_are_wide: bool
-    classes: int
+    classes: int  # of the distinct values, how many
+    distinct: Distinct | None = None
     tape: list[Operation] = field(default_factory=list)
     stage: str = ""  # the step that all operations count as; each its own where it is empty
     # Where events of a class happened in an operation: (rows, 1), or (rows, classes).
@@ -92,6 +96,15 @@ class Tracing:
         """Return operation and column of an event number."""
         operation, column = divmod(event, self.stride)
         return operation, column - 1 if column else None
+
+    def column(self, place: int, column: int) -> int:
+        """Return which class a column of a traced row is."""
+        return column if self.distinct is None else int(self.distinct.columns[place, column])
+
+    def addends(self, operation: Operation, place: int) -> Array:
+        """Return all that a sum added up in a traced row, class by class."""
+        addends: Array = operation.operands[0][place]
+        return addends if self.distinct is None else addends[self.distinct.places[place]]
 
     # Operations of the Arithmetic protocol.
 
@@ -233,12 +246,14 @@ class Tracing:
             reached = reaching.get(name)
             first[name] = earliest if reached is None else np.where(reached, earliest, NEVER)
         finite = np.isfinite(e).all(axis=1, keepdims=True)
-        several = np.count_nonzero(e, axis=1, keepdims=True) > 1
+        distinct = self.distinct
+        several = count_by_row(e != 0, None if distinct is None else distinct.counts) > 1
         events = {"overflow": finite & ~np.isfinite(value)}
         if not self.stage:
             events["absorbed"] = several & (value == e.max(axis=1, keepdims=True))
         if not self.sums_are_wide:
-            events["stalled"] = is_stalled(e, value, self.working)
+            whole = e if distinct is None else distinct.expand(e)
+            events["stalled"] = is_stalled(whole, value, self.working)
         self._add_invalid(first, (e,), value, whole_row, index)
         traced = Traced(value, whole_row, {}, index)
         return self._with_events(traced, value, first, events, index)

@@ -1,0 +1,38 @@
+"""An arithmetic on the distinct values of rows: only what takes whole rows is given whole rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.arithmetic.protocol import Arithmetic
+    from softmax_tool.distinct import Distinct
+
+    Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Expanding:
+    """Carries out every operation with `inner`: elementwise ones on (rows, some) distinct values.
+
+    An elementwise operation gives equal values equal bits, so that what whole rows hold can be
+    looked up. A maximum takes them too: which zero it is depends on their order.
+    """
+
+    inner: Arithmetic
+    distinct: Distinct
+
+    def __getattr__(self, operation: str) -> Any:
+        return getattr(self.inner, operation)
+
+    def max(self, x: Array) -> Array:
+        return self.inner.max(self.distinct.expand(x))
+
+    def sum(self, x: Array) -> Array:
+        return self.inner.sum(self.distinct.expand(x))
+
+    def online_sum(self, x: Array) -> Array:
+        return self.inner.online_sum(self.distinct.expand(x))
