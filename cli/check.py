@@ -259,7 +259,6 @@ def check(
         labels=labels,
         label_column=label_column,
         ignore_index=ignore_index,
-        threads=threads,
     )
     options = Options(
         dtypes=dtypes(dtype),

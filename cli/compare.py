@@ -91,7 +91,6 @@ def compare(
             labels=labels,
             label_column=label_column,
             ignore_index=ignore_index,
-            threads=threads,
         )
     else:
         if (

@@ -105,7 +105,6 @@ def compute(
         labels=labels,
         label_column=label_column,
         ignore_index=ignore_index,
-        threads=threads,
     )
     options = Options(
         dtypes=dtypes(dtype),

@@ -88,7 +88,6 @@ def inspect(
         labels=labels,
         label_column=label_column,
         ignore_index=ignore_index,
-        threads=threads,
     )
     with messages.progress("inspecting", source) as progress:
         report = inspecting.inspect(

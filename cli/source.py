@@ -38,7 +38,6 @@ def open_source(
     labels: Sequence[str] | None,
     label_column: str | None,
     ignore_index: int | None,
-    threads: int | None,
 ) -> Source:
     """Open the logits and labels that a command was given.
 
@@ -47,7 +46,6 @@ def open_source(
     SoftmaxToolError
         If they cannot be read or do not fit each other.
     """
-    from softmax_tool.ahead import processors
     from softmax_tool.readers import open_logits
 
     header = one_of("--header", header, HEADERS)
@@ -62,7 +60,6 @@ def open_source(
         labels=tuple(labels or ()),
         label_column=label_column,
         ignore_index=NO_LABEL if ignore_index is None else ignore_index,
-        threads=processors() if threads is None else threads,
     )
     if header == "auto":
         _question_header(source, messages)

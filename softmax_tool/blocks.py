@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
+_NO_VALUES = np.empty((0, 0), np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class LossPart:
     """Row values of one loss on one block, on their way into the reduction."""
@@ -175,27 +178,6 @@ def _work(
         for (a, b), before in zip(pairs, earlier.pairs, strict=True)
     )
     return BlockOutcome(kept, tuple(cases), compared, tuple(rounding))
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """The work of a command on any block, as a value that other processes can be given."""
-
-    plan: Plan
-    options: Options
-    pairs: tuple[tuple[int, int], ...]
-    keep_values: bool
-
-    def __call__(self, item: tuple[Block, Earlier]) -> BlockOutcome:
-        block, earlier = item
-        outcome = work(block, self.plan, self.options, self.pairs, earlier)
-        cases = outcome.cases
-        if self.keep_values:
-            return replace(outcome, cases=tuple(case.expanded() for case in cases))
-        return replace(outcome, cases=tuple(case.without_values() for case in cases))
-
-
-_NO_VALUES = np.empty((0, 0), np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from softmax_tool.errors import UsageError
+from softmax_tool.readers.portions import Portion, ReadRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,11 @@ class Held:
     def blocks(self, _: int) -> Iterator[Block]:
         """Yield the blocks as they were read."""
         yield from self.held
+
+    def portions(self, _: int) -> Iterator[Portion]:
+        """Yield the blocks as they were read."""
+        for block in self.held:
+            yield Portion(block.start, ReadRows(block.logits, block.labels), None)
 
 
 def label_counts(

@@ -18,6 +18,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import finalize
 
+from softmax_tool.ahead import until_failure
 from softmax_tool.errors import SoftmaxToolError
 from softmax_tool.heap import keep_freed_memory
 from softmax_tool.worker import PICKLE_PROTOCOL, Raised
@@ -25,6 +26,8 @@ from softmax_tool.worker import PICKLE_PROTOCOL, Raised
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
     from concurrent.futures import Future
+
+    from softmax_tool.errors import InputError
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -44,17 +47,21 @@ def in_order(
     """Yield the result of each item, in order.
 
     `job` and all that goes in and out of it can be pickled. `many` says that the items are worth
-    the start of other processes, a fifth of a second each on processors of their own.
+    the start of other processes, a fifth of a second each on processors of their own. An
+    `InputError` of taking an item comes after the results before it.
     """
     keep_freed_memory()
     if processors == 1:
         yield from map(job, items)
         return
+    failure: list[InputError] = []
     crew: _Crew[_Item, _Result] = _Crew(job, processors)
     try:
-        yield from crew.results(items, many=many)
+        yield from crew.results(until_failure(items, failure), many=many)
     finally:
         crew.dismiss()
+    if failure:
+        raise failure[0]
 
 
 class WorkerEndedError(SoftmaxToolError):

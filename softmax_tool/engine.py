@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +11,14 @@ from softmax_tool import crew
 from softmax_tool.ahead import processors
 from softmax_tool.arithmetic import find_model
 from softmax_tool.arithmetic.reduction import ExactReduction
-from softmax_tool.blocks import BlockOutcome, CaseOutcome, Earlier, Job
+from softmax_tool.blocks import Earlier
 from softmax_tool.counting import label_counts
-from softmax_tool.declared import Sighting, as_logits, remarks
+from softmax_tool.declared import Sighting, remarks
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.exact import Exact
 from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format, narrower_than
 from softmax_tool.formulations import EXACT, GRADIENT, LOSSES
+from softmax_tool.job import Job
 from softmax_tool.plan import Options, Plan, ieee_formats, plan, stored_format
 from softmax_tool.readers import from_arrays
 from softmax_tool.reductions import reduction_event
@@ -50,8 +50,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.arithmetic.protocol import Reduction
+    from softmax_tool.blocks import BlockOutcome, CaseOutcome
     from softmax_tool.formats import FloatFormat
-    from softmax_tool.readers import Block, Source
+    from softmax_tool.job import Done
+    from softmax_tool.readers import Source
     from softmax_tool.sink import ArraySink
 
     Array = NDArray[Any]
@@ -75,8 +77,9 @@ def compare(
     options = _counted_from_the_start(options, source)
     options, source = _with_label_counts(options, plan_, source)
     totals = _Totals(plan_, options)
-    for _, outcome in _outcomes(source, totals, threads, keep_values=False):
-        totals.add(outcome)
+    job = Job(plan_, options, totals.pairs, show_rows=False, keep_values=False)
+    for done in _work(job, source, totals, threads):
+        totals.add(done.outcome)
         if progress is not None:
             progress(totals.rows, _row_count(source))
     info = _input_info(source)
@@ -130,13 +133,14 @@ def compute(
         raise UsageError("compute takes one arithmetic; use compare to set several side by side")
     options, source = _with_label_counts(options, plan_, source)
     totals = _Totals(plan_, options)
-    shown = ShownRows(plan_, options)
+    shown = ShownRows(options)
     sink = Outlet(plan_, options, values) if values is not None else None
-    for block, outcome in _outcomes(source, totals, threads, keep_values=True):
-        totals.add(outcome)
-        shown.add(block, outcome)
+    job = Job(plan_, options, totals.pairs, show_rows=True, keep_values=sink is not None)
+    for done in _work(job, source, totals, threads):
+        totals.add(done.outcome)
+        shown.add(done.shown, totals.rows)
         if sink is not None:
-            sink.add(block.start, outcome)
+            sink.add(done.start, done.outcome)
         if progress is not None:
             progress(totals.rows, _row_count(source))
     info = _input_info(source)
@@ -210,27 +214,18 @@ def _limits_of(target: FloatFormat) -> FormatLimits:
     )
 
 
-def _outcomes(
-    source: Source, totals: _Totals, threads: int | None, *, keep_values: bool
-) -> Iterator[tuple[Block, BlockOutcome]]:
-    """Work on every block, several at a time, and hand the outcomes out in row order."""
-    job = Job(totals.plan, totals.options, totals.pairs, keep_values)
-    taken: deque[Block] = deque()
-
-    def items() -> Iterator[tuple[Block, Earlier]]:
-        declared = totals.options.input
-        for read in source.blocks(_block_rows(totals.plan, source.classes)):
-            totals.sighting += Sighting.of(read, declared)
-            block = as_logits(read, declared)
-            taken.append(block)
-            yield block, totals.earlier()
-
-    rows = _row_count(source)
-    many = rows is not None and rows * source.classes >= _MANY_ELEMENTS
-    count = processors() if threads is None else threads
-    # What parses takes its processors from what computes.
-    for outcome in crew.in_order(job, items(), max(1, count - source.parsers), many=many):
-        yield taken.popleft(), outcome
+def _work(job: Job, source: Source, totals: _Totals, threads: int | None) -> Iterator[Done]:
+    """Do the job on every portion, several at a time, and hand out what is done in row order."""
+    items = (
+        (portion, totals.earlier())
+        for portion in source.portions(_block_rows(job.plan, source.classes))
+    )
+    elements = source.elements
+    many = elements is not None and elements >= _MANY_ELEMENTS
+    for done in crew.in_order(job, items, processors() if threads is None else threads, many=many):
+        source.note(done.noticed)
+        totals.sighting += done.sighting
+        yield done
     if not totals.rows:
         raise InputError(f"{', '.join(source.paths)}: no rows; there is nothing to look at")
 

@@ -14,6 +14,8 @@ from softmax_tool.renderers.display import bounds, plural
 from softmax_tool.report import ShownRow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from softmax_tool.blocks import BlockOutcome
@@ -38,39 +40,51 @@ class Candidate:
         return self.severity, self.row.row
 
 
+def candidates(
+    block: Block, outcome: BlockOutcome, plan: Plan, options: Options
+) -> tuple[Candidate, ...]:
+    """Return what may be shown of one block."""
+    names, count = plan.cases, len(outcome.kept)
+    severity = np.full(count, _HARMLESS)
+    for name, case in zip(names, outcome.cases, strict=True):
+        rows = np.flatnonzero(outcome.kept) if name.quantity in LOSSES else np.arange(count)
+        worst = case.marks.worst(len(rows))
+        severity[rows] = np.minimum(severity[rows], worst)
+    return tuple(
+        Candidate(int(severity[place]), _shown_row(block, outcome, int(place), names))
+        for place in _promising(block.start, severity, options)
+    )
+
+
+def _promising(start: int, severity: Array, options: Options) -> Array:
+    if options.rows is None:
+        return np.sort(np.argsort(severity, kind="stable")[: _top(options)])
+    numbers = np.arange(start, start + len(severity))
+    first, last = options.rows
+    inside = np.ones(len(severity), bool)
+    # What counts from the end is settled when the end is known.
+    if first is not None and first >= 0:
+        inside &= numbers >= first
+    if last is not None and last >= 0:
+        inside &= numbers < last
+    return np.flatnonzero(inside)
+
+
+def _top(options: Options) -> int:
+    return max(options.top, 1)
+
+
 class ShownRows:
     """Collects, block by block, the rows to show; holds no more than it may still need."""
 
-    def __init__(self, plan: Plan, options: Options) -> None:
-        self._names = plan.cases
-        self._slice, self._top = options.rows, max(options.top, 1)
+    def __init__(self, options: Options) -> None:
+        self._slice, self._top = options.rows, _top(options)
         self._found: list[Candidate] = []
 
-    def add(self, block: Block, outcome: BlockOutcome) -> None:
-        """Take what may be shown of one block."""
-        count = len(outcome.kept)
-        severity = np.full(count, _HARMLESS)
-        for name, case in zip(self._names, outcome.cases, strict=True):
-            rows = np.flatnonzero(outcome.kept) if name.quantity in LOSSES else np.arange(count)
-            worst = case.marks.worst(len(rows))
-            severity[rows] = np.minimum(severity[rows], worst)
-        for place in self._promising(block.start, severity):
-            row = _shown_row(block, outcome, int(place), self._names)
-            self._found.append(Candidate(int(severity[place]), row))
-        self._forget(block.start + count)
-
-    def _promising(self, start: int, severity: Array) -> Array:
-        if self._slice is None:
-            return np.sort(np.argsort(severity, kind="stable")[: self._top])
-        numbers = np.arange(start, start + len(severity))
-        first, last = self._slice
-        inside = np.ones(len(severity), bool)
-        # What counts from the end is settled when the end is known.
-        if first is not None and first >= 0:
-            inside &= numbers >= first
-        if last is not None and last >= 0:
-            inside &= numbers < last
-        return np.flatnonzero(inside)
+    def add(self, found: Sequence[Candidate], seen: int) -> None:
+        """Take what may be shown of one block; `seen` is how many rows there were so far."""
+        self._found += found
+        self._forget(seen)
 
     def _forget(self, seen: int) -> None:
         if self._slice is None:

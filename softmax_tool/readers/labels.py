@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.errors import InputError, LabelError
+from softmax_tool.errors import InputError
+from softmax_tool.readers.classes import checked_classes, line_place
 from softmax_tool.readers.csv import parsed_batches
 from softmax_tool.readers.dialect import sniffed
 from softmax_tool.readers.layout import Layout
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from softmax_tool.readers.csv import Parsed
     from softmax_tool.readers.dialect import Dialect
     from softmax_tool.readers.origin import Origin
+    from softmax_tool.readers.parsing import Parsed
 
 _NUMBERS_AT_A_TIME = 1 << 16
 
@@ -177,35 +178,6 @@ def label_kind(name: str, shape: tuple[int, ...], floating: bool, expected: Expe
     )
 
 
-def checked_classes(
-    values: NDArray[Any], classes: int, ignore_index: int, where: Callable[[int], str]
-) -> NDArray[np.int64]:
-    """Class indices as int64; `where` names the place of one for a message.
-
-    Raises
-    ------
-    InputError
-        A label is not a whole number, or neither a class nor `ignore_index`.
-    """
-    if values.dtype.kind == "f" and not (whole := values == np.trunc(values)).all():
-        place = int(np.argmin(whole))
-        raise InputError(f"{where(place)}: label {values[place]} is not a whole number")
-    wrong = ((values < 0) | (values >= classes)) & (values != ignore_index)
-    if wrong.any():
-        place = int(np.argmax(wrong))
-        value = values[place]
-        # Beyond int64 a number is no index that could be ignored, and too long to be spelt out.
-        is_index = abs(float(value)) < 2.0**63
-        label = str(int(value)) if is_index else f"{float(value):g}"
-        skip = f"; use --ignore-index {label} to skip it" if is_index else ""
-        span = f"0…{classes - 1}" if classes > 1 else "0"
-        raise LabelError(
-            f"{where(place)}: label {label}, but the logits have "
-            f"{counted(classes, 'class', 'classes')} ({span}){skip}"
-        )
-    return values.astype(np.int64)
-
-
 def checked_probabilities(
     values: NDArray[Any], where: Callable[[int, int], str]
 ) -> NDArray[np.float64]:
@@ -249,11 +221,6 @@ def probability_chunks(name: str, parts: Iterator[NDArray[Any]]) -> Iterator[NDA
     for part in parts:
         yield checked_probabilities(part, partial(_cell_place, name, done))
         done += len(part)
-
-
-def line_place(name: str, parsed: Parsed, row: int) -> str:
-    """Where a row of a text file stands."""
-    return f"{name}:{parsed.line_of(row)}"
 
 
 def rows_at_a_time(classes: int) -> int:

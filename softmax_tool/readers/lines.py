@@ -15,16 +15,58 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
+    from numpy.typing import NDArray
+
 BATCH_BYTES = 1 << 18  # of which the numbers and what it takes to read them fit the cache
 LONGEST_LINE = 256 << 20
+_LINE_END = ord("\n")
+_NOT_ASCII = 0x80
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Whole lines of a text file, and the number of the first of them, counted from 1."""
+    """Whole lines of a text file.
 
-    text: str
+    Attributes
+    ----------
+    data : bytes
+        UTF-8; lines end in newlines, the last of a file perhaps in nothing.
+    first_line : int
+        Number of the first line, counted from 1.
+    line_ends : int
+        How many lines end here.
+    rows : int or None
+        How many rows of a table these are; None where lines may be blank or have comments.
+    """
+
+    data: bytes
     first_line: int
+    line_ends: int
+    rows: int | None
+
+    @classmethod
+    def of(cls, data: bytes, first_line: int) -> Batch:
+        """Count lines and rows."""
+        characters = np.frombuffer(data, np.uint8)
+        ends = np.flatnonzero(characters == _LINE_END)
+        starts = np.append(0, ends + 1)
+        if starts[-1] == len(data):
+            starts = starts[:-1]
+        counted = b"#" not in data and not _has_blank(data, characters.take(starts))
+        return cls(data, first_line, len(ends), len(starts) if counted else None)
+
+    @property
+    def text(self) -> str:
+        """The lines as text."""
+        return self.data.decode("utf-8")
+
+
+def _has_blank(data: bytes, first_characters: NDArray[np.uint8]) -> bool:
+    """Whether a line may hold nothing but blanks, given what each begins with."""
+    if ((first_characters > ord(" ")) & (first_characters < _NOT_ASCII)).all():
+        return False
+    lines = data.decode("utf-8").removesuffix("\n").split("\n")
+    return not all(map(str.strip, lines))
 
 
 def batches(stream: BinaryIO, name: str) -> Iterator[Batch]:
@@ -69,9 +111,10 @@ def batches(stream: BinaryIO, name: str) -> Iterator[Batch]:
         pending = [chunk[cut:]]
         pending_bytes = len(pending[0])
         if whole:
-            text = _decoded(whole, name, line)
-            yield Batch(text, line)
-            line += int(np.count_nonzero(np.frombuffer(whole, np.uint8) == ord("\n")))
+            _check_text(whole, name, line)
+            batch = Batch.of(whole, line)
+            yield batch
+            line += batch.line_ends
         if last:
             return
 
@@ -82,10 +125,12 @@ def _without_mark(chunk: bytes, name: str) -> bytes:
     return chunk.removeprefix(BOM_UTF8)
 
 
-def _decoded(text: bytes, name: str, line: int) -> str:
+def _check_text(text: bytes, name: str, line: int) -> None:
     _refuse_nul(text, name, line)
+    if text.isascii():
+        return
     try:
-        return text.decode("utf-8")
+        text.decode("utf-8")
     except UnicodeDecodeError as error:
         at = line + text.count(b"\n", 0, error.start)
         raise InputError(

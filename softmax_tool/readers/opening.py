@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from softmax_tool.errors import InputError, UsageError
-from softmax_tool.readers.csv import ReadLog
 from softmax_tool.readers.dialect import label_column_index, sniffed
 from softmax_tool.readers.labels import Expected, check_count, open_labels
 from softmax_tool.readers.layout import Layout
+from softmax_tool.readers.log import ReadLog
 from softmax_tool.readers.npy import MAGIC, Numbers, checked_axis, numbers_of, read_header
 from softmax_tool.readers.npz import ZIP_MAGIC, member
 from softmax_tool.readers.origin import STDIN, gunzipped, head, origin_of
@@ -50,7 +50,6 @@ def open_logits(
     label_column: str | int | None = None,
     ignore_index: int = -100,
     stdin: BinaryIO | None = None,
-    threads: int = 1,
 ) -> Source:
     """Open one table of logits, with its labels, without reading its rows yet.
 
@@ -75,8 +74,6 @@ def open_logits(
         The label that is allowed though it is not a class.
     stdin : binary stream, optional
         What `-` reads instead of the standard input.
-    threads : int
-        How many batches of a text file are parsed at a time.
 
     Raises
     ------
@@ -106,7 +103,6 @@ def open_logits(
             input_dtype=input_dtype,
             label_column=label_column,
             ignore_index=ignore_index,
-            threads=threads,
         )
         for path in paths
     ]
@@ -143,7 +139,6 @@ def _part(
     input_dtype: str | None,
     label_column: str | int | None,
     ignore_index: int,
-    threads: int,
 ) -> Part:
     magic = head(origin, len(MAGIC))
     is_zip = magic.startswith(ZIP_MAGIC)
@@ -157,7 +152,7 @@ def _part(
         return _array_part(member(origin, key) if is_zip else origin, axis, input_dtype)
     if input_dtype is not None:
         raise UsageError(f"{origin.name}: --input-dtype is for NPY and NPZ, not for text")
-    return _text_part(origin, axis, header, label_column, ignore_index, threads)
+    return _text_part(origin, axis, header, label_column, ignore_index)
 
 
 def _array_part(origin: Origin, axis: int, input_dtype: str | None) -> Part:
@@ -174,7 +169,6 @@ def _text_part(
     header: str,
     label_column: str | int | None,
     ignore_index: int,
-    threads: int,
 ) -> Part:
     class_axis = checked_axis(origin.name, axis, 2)
     dialect = sniffed(origin, header)
@@ -185,17 +179,17 @@ def _text_part(
                 "so no column holds the labels; use --labels"
             )
         noticed = ReadLog()
-        spool, shape = spooled_table(origin, dialect, noticed, threads)
+        spool, shape = spooled_table(origin, dialect, noticed)
         numbers = Numbers(TEXT, shape.dtype, shape.dtype)
         return ArrayPart(
             spool, shape, numbers, Layout(shape.shape, 0), TEXT, dialect.names, noticed
         )
     if label_column is None:
-        return TextPart(origin, dialect, threads=threads)
+        return TextPart(origin, dialect)
     index = label_column_index(origin.name, dialect, label_column)
     if dialect.columns == 1:
         raise InputError(f"{origin.name}: has one column, the labels, and no logits beside it")
-    return TextPart(origin, dialect, index, str(label_column), ignore_index, threads)
+    return TextPart(origin, dialect, index, str(label_column), ignore_index)
 
 
 def _labels(

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from softmax_tool.readers.csv import ReadLog, parsed_batches, parser_count
-from softmax_tool.readers.labels import checked_classes, line_place
+from softmax_tool.readers.classes import LabelColumn
+from softmax_tool.readers.csv import parsed_batches, text_rows
 from softmax_tool.readers.layout import Layout, boxes, rows_of
 from softmax_tool.readers.npy import Header, Numbers, array_chunks, exact
+from softmax_tool.readers.portions import ReadRows
+from softmax_tool.readers.text_rows import joined, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from softmax_tool.readers.csv import Parsed
     from softmax_tool.readers.dialect import Dialect
+    from softmax_tool.readers.log import ReadLog
     from softmax_tool.readers.origin import Origin
+    from softmax_tool.readers.portions import Rows
     from softmax_tool.readers.table import Chunk
 
 TEXT = "text"
@@ -71,15 +71,14 @@ class ArrayPart:
     def text_bytes(self) -> None:
         return None
 
-    @property
-    def parsers(self) -> int:
-        return 0
-
     def chunks(self, rows: int, log: ReadLog) -> Iterator[Chunk]:
         if self.noticed is not None:
             log.extend(self.noticed)
         for part in array_chunks(self.origin, self.header, self.numbers, self.layout, rows):
             yield part, None
+
+    def portions(self, rows: int, log: ReadLog) -> Iterator[Rows]:
+        return (ReadRows(*chunk) for chunk in self.chunks(rows, log))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,6 @@ class TextPart:
     label_column: int | None = None
     label_name: str | None = None
     ignore_index: int = -100
-    threads: int = 1
 
     @property
     def path(self) -> str:
@@ -136,24 +134,19 @@ class TextPart:
     def text_bytes(self) -> int | None:
         return self.origin.size
 
-    @property
-    def parsers(self) -> int:
-        return parser_count(self.origin, self.threads)
-
     def chunks(self, rows: int, log: ReadLog) -> Iterator[Chunk]:
-        parsed = parsed_batches(self.origin, self.dialect, log, self.label_column, self.threads)
-        return _regrouped((self._split(batch) for batch in parsed), rows)
+        column = self._column
+        read = parsed_batches(self.origin, self.dialect, log, column)
+        return _regrouped((split(batch, column, self.name) for batch in read), rows)
 
-    def _split(self, parsed: Parsed) -> Chunk:
+    def portions(self, rows: int, log: ReadLog) -> Iterator[Rows]:
+        return text_rows(self.origin, self.dialect, rows, log, self._column)
+
+    @property
+    def _column(self) -> LabelColumn | None:
         if self.label_column is None:
-            return parsed.values, None
-        labels = checked_classes(
-            parsed.values[:, self.label_column],
-            self.classes,
-            self.ignore_index,
-            partial(line_place, self.name, parsed),
-        )
-        return np.delete(parsed.values, self.label_column, axis=1), labels
+            return None
+        return LabelColumn(self.label_column, self.classes, self.ignore_index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +194,12 @@ class MemoryPart:
     def text_bytes(self) -> None:
         return None
 
-    @property
-    def parsers(self) -> int:
-        return 0
-
     def chunks(self, rows: int, log: ReadLog) -> Iterator[Chunk]:  # noqa: ARG002
         for part in memory_rows(self.array, self.layout, rows):
             yield exact(part, self.numbers, self.name, 0), None
+
+    def portions(self, rows: int, log: ReadLog) -> Iterator[Rows]:
+        return (ReadRows(*chunk) for chunk in self.chunks(rows, log))
 
 
 def memory_rows(array: NDArray[Any], layout: Layout, rows: int) -> Iterator[NDArray[Any]]:
@@ -228,19 +220,7 @@ def _regrouped(chunks: Iterator[Chunk], rows: int) -> Iterator[Chunk]:
             held += upto - first
             first = upto
             if held == rows:
-                yield _joined(pending)
+                yield joined(pending)
                 pending, held = [], 0
     if held:
-        yield _joined(pending)
-
-
-def _joined(pending: list[Chunk]) -> Chunk:
-    # Always a copy: a part of a batch that a block kept would keep the whole batch.
-    logits = np.concatenate([logits for logits, _ in pending])
-    logits.setflags(write=False)
-    columns = [labels for _, labels in pending if labels is not None]
-    if not columns:
-        return logits, None
-    labels = np.concatenate(columns)
-    labels.setflags(write=False)
-    return logits, labels
+        yield joined(pending)

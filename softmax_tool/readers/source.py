@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from softmax_tool.readers.log import ReadLog
+    from softmax_tool.readers.portions import Portion
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -52,8 +55,8 @@ class Source(Protocol):
     `label_kind` is "classes", "probabilities" or None. `label_paths` are the files (or
     `PATH:COLUMN`) that the labels came from. `overflows` grows while blocks are read, up to the
     first 100; `overflow_count` counts them all. `read_fraction` is how much of text files of known
-    size has been read; None of anything else. `parsers` is how many processes parse beside this one
-    while blocks are read. `stored_dtype` is "text" for a text file.
+    size has been read; None of anything else. `elements` is about how many numbers there are, as
+    far as is known beforehand. `stored_dtype` is "text" for a text file.
     `column_names` is the header of a text file, without the label column; None without one.
     """
 
@@ -78,9 +81,15 @@ class Source(Protocol):
     @property
     def read_fraction(self) -> float | None: ...
     @property
-    def parsers(self) -> int: ...
+    def elements(self) -> int | None: ...
     @property
     def column_names(self) -> tuple[str, ...] | None: ...
 
     def blocks(self, rows: int) -> Iterator[Block]:
         """Yield every row once, in order, at most `rows` at a time."""
+
+    def portions(self, rows: int) -> Iterator[Portion]:
+        """Yield every row once, in order, about `rows` at a time, some perhaps not read yet."""
+
+    def note(self, noticed: ReadLog) -> None:
+        """Add what was noticed while a portion was read to `overflows`."""

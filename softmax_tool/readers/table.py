@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from math import prod
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from softmax_tool.errors import InputError, UsageError
-from softmax_tool.readers.csv import ReadLog
 from softmax_tool.readers.labels import Feed
+from softmax_tool.readers.log import ReadLog
+from softmax_tool.readers.portions import Portion, ReadRows
 from softmax_tool.readers.shown import quoted
-from softmax_tool.readers.source import Block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from softmax_tool.readers.labels import Labels
-    from softmax_tool.readers.source import InputOverflow
+    from softmax_tool.readers.portions import Rows
+    from softmax_tool.readers.source import Block, InputOverflow
 
     Chunk = tuple[NDArray[Any], NDArray[Any] | None]
 
 _Item = TypeVar("_Item")
+_CHARACTERS_OF_A_NUMBER = 9
 
 
 class Part(Protocol):
@@ -49,12 +52,11 @@ class Part(Protocol):
     def text_bytes(self) -> int | None:
         """Bytes of a text file whose size is known."""
 
-    @property
-    def parsers(self) -> int:
-        """Processes that parse beside this one while rows are read."""
-
     def chunks(self, rows: int, log: ReadLog) -> Iterator[Chunk]:
         """Yield all rows in order, at most `rows` at a time, in fresh read-only buffers."""
+
+    def portions(self, rows: int, log: ReadLog) -> Iterator[Rows]:
+        """Yield all rows in order, about `rows` at a time, read or not; how many is known."""
 
 
 class Table:
@@ -131,9 +133,17 @@ class Table:
         return self._log.characters / sum(known) if known == sizes else None
 
     @property
-    def parsers(self) -> int:
-        """How many processes parse beside this one while blocks are read."""
-        return max(part.parsers for part in self._parts)
+    def elements(self) -> int | None:
+        """About how many numbers there are; None where that shows only at the end."""
+        if self._shape is not None:
+            return prod(self._shape)
+        sizes = [part.text_bytes for part in self._parts]
+        known = [size for size in sizes if size is not None]
+        return sum(known) // _CHARACTERS_OF_A_NUMBER if known == sizes else None
+
+    def note(self, noticed: ReadLog) -> None:
+        """Add what was noticed while a portion was read."""
+        self._log.extend(noticed)
 
     def blocks(self, rows: int) -> Iterator[Block]:
         """Yield every row once, in order, at most `rows` at a time.
@@ -145,6 +155,24 @@ class Table:
         """
         if rows < 1:
             raise ValueError(f"blocks of {rows} rows")
+
+        def read(part: Part) -> Iterator[Rows]:
+            return (ReadRows(*chunk) for chunk in part.chunks(rows, self._log))
+
+        for portion in self._with_labels(read):
+            yield portion.read()[0]
+
+    def portions(self, rows: int) -> Iterator[Portion]:
+        """Yield every row once, in order, about `rows` at a time, some perhaps not read yet.
+
+        Raises
+        ------
+        InputError
+            As `blocks`, but for what only reading a portion tells.
+        """
+        return self._with_labels(lambda part: part.portions(rows, self._log))
+
+    def _with_labels(self, rows_of: Callable[[Part], Iterator[Rows]]) -> Iterator[Portion]:
         self._log.clear()
         start = 0
         with ExitStack() as stack:
@@ -154,12 +182,13 @@ class Table:
             for place, part in enumerate(self._parts):
                 feed = feeds[0 if shared else place] if feeds else None
                 part_start = start
-                for logits, column in _closed_by(stack, part.chunks(rows, self._log)):
-                    labels = column if feed is None else feed.take(len(logits))
+                for rows in _closed_by(stack, rows_of(part)):
+                    assert rows.count is not None  # noqa: S101  (else they would have been read)
+                    labels = None if feed is None else feed.take(rows.count)
                     # Where labels run out, the rows are still counted, for the message.
-                    if labels is None or len(labels) == len(logits):
-                        yield Block(start, logits, labels)
-                    start += len(logits)
+                    if labels is None or len(labels) == rows.count:
+                        yield Portion(start, rows, labels)
+                    start += rows.count
                 if feed is not None and not shared:
                     feed.check_end(part.name, start - part_start)
             if shared:

@@ -12,19 +12,19 @@ from softmax_tool.readers.npy import Header
 from softmax_tool.readers.origin import reading, spool_origin
 
 if TYPE_CHECKING:
-    from softmax_tool.readers.csv import ReadLog
     from softmax_tool.readers.dialect import Dialect
+    from softmax_tool.readers.log import ReadLog
     from softmax_tool.readers.origin import Origin
 
 
 def spooled_table(
-    origin: Origin, dialect: Dialect, log: ReadLog | None = None, threads: int = 1
+    origin: Origin, dialect: Dialect, log: ReadLog | None = None
 ) -> tuple[Origin, Header]:
     """Parse a text table into an unnamed temporary file of float64, as a headerless NPY."""
     spool = tempfile.TemporaryFile()  # noqa: SIM115  # closed by the origin's finalizer
     held = spool_origin(origin.path, origin.name, cast("BinaryIO", spool))
     rows = 0
-    for parsed in parsed_batches(origin, dialect, log, threads=threads):
+    for parsed in parsed_batches(origin, dialect, log):
         with reading(origin.name):
             spool.write(parsed.values.tobytes())
         rows += len(parsed.values)

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softmax_tool.errors import InputError, SoftmaxToolError, UsageError
-from softmax_tool.readers import csv, lines, open_logits
+from softmax_tool.readers import lines, numerals, open_logits, parsing
 from softmax_tool.readers.cells import rows_of_text
-from softmax_tool.readers.dialect import Dialect
+from softmax_tool.readers.parsing import Form
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,17 +96,15 @@ def test_any_spelling_reads_back_the_same_bits(
     assert source.overflow_count == 0
 
 
-@given(TABLES, st.integers(1, 40), st.sampled_from(["\n", "\r\n", "\r"]), st.integers(1, 3))
-def test_neither_the_size_of_a_batch_nor_threads_change_anything(
-    values: list[list[float]], size: int, end: str, threads: int
+@given(TABLES, st.integers(1, 40), st.sampled_from(["\n", "\r\n", "\r"]))
+def test_the_size_of_a_batch_changes_nothing(
+    values: list[list[float]], size: int, end: str
 ) -> None:
     text = end.join(",".join(map(repr, row)) for row in values) + end + "# the end"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "BATCH_BYTES", size)
-        np.testing.assert_array_equal(
-            rows(source_of(text, header="no", threads=threads)), np.array(values)
-        )
-        bad = source_of(f"{text}{end}{end}word", header="no", threads=threads)
+        np.testing.assert_array_equal(rows(source_of(text, header="no")), np.array(values))
+        bad = source_of(f"{text}{end}{end}word", header="no")
         line = len(values) + 3
         with pytest.raises(InputError, match=rf"^<stdin>:{line}: column 0 is 'word'"):
             rows(bad)
@@ -118,18 +116,17 @@ CELLS = st.text("0123456789+-.eEinfaty_x, \"'#;\t\u00a0\u0661", max_size=6)
 @given(st.lists(st.lists(CELLS, min_size=1, max_size=3).map(",".join), min_size=1, max_size=4))
 def test_all_ways_to_parse_agree(written: list[str]) -> None:
     """What `table` or `loadtxt` accepts must be what the careful reading makes of it."""
-    text = "\n".join(written)
+    batch = lines.Batch.of("\n".join(written).encode(), 1)
     for delimiter in (",", ";", "\t", None):
-        first = next(iter(rows_of_text(lines.Batch(text, 1), delimiter)), None)
+        first = next(iter(rows_of_text(batch, delimiter)), None)
         if first is None:
             continue
-        dialect = Dialect(delimiter, len(first.cells), None, 0, first, False)
-        for question, plain in csv._questions(io.BytesIO(text.encode()), dialect, "table.csv"):
-            here = csv._here(delimiter or " ", dialect.columns, plain)
-            for fast in (here, csv._fast(plain, dialect)):
-                if fast is not None:
-                    careful = csv._careful(question.body, dialect, "table.csv")
-                    np.testing.assert_array_equal(fast, careful)
+        form = Form("table.csv", "table.csv", delimiter, len(first.cells), False)
+        plain = parsing._without_quotes(batch.data)
+        at_once = numerals.table(plain, (delimiter or " ").encode(), form.columns)
+        for fast in (at_once, parsing._loaded_lines(plain.decode(), form)):
+            if fast is not None:
+                np.testing.assert_array_equal(fast, parsing._careful(batch, form))
 
 
 @given(st.data())

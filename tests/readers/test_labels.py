@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from softmax_tool.errors import InputError, SoftmaxToolError
 from softmax_tool.readers import open_logits
+from softmax_tool.readers.classes import checked_classes
 from softmax_tool.readers.labels import (
     Expected,
     Feed,
     Labels,
-    checked_classes,
     checked_probabilities,
     label_kind,
 )

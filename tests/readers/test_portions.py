@@ -1,0 +1,131 @@
+"""Portions, which any process can read, hold what blocks hold, and lead to the same errors."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from softmax_tool.errors import InputError
+from softmax_tool.readers import from_arrays, lines, open_logits
+from softmax_tool.readers.cells import rows_of_text
+from softmax_tool.readers.text_rows import TextRows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from softmax_tool.readers.source import Source
+
+ROWS = "".join(f"{n}.5,{-n},{n}e-3\n" for n in range(200))
+TEXT = f'a,b,c\n{ROWS}# end\n\n"1",2,-inf\n1e400,5,6'
+
+
+@pytest.fixture(autouse=True)
+def batches_are_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "BATCH_BYTES", 256)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "table.csv"
+    made.write_text(TEXT)
+    return made
+
+
+def by_blocks(source: Source) -> tuple[Any, ...]:
+    return everything(
+        source, [(block.start, block.logits, block.labels) for block in source.blocks(7)]
+    )
+
+
+def by_portions(source: Source) -> tuple[Any, ...]:
+    found = []
+    for portion in source.portions(50):
+        block, noticed = pickle.loads(pickle.dumps(portion)).read()  # noqa: S301
+        source.note(noticed)
+        found.append((block.start, block.logits, block.labels))
+    return everything(source, found)
+
+
+def everything(source: Source, found: list[tuple[int, Any, Any]]) -> tuple[Any, ...]:
+    starts = np.cumsum([0, *(len(logits) for _, logits, _ in found)])
+    assert [start for start, _, _ in found] == starts[:-1].tolist()
+    labels = [labels.tobytes() for _, _, labels in found if labels is not None]
+    logits = b"".join(logits.tobytes() for _, logits, _ in found)
+    said = (source.shape, source.overflows, source.overflow_count, source.read_fraction)
+    return logits, b"".join(labels), said
+
+
+@pytest.mark.parametrize("options", [{}, {"axis": 0}, {"label_column": 1, "ignore_index": 2}])
+def test_they_hold_what_blocks_hold(path: Path, options: dict[str, Any]) -> None:
+    if "label_column" in options:
+        path.write_text("".join(f"{n}.25,{n % 3},{-n}\n" for n in range(150)))
+    found = by_portions(open_logits([str(path)], **options))
+    assert found == by_blocks(open_logits([str(path)], **options))
+    assert len(found[0]) > 1000
+
+
+def test_shards_and_their_labels(path: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("".join(f"{n % 3}\n" for n in range(404)))
+    given: dict[str, Any] = {"paths": [str(path), str(path)], "labels": [str(labels)]}
+    found = by_portions(open_logits(**given))
+    assert found == by_blocks(open_logits(**given))
+    assert len(found[1]) == 404 * 8
+
+
+def test_arrays() -> None:
+    logits, labels = np.arange(300.0).reshape(100, 3), np.arange(100) % 3
+    assert by_portions(from_arrays(logits, labels)) == by_blocks(from_arrays(logits, labels))
+
+
+def test_text_stays_text_where_lines_are_rows(path: Path) -> None:
+    portions = [portion.rows for portion in open_logits([str(path)]).portions(50)]
+    assert all(isinstance(rows, TextRows) for rows in portions[:4])
+    assert not isinstance(portions[-2], TextRows)  # it has comments and blank lines
+
+
+@pytest.mark.parametrize(
+    "bad", ["1,2\n", "1,,3\n", "1,2,x\n", '"1,2,3\n', "1,2,3,4\n", "1,2,1_0\n", "1,\u0661,3\n"]
+)
+@pytest.mark.parametrize("place", [0, 100])
+def test_errors_are_the_same(path: Path, bad: str, place: int) -> None:
+    rows = TEXT.split("\n")
+    path.write_text("\n".join(rows[: place + 1]) + "\n" + bad + "\n".join(rows[place + 1 :]))
+    said = []
+    for read in (by_blocks, by_portions):
+        with pytest.raises(InputError) as caught:
+            read(open_logits([str(path)]))
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+    assert f"table.csv:{place + 2}: " in said[0]
+
+
+LINES = st.lists(
+    st.sampled_from(
+        ["1,2", " 1,2", "1,2 ", "", " ", "\t", "\u00a0", "#", '""', '" "', "1,2 # 3", "\x1f"]
+    )
+)
+
+
+@given(LINES, st.sampled_from(["", "\n"]))
+def test_rows_are_counted_rightly_or_not_at_all(given: list[str], end: str) -> None:
+    batch = lines.Batch.of(("\n".join(given) + end).encode(), 1)
+    for delimiter in (",", "\t", None):
+        read = len(list(rows_of_text(batch, delimiter)))
+        assert batch.rows is None or batch.rows == read
+    assert batch.line_ends == batch.data.count(b"\n")
+    if given and set(given) <= {"1,2", " 1,2", '""'}:
+        assert batch.rows == len(given)
+
+
+def test_lines_that_begin_with_blanks_are_counted() -> None:
+    source = open_logits(["-"], stdin=io.BytesIO(b" 1.5   2.5\n-1.5  12.5\n"))
+    [portion] = source.portions(9)
+    assert portion.rows.count == 2
+    assert portion.read()[0].logits.tolist() == [[1.5, 2.5], [-1.5, 12.5]]
