@@ -53,10 +53,13 @@ if TYPE_CHECKING:
     from softmax_tool.blocks import BlockOutcome, CaseOutcome
     from softmax_tool.formats import FloatFormat
     from softmax_tool.job import Done
+    from softmax_tool.process import Process
     from softmax_tool.readers import Source
+    from softmax_tool.readers.portions import Portion
     from softmax_tool.sink import ArraySink
 
     Array = NDArray[Any]
+    Early = Sequence[Process[tuple[Portion, Earlier], Done]]
     Progress = Callable[[int, int | None], None]
 
 DEMONSTRATION = "<demonstration>"
@@ -70,6 +73,7 @@ def compare(
     options: Options,
     *,
     threads: int | None = None,
+    early: Early = (),
     progress: Progress | None = None,
 ) -> CompareReport:
     """Compare formulations with each other and with the exact values."""
@@ -78,7 +82,7 @@ def compare(
     options, source = _with_label_counts(options, plan_, source)
     totals = _Totals(plan_, options)
     job = Job(plan_, options, totals.pairs, show_rows=False, keep_values=False)
-    for done in _work(job, source, totals, threads):
+    for done in _work(job, source, totals, threads, early):
         totals.add(done.outcome)
         if progress is not None:
             progress(totals.rows, _row_count(source))
@@ -124,6 +128,7 @@ def compute(
     options: Options,
     *,
     threads: int | None = None,
+    early: Early = (),
     progress: Progress | None = None,
     values: ArraySink | None = None,
 ) -> ComputeReport:
@@ -136,7 +141,7 @@ def compute(
     shown = ShownRows(options)
     sink = Outlet(plan_, options, values) if values is not None else None
     job = Job(plan_, options, totals.pairs, show_rows=True, keep_values=sink is not None)
-    for done in _work(job, source, totals, threads):
+    for done in _work(job, source, totals, threads, early):
         totals.add(done.outcome)
         shown.add(done.shown, totals.rows)
         if sink is not None:
@@ -214,7 +219,9 @@ def _limits_of(target: FloatFormat) -> FormatLimits:
     )
 
 
-def _work(job: Job, source: Source, totals: _Totals, threads: int | None) -> Iterator[Done]:
+def _work(
+    job: Job, source: Source, totals: _Totals, threads: int | None, early: Early
+) -> Iterator[Done]:
     """Do the job on every portion, several at a time, and hand out what is done in row order."""
     items = (
         (portion, totals.earlier())
@@ -222,7 +229,8 @@ def _work(job: Job, source: Source, totals: _Totals, threads: int | None) -> Ite
     )
     elements = source.elements
     many = elements is not None and elements >= _MANY_ELEMENTS
-    for done in crew.in_order(job, items, processors() if threads is None else threads, many=many):
+    count = processors() if threads is None else threads
+    for done in crew.in_order(job, items, count, many=many, early=early):
         source.note(done.noticed)
         totals.sighting += done.sighting
         yield done

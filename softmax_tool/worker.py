@@ -1,7 +1,8 @@
 """A process that works for another one: it takes a job, then items, and hands results back.
 
-Both directions are pickles in a pipe: first the job, a function; then items one by one, each
-answered by its result. The end of the input ends the process, so that none outlives its master.
+Both directions are pickles in a pipe: first names of modules to be imported, then the job, a
+function, which is answered by None; then items one by one, each answered by its result. The end of
+the input ends the process, so that none outlives its master.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ import pickle
 import signal
 import sys
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from softmax_tool.heap import keep_freed_memory
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -34,6 +34,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not get between the answers
+    from softmax_tool.heap import keep_freed_memory  # noqa: PLC0415  # NumPy is not for the master
+
     keep_freed_memory()
     serve(sys.stdin.buffer, answers)
 
@@ -41,6 +43,8 @@ def main() -> None:
 def serve(questions: BinaryIO, answers: BinaryIO) -> None:
     """Answer until the questions end."""
     try:
+        for name in pickle.load(questions):  # noqa: S301  (from the process that started this one)
+            import_module(name)
         job = _taken(questions)
         _send(job if isinstance(job, Raised) else None, answers)
         while True:

@@ -13,6 +13,7 @@ import pytest
 
 from softmax_tool import crew
 from softmax_tool.errors import InputError, SoftmaxToolError
+from softmax_tool.process import Process
 
 
 @pytest.fixture
@@ -70,6 +71,24 @@ def test_no_process_outlives_the_results(jobs: Any) -> None:
     for process in others:
         with pytest.raises(ProcessLookupError):
             os.kill(process, 0)
+
+
+def test_processes_that_were_started_early_work_and_end(jobs: Any) -> None:
+    early = [Process[int, tuple[int, int]](("colorsys",)) for _ in range(2)]
+    results = list(crew.in_order(jobs.square, range(120), 3, many=False, early=early))
+    assert [value for value, _ in results] == [n * n for n in range(120)]
+    others = {process for _, process in results} - {os.getpid()}
+    assert len(others) == 2
+    for process in others:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+
+
+def test_one_that_ended_early_is_not_missed(jobs: Any) -> None:
+    early = [Process[int, tuple[int, int]]()]
+    early[0].end()
+    results = list(crew.in_order(jobs.square, range(40), 2, many=True, early=early))
+    assert results == [(n * n, os.getpid()) for n in range(40)]
 
 
 def test_a_script_without_a_main_guard_is_not_run_again(tmp_path: Path) -> None:

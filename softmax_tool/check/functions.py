@@ -18,10 +18,10 @@ import numpy as np
 
 from softmax_tool.check.arrays import as_floating
 from softmax_tool.check.report import ResultsInfo
-from softmax_tool.crew import Process, WorkerEndedError
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.formats import FORMATS
 from softmax_tool.formulations import LOSSES, NEED_LABELS
+from softmax_tool.process import Process, WorkerEndedError
 from softmax_tool.renderers.display import shape, visible
 
 if TYPE_CHECKING:
@@ -183,8 +183,8 @@ def load_function(
     UsageError
         If it is none to call.
     """
-    process: Process[list[Array] | None, Any] = Process(_Function(text))
-    process.is_ready()  # if not, it has ended, and the first call says so
+    process: Process[list[Array] | None, Any] = Process()
+    process.takes_on(_Function(text))  # if not, it has ended, and the first call says so
     try:
         origin = process(None)
     except WorkerEndedError as error:
