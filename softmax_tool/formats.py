@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.errors import UsageError
+from softmax_tool.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _EXPONENT_MASK = {4: np.int32(0x7F800000), 8: np.int64(0x7FF0000000000000)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FloatFormat:
     """A binary floating-point format with gradual underflow.
 
@@ -78,13 +79,13 @@ class FloatFormat:
         """The smallest magnitude that rounds beyond `max_finite`."""
         return Fraction(self.max_finite) + Fraction(self.ulp(self.max_finite)) / 2
 
-    @property
+    @once
     def is_native(self) -> bool:
         """Whether the storage is this very format, so that a cast rounds into it."""
         info = np.finfo(self.storage)
         return bool(info.nmant + 1 == self.precision and info.minexp == self.emin)
 
-    @property
+    @once
     def carrier(self) -> np.dtype[Any]:
         """The NumPy type in which values are held and computed with: fast, and wide enough.
 
@@ -106,8 +107,10 @@ class FloatFormat:
         the format has no infinity. The sign of zero is kept.
         """
         if self.is_native and self.storage in (values.dtype, self.carrier):
+            if values.dtype == self.carrier:
+                return values
             with np.errstate(over="ignore"):
-                return values.astype(self.carrier, copy=False)
+                return values.astype(self.carrier)
         # Whatever float64 cannot hold of an integer is far beyond a format that comes this way.
         wide = values.dtype != np.float32 or self.emax + 24 - self.precision > 126
         values = values.astype(np.float64 if wide else np.float32, copy=False)

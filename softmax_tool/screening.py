@@ -250,8 +250,10 @@ class _Attempt:
                     np.multiply(distance, scale[tile], out=error)
                 else:
                     errors_with_tails(distance, scale[tile], y[tile], tail[tile], error)
-                if not self.errors.add(error, None if weights is None else weights[tile]):
+                often = None if weights is None else weights[tile]
+                if not self.errors.add(error, often):
                     return self._not_finite(got, y)
+                self.right += count(got[tile] == rounded[tile], often)
                 if self.errors.last > float(limits[tile[0]].min()):
                     self._keep(tile, error, error > limits[tile[0]])
                 self._list(tile, error)
@@ -265,9 +267,8 @@ class _Attempt:
                     self.max_rel = max(self.max_rel, largest)
                 if self.bounds is not None:
                     self._compare_with_bound(tile, distance, largest, line_of[tile], zero, error)
-        self.right = count(got == rounded, weights)
         leaders = self.screen.yardsticks.leaders(self.screen.quantity)
-        self.rank_changes = _rank_changes(got, leaders, self.rows)
+        self.rank_changes = _rank_changes(got, leaders, self.rows, len(self.got))
         return self.suspects.rows_beyond(self.screen.limits_at)
 
     def _take_relative(self, distance: Array, y: Array, error: Array) -> None:
@@ -417,15 +418,15 @@ def _inside(numbers: NDArray[np.integer[Any]], part: tuple[int, int]) -> Mask:
     return np.asarray((numbers >= part[0]) & (numbers < part[1]))
 
 
-def _rank_changes(got: Array, true: Indices, rows: Indices) -> int:
+def _rank_changes(got: Array, true: Indices, rows: Indices, whole: int) -> int:
     """Count rows whose set of largest results is not that of the correctly rounded values.
 
-    `got` has some `rows` of a block, `true` are the places of the largest in all of it.
+    `got` has some `rows` of a block of `whole`, `true` are the places of the largest in all of it.
     """
     classes = got.shape[1]
     place, column = np.divmod(np.flatnonzero(got == row_max(got)), classes)
     mine = rows[place] * classes + column
-    wanted = true[np.isin(true // classes, rows)]
+    wanted = true if len(rows) == whole else true[np.isin(true // classes, rows)]
     if np.array_equal(mine, wanted):
         return 0
     return np.unique(np.setxor1d(mine, wanted, assume_unique=True) // classes).size

@@ -11,7 +11,7 @@ from softmax_tool.distinct import count
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.once import once
-from softmax_tool.tiling import TILE
+from softmax_tool.tiling import TILE, tiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -145,12 +145,16 @@ def one_over_an_ulp(y: Array, target: FloatFormat) -> Array:
     For |y| in [2**e, 2**(e + 1)) it is 2**(p − 1 − e), which the exponent field alone decides; in
     float64 likewise, where that is in its range.
     """
-    bits = y.view(np.uint64) & _EXPONENT_MASK
     least, most = target.emin + _BIAS << _EXPONENT_BITS, target.emax + _BIAS << _EXPONENT_BITS
-    if bits.min(initial=most) < least or bits.max(initial=least) > most:
-        np.clip(bits, least, most, out=bits)
-    np.subtract(target.precision - 1 + 2 * _BIAS << _EXPONENT_BITS, bits, out=bits)
-    return bits.view(np.float64)
+    double = target.precision - 1 + 2 * _BIAS << _EXPONENT_BITS
+    scale = np.empty(y.shape)
+    for tile in tiles(y.shape):
+        bits = scale[tile].view(np.uint64)
+        np.bitwise_and(y[tile].view(np.uint64), _EXPONENT_MASK, out=bits)
+        if bits.min(initial=most) < least or bits.max(initial=least) > most:
+            np.clip(bits, least, most, out=bits)
+        np.subtract(double, bits, out=bits)
+    return scale
 
 
 def errors_with_tails(distance: Array, scale: Array, y: Array, tail: Array, error: Array) -> None:

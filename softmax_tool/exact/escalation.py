@@ -75,7 +75,11 @@ class SettledElements:
             classes = self.logits.shape[1]
             return double.softmax_error(some, shifted, classes, exact_shift=exact_shift)
 
-        return self._settled(self.plain.softmax, error, logarithm=False)
+        every, classes = self.plain.rows, self.logits.shape[1]
+        with np.errstate(all="ignore"):
+            furthest = every.minimum - every.maximum
+        worst = double.softmax_error(every, furthest, classes, exact_shift=False)
+        return self._settled(self.plain.softmax, error, worst, logarithm=False)
 
     @once
     def log_softmax(self) -> Exact:
@@ -86,19 +90,24 @@ class SettledElements:
             classes = self.logits.shape[1]
             return double.log_softmax_error(some, y, classes, exact_shift=exact_shift)
 
-        return self._settled(values, error, logarithm=True)
+        every, classes = self.plain.rows, self.logits.shape[1]
+        worst = double.log_softmax_error(every, every.log_sum, classes, exact_shift=False)
+        return self._settled(values, error, worst, logarithm=True)
 
     def _settled(
         self,
         values: Exact,
         error: _Error,
+        worst: Array,
         *,
         logarithm: bool,
     ) -> Exact:
         invalid = self.plain.rows.invalid[:, 0]
         if invalid.any():
             values.hi[invalid] = np.nan
-        rows, columns = _suspects(values.hi, self.target)
+        # NaN in rows that are NaN themselves.
+        tolerance = min(float(np.fmax.reduce(worst, axis=None, initial=0.0)), _COARSE)
+        rows, columns = _suspects(values.hi, self.target, tolerance)
         if not rows.size:
             return values
         undecided = self._undecided(values.hi, rows, columns, error, exact_shift=False)
@@ -162,13 +171,15 @@ def _shifts_exactly(logits: NDArray[Any]) -> bool:
 _COARSE = 2.0**-41
 
 
-def _suspects(hi: Array, target: FloatFormat) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return rows and columns of all values within 2**-41 of a boundary, and of few others."""
+def _suspects(
+    hi: Array, target: FloatFormat, tolerance: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of all values within a relative tolerance of a boundary, and more."""
     rows, columns = [], []
     for tile in tiles(hi.shape):
         with np.errstate(all="ignore"):
-            near = _near_boundary(hi[tile], target)
-        if near.any():
+            near = _near_boundary(hi[tile], target, tolerance)
+        if near is not None:
             row, column = np.divmod(np.flatnonzero(near), near.shape[1])
             rows.append(row + tile[0].start)
             columns.append(column + tile[1].start)
@@ -176,18 +187,20 @@ def _suspects(hi: Array, target: FloatFormat) -> tuple[NDArray[np.intp], NDArray
     return np.concatenate([nothing, *rows]), np.concatenate([nothing, *columns])
 
 
-def _near_boundary(hi: Array, target: FloatFormat) -> Mask:
+def _near_boundary(hi: Array, target: FloatFormat, tolerance: float) -> Mask | None:
+    """Tell which values may be that close; None where it is none of them."""
     # Of the bits that float64 has more, a boundary between normal numbers has 100…0.
     more = 53 - target.precision
-    margin = 1 << 13
+    margin = 2 + int(tolerance * 2.0**53)
     distance = hi.view(np.int64) + ((1 << (more - 1)) + margin)
     distance &= (1 << more) - 1
-    near = np.zeros(hi.shape, bool)
+    near = None
     if distance.min(initial=2 * margin) < 2 * margin:
         near = np.asarray(distance < 2 * margin)
     least = target.smallest_normal
     if not (hi.min(initial=np.inf) >= least or hi.max(initial=-np.inf) <= -least):
+        near = np.zeros(hi.shape, bool) if near is None else near
         tiny = np.abs(hi) < least
         some = hi[tiny]
-        near[tiny] = target.round(some * (1 - _COARSE)) != target.round(some * (1 + _COARSE))
+        near[tiny] = target.round(some * (1 - tolerance)) != target.round(some * (1 + tolerance))
     return near
