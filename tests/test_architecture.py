@@ -84,7 +84,7 @@ MAY_IMPORT: dict[str, tuple[str, ...] | None] = {
     "schemas": (),
     "tiling": (),
     "once": (),
-    "formats": ("errors",),
+    "formats": ("errors", "once"),
     "arithmetic": ("formats", "errors", "exact_sum", "tiling", "once", "distinct"),
     "targets": ("formats", "exact_sum"),
     "bounds": ("formats", "arithmetic", "exact"),
