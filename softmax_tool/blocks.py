@@ -164,7 +164,8 @@ def _work(
         rounding.append(summarise_rounding(block.logits, logits, target))
         targets = _targets(block, plan, options, target)
         rows = Rows(logits, targets, exact.reference(logits, target))
-        measure = _Measure.of(rows, kept, target, plan, options)
+        distinct = _distinct(block, logits, target, plan, options)
+        measure = _Measure.of(rows, kept, target, distinct, options)
         for variant in plan.variants:
             if variant.target == target:
                 mine = earlier.cases[len(cases) : len(cases) + len(variant.cases)]
@@ -190,12 +191,16 @@ class _Measure:
 
     @classmethod
     def of(
-        cls, rows: Rows, kept: Mask, target: FloatFormat, plan: Plan, options: Options
+        cls,
+        rows: Rows,
+        kept: Mask,
+        target: FloatFormat,
+        distinct: Distinct | None,
+        options: Options,
     ) -> _Measure:
         every = kept_rows = at_distinct = Yardsticks(rows, target, options.max_ulp)
         if not kept.all():
             kept_rows = Yardsticks(rows[np.flatnonzero(kept)], target, options.max_ulp)
-        distinct = _distinct(rows.logits, target, plan, options)
         if distinct is not None:
             at_distinct = Yardsticks(rows.at(distinct), target, options.max_ulp)
         return cls(every, at_distinct, kept_rows)
@@ -208,7 +213,9 @@ class _Measure:
         return self.all_rows if model.in_storage else self.at_distinct
 
 
-def _distinct(logits: Array, target: FloatFormat, plan: Plan, options: Options) -> Distinct | None:
+def _distinct(
+    block: Block, logits: Array, target: FloatFormat, plan: Plan, options: Options
+) -> Distinct | None:
     """Return where the distinct values are, if there is something to be computed at them alone.
 
     Where only some columns are listed, the first of a value may be none of these.
@@ -216,7 +223,8 @@ def _distinct(logits: Array, target: FloatFormat, plan: Plan, options: Options) 
     elementwise = any(case.quantity not in NEED_LABELS for case in plan.cases)
     if not elementwise or options.columns is not None:
         return None
-    return Distinct.of(logits, target)
+    as_stored = block.logits.dtype == target.storage
+    return Distinct.of(logits, target, block.logits if as_stored else None)
 
 
 def judge_case(block: Block, plan: Plan, options: Options) -> Results:
@@ -280,10 +288,10 @@ def _variant(
     for name, seen_of_case in zip(variant.cases, seen, strict=True):
         if name.quantity in LOSSES:
             case = _Case(name, variant, kept_yardsticks, numbers[kept], options, measured)
-            outcomes.append((case.run_loss(loss_xp, kept), case.ruler))
+            outcomes.append((case.run_loss(loss_xp, kept, seen_of_case), case.ruler))
         elif name.quantity == GRADIENT:
             case = _Case(name, variant, kept_yardsticks, numbers[kept], options, measured)
-            outcomes.append((case.run_gradient(loss_xp, kept), case.ruler))
+            outcomes.append((case.run_gradient(loss_xp, kept, seen_of_case), case.ruler))
         else:
             case = _Case(name, variant, yardsticks, numbers, options, measured)
             outcomes.append((case.run(xp, watching, seen_of_case), case.ruler))
@@ -305,29 +313,29 @@ class _Case:
         plain, summary = self._screen(got, watching.stalled(len(got)), seen)
         rest = np.flatnonzero(~plain)
         if rest.size == len(got):
-            marks, summary = self.judged_summary(got, rest, xp)
+            marks, summary = self.judged_summary(got, rest, seen, xp)
         elif rest.size:
             part = replace(
                 self, yardsticks=self.yardsticks.subset(rest), numbers=self.numbers[rest]
             )
-            marks, more = part.judged_summary(got[rest], rest)
+            marks, more = part.judged_summary(got[rest], rest, seen)
             summary += more
         else:
             nothing = np.empty((0, got.shape[1]), np.int8)
             marks = Marks(rest, nothing, nothing.astype(bool))
         return CaseOutcome(summary, got, marks, None, None, self.rows.distinct)
 
-    def run_loss(self, xp: Arithmetic, kept: Mask) -> CaseOutcome:
+    def run_loss(self, xp: Arithmetic, kept: Mask, seen: Seen) -> CaseOutcome:
         """Compute a loss, judge it and add up."""
         got = self.compute(xp)
-        marks, summary = self.judged_summary(got, np.arange(len(got)))
+        marks, summary = self.judged_summary(got, np.arange(len(got)), seen)
         loss, true_loss = self._loss_parts(got, self.ruler.exact, kept)
         return CaseOutcome(summary, got, marks, loss, true_loss)
 
-    def run_gradient(self, xp: Arithmetic, kept: Mask) -> CaseOutcome:
+    def run_gradient(self, xp: Arithmetic, kept: Mask, seen: Seen) -> CaseOutcome:
         """Compute a gradient, judge it and add up; that of an ignored row is 0."""
         got = self.compute(xp)
-        marks, summary = self.judged_summary(got, np.flatnonzero(kept), xp)
+        marks, summary = self.judged_summary(got, np.flatnonzero(kept), seen, xp)
         values = np.zeros((len(kept), got.shape[1]), got.dtype)
         values[kept] = got
         return CaseOutcome(summary, values, marks, None, None)
@@ -358,14 +366,14 @@ class _Case:
         return screen.add_up(got, stalled, limit, listing, seen, are_exact=exact_values)
 
     def judged_summary(
-        self, got: Array, rows: Indices, shared: Arithmetic | None = None
+        self, got: Array, rows: Indices, seen: Seen, shared: Arithmetic | None = None
     ) -> tuple[Marks, Summary]:
         """Judge results of all rows of this case, which are `rows` of the block."""
         results = self.judge(got, shared)
         judged = results.judged
         marks = Marks(rows, judged.kind, judged.unavoidable)
         bound = self._bound if self.measured else None
-        return marks, summarise(results, bound, self.options.top)
+        return marks, summarise(results, bound, self.options.top, seen.error)
 
     def judge(self, got: Array, shared: Arithmetic | None = None) -> Results:
         """Judge results; `shared` remembers what was computed on the way to them."""

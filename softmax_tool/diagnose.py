@@ -14,6 +14,8 @@ import numpy as np
 from softmax_tool.arithmetic.tracing import EVENTS, NEVER, Traced, Tracing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from softmax_tool.exact import Exact
@@ -185,19 +187,22 @@ def _judge_wrong(
     if not rows.size:
         return None
     tracing, traced = computation.trace(rows)
-    first = {name: np.broadcast_to(traced.first[name], got[rows].shape) for name in traced.first}
-    codes = _kinds(got[rows], exact[rows], wrong[rows], silent[rows], first, tracing, target)
+    if rows.size < len(got):
+        got, exact, wrong, silent = got[rows], exact[rows], wrong[rows], silent[rows]
+        errors = errors[rows]
+    first = {name: np.broadcast_to(traced.first[name], got.shape) for name in traced.first}
+    codes = _kinds(got, exact, wrong, silent, first, tracing, target)
     event, event_class = _first_events(codes, first)
     _name_causes(event, event_class, tracing)
     _prefer_own_column(event, event_class, traced.columns, tracing)
-    _Replays(event, event_class, tracing, traced.columns).explain(
-        rows, codes, errors[rows], computation
-    )
+    _Replays(event, event_class, tracing, traced.columns).explain(rows, codes, errors, computation)
     chosen = codes != NO_KIND
     kind[rows] = np.where(chosen, codes, kind[rows])
-    place = np.full(len(got), -1, np.int64)
+    place = np.full(len(kind), -1, np.int64)
     place[rows] = np.arange(len(rows))
-    return TracedRows(place, tracing, event, event_class, event % tracing.stride)
+    # NumPy divides by one number much quicker than it takes a remainder.
+    column = event - event // tracing.stride * tracing.stride
+    return TracedRows(place, tracing, event, event_class, column)
 
 
 def _kinds(
@@ -214,26 +219,33 @@ def _kinds(
     def met(event: str) -> Mask:
         return first[event] < NEVER if event in first else np.zeros(got.shape, bool)
 
-    zero_denominator = _any_of(tracing.singular["divide"], got.shape)
-    log_of_zero = _any_of(tracing.singular["log"], got.shape)
-    finite, zero = np.isfinite(got), got == 0
-    large = np.abs(exact.hi) >= target.smallest_normal
-    conditions = {
-        "overflow": met("overflow"),
-        "zero-denominator": np.isnan(got) & met("zero") & zero_denominator,
-        "log-of-zero": ~finite & met("zero") & log_of_zero & ~exact.infinite,
-        "absorbed": zero & large,
-        "underflow": zero & exact.nonzero & ~large,
-        "nan": np.isnan(got),
-        "inf": np.isinf(got),
-        "stalled-sum": met("stalled"),
-        "silent-error": silent,
-        "subnormal": finite & _is_subnormal(got, target),
+    def singular(operation: str) -> Mask:
+        return _any_of(tracing.singular[operation], got.shape)
+
+    def large() -> Mask:
+        return np.asarray(np.abs(exact.hi) >= target.smallest_normal)
+
+    conditions: dict[str, Callable[[], Mask]] = {
+        "overflow": lambda: met("overflow"),
+        "zero-denominator": lambda: np.isnan(got) & met("zero") & singular("divide"),
+        "log-of-zero": lambda: ~np.isfinite(got) & met("zero") & singular("log") & ~exact.infinite,
+        "absorbed": lambda: (got == 0) & large(),
+        "underflow": lambda: (got == 0) & exact.nonzero & ~large(),
+        "nan": lambda: np.isnan(got),
+        "inf": lambda: np.isinf(got),
+        "stalled-sum": lambda: met("stalled"),
+        "silent-error": lambda: silent,
+        "subnormal": lambda: _is_subnormal(got, target),
     }
-    # `select` takes the first that holds, in the order of the list.
-    choices = [np.int8(_CODE[kind]) for kind in KINDS]
-    chosen = np.select([conditions[kind] for kind in KINDS], choices, np.int8(NO_KIND))
-    return np.where(wrong, chosen, np.int8(NO_KIND))
+    codes, left = np.full(got.shape, NO_KIND, np.int8), wrong
+    for kind in KINDS:
+        fits = left & conditions[kind]()
+        if fits.any():
+            codes[fits] = _CODE[kind]
+            left = left & ~fits
+            if not left.any():
+                break
+    return codes
 
 
 def _any_of(masks: list[Mask], shape: tuple[int, ...]) -> Mask:
@@ -255,25 +267,21 @@ def _first_events(
         here = codes == _CODE[kind]
         if not here.any():
             continue
-        best = np.full(codes.shape, NEVER)
-        best_class = np.full(codes.shape, -1, np.int8)
         for name in names:
-            if name not in first:
-                continue
-            better = (best == NEVER) & (first[name] < NEVER)
-            best = np.where(better, first[name], best)
-            best_class = np.where(better, np.int8(EVENTS.index(name)), best_class)
-        event = np.where(here, best, event)
-        event_class = np.where(here, best_class, event_class)
+            if name in first:
+                known = here & (first[name] < NEVER)
+                np.copyto(event, first[name], where=known)
+                event_class[known] = EVENTS.index(name)
+                here &= ~known
     return event, event_class
 
 
 def _name_causes(event: NDArray[np.int64], event_class: NDArray[np.int8], tracing: Tracing) -> None:
     """Where a NaN goes back to a result that became 0, call it so."""
     invalid = event_class == EVENTS.index("invalid")
-    rows, places = np.nonzero(invalid)
-    if not rows.size:
+    if not invalid.any():
         return
+    rows, places = np.nonzero(invalid)
     operations, columns = np.divmod(event[rows, places], tracing.stride)
     for (name, operation), mask in tracing.happened.items():
         if name == "zero":
@@ -289,12 +297,12 @@ def _prefer_own_column(
     tracing: Tracing,
 ) -> None:
     """Where a sum handed on another column's event of an operation, name the element's own."""
-    operations = event // tracing.stride
     for (name, operation), mask in tracing.happened.items():
-        here = (operations == operation) & (event_class == EVENTS.index(name))
-        here &= _at(mask, columns, event.shape)
-        own = np.broadcast_to(operation * tracing.stride + columns, event.shape)
-        event[here] = own[here]
+        here = (event_class == EVENTS.index(name)) & _at(mask, columns, event.shape)
+        if here.any():
+            start = operation * tracing.stride
+            here &= (event >= start) & (event < start + tracing.stride)
+            np.copyto(event, start + columns, where=here)
 
 
 def _at(mask: Mask, columns: NDArray[np.int64], shape: tuple[int, ...]) -> Mask:

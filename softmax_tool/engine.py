@@ -14,6 +14,7 @@ from softmax_tool.arithmetic.reduction import ExactReduction
 from softmax_tool.blocks import Earlier
 from softmax_tool.counting import label_counts
 from softmax_tool.declared import Sighting, remarks
+from softmax_tool.distinct import repeat_surely
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.exact import Exact
 from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format, narrower_than
@@ -64,8 +65,9 @@ if TYPE_CHECKING:
 
 DEMONSTRATION = "<demonstration>"
 BLOCK_ELEMENTS = 1 << 18  # few enough that the arrays of a block stay small, and calls long
-# A loss has one result a row: what judging a block costs whatever its size weighs more.
-LOSS_BLOCK_ELEMENTS = 1 << 19
+# A loss has one result a row, and rows of a short format few distinct values: what judging a block
+# costs whatever its size weighs more.
+FEW_RESULTS_BLOCK_ELEMENTS = 1 << 19
 
 
 def compare(
@@ -239,8 +241,10 @@ def _work(
 
 
 def _block_rows(plan_: Plan, classes: int) -> int:
-    losses_alone = all(case.quantity in LOSSES for case in plan_.cases)
-    return max(1, (LOSS_BLOCK_ELEMENTS if losses_alone else BLOCK_ELEMENTS) // classes)
+    few_results = all(case.quantity in LOSSES for case in plan_.cases) or all(
+        repeat_surely(target, classes) for target in plan_.formats
+    )
+    return max(1, (FEW_RESULTS_BLOCK_ELEMENTS if few_results else BLOCK_ELEMENTS) // classes)
 
 
 # Fewer are done before another process has started.

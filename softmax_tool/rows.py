@@ -49,12 +49,12 @@ class Rows:
     targets: Targets | None
     reference: Reference
     distinct: Distinct | None = None
+    whole: Array | None = None  # those longer rows of logits
 
     def at(self, distinct: Distinct) -> Rows:
         """Return what elementwise quantities take: the same at the distinct values alone."""
-        columns = distinct.columns
-        logits = np.take_along_axis(self.logits, columns, axis=1)
-        return Rows(logits, None, self.reference.at(columns), distinct)
+        reference = self.reference.at(distinct.columns)
+        return Rows(distinct.pick(self.logits), None, reference, distinct, self.logits)
 
     def arithmetic(self, inner: Arithmetic) -> Arithmetic:
         """Return an arithmetic on these rows that has the bits of `inner` on whole ones."""
@@ -72,7 +72,7 @@ class Rows:
     @property
     def whole_logits(self) -> Array:
         """The logits of all classes, (rows, classes)."""
-        return self.logits if self.distinct is None else self.distinct.expand(self.logits)
+        return self.logits if self.whole is None else self.whole
 
     def stored(self, target: FloatFormat) -> Rows:
         """Return the same with every operand in NumPy's own type of the format."""
@@ -85,6 +85,7 @@ class Rows:
             None if self.targets is None else self.targets[rows],
             self.reference[rows],
             None if self.distinct is None else self.distinct[rows],
+            None if self.whole is None else self.whole[rows],
         )
 
 
@@ -190,7 +191,7 @@ class Yardsticks:
         constant = model.sum_constant(rows.reference.classes, self.target)
         return Conditions(
             rows.reference,
-            self._once(("whole logits",), lambda: rows.whole_logits),
+            rows.whole_logits,
             self.target,
             constant,
             model.sums_are_wide,

@@ -146,7 +146,7 @@ class Screen:
         are_exact : bool
             Whether results are the true values rounded, whose bound is half an ULP.
         """
-        rows = np.flatnonzero(self.promising() & ~stalled)
+        rows = np.flatnonzero(self.promising() & ~stalled & np.isfinite(got[:, 0]))
         bounds = None
         if limit is not None and rows.size:
             bounds = _Bounds(self, limit)

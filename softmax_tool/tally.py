@@ -79,11 +79,17 @@ class Results:
         return self.quantity in {"nll", "ce"}
 
 
-def summarise(results: Results, bound: Callable[[], Array | None] | None, top: int) -> Summary:
+def summarise(
+    results: Results,
+    bound: Callable[[], Array | None] | None,
+    top: int,
+    listed: float = 0.0,
+) -> Summary:
     """Add up one block of one case.
 
     `bound` makes the a-priori bound of each element, if any; without it errors are not added up,
-    and only what has a kind is listed.
+    and only what has a kind is listed. Where the list of worst cases is full of errors of earlier
+    rows, none of which is below `listed`, what is no more than that is not listed either.
     """
     judged, got = results.judged, results.got
     weights = results.weights
@@ -102,18 +108,25 @@ def summarise(results: Results, bound: Callable[[], Array | None] | None, top: i
     )
     counted, errors = judged.counted, judged.errors
     if not counted.all():
-        errors, weights = errors[counted], None if weights is None else weights[counted]
+        if weights is None:
+            errors = errors[counted]
+        else:
+            errors, weights = np.where(counted, errors, 0.0), weights * counted
     if bound is None:
         return replace(
             summary,
             ulp=UlpStatistics(largest=float(errors.max(initial=0.0))),
-            worst=_worst(results, top, range(len(KINDS))),
+            worst=_worst(results, top, range(len(KINDS)), listed),
         )
-    return _with_errors(summary, results, UlpStatistics.of(errors, weights), bound)
+    return _with_errors(summary, results, UlpStatistics.of(errors, weights), bound, listed)
 
 
 def _with_errors(
-    summary: Summary, results: Results, ulp: UlpStatistics, bound: Callable[[], Array | None]
+    summary: Summary,
+    results: Results,
+    ulp: UlpStatistics,
+    bound: Callable[[], Array | None],
+    listed: float,
 ) -> Summary:
     """Add up errors as well: those in ULP, of what is counted, distances, changes of rank."""
     judged, exact = results.judged, results.exact
@@ -133,7 +146,7 @@ def _with_errors(
         max_rel_error=max_rel,
         bound_ratio=bound_ratio,
         bound_elements=bound_elements,
-        worst=_worst(results, summary.top, (NO_KIND, *range(len(KINDS)))),
+        worst=_worst(results, summary.top, (NO_KIND, *range(len(KINDS))), listed),
     )
 
 
@@ -234,9 +247,15 @@ class _Roots:
         return count(alone, self.weights) + len(pairs) - int(known)
 
 
+_HIGHEST = np.iinfo(np.int64).max
+
+
 def _distinct(numbers: NDArray[np.int64], among: Mask) -> set[tuple[int, int]]:
-    """Return the distinct pairs of row and number; neighbours are often alike, and cheaply told."""
+    """Return the distinct pairs of row and number; what is often alike is cheaply told."""
     rows, classes = among.shape
+    lowest = np.where(among, numbers, _HIGHEST).min(axis=1)
+    if (lowest == np.where(among, numbers, lowest[:, None]).max(axis=1)).all():
+        return {(row, n) for row, n in enumerate(lowest.tolist()) if n != _HIGHEST}
     places = np.flatnonzero(among)
     some = numbers.reshape(-1)[places]
     changes = np.ones(len(places), bool)
@@ -257,14 +276,15 @@ def _rank_changes(results: Results) -> int:
     return int(np.count_nonzero(changed))
 
 
-def _worst(results: Results, top: int, kinds: Iterable[int]) -> tuple[Finding, ...]:
+def _worst(results: Results, top: int, kinds: Iterable[int], listed: float) -> tuple[Finding, ...]:
     """Return the worst elements, at most one of each kind in a row, so that many rows show."""
     judged = results.judged
-    if top == 0 or not judged.wrong.any():
+    wrong = judged.wrong & (judged.errors > listed) if listed else judged.wrong
+    if top == 0 or not wrong.any():
         return ()
     found: list[Finding] = []
     for code in kinds:
-        among = judged.wrong & (judged.kind == code) & results.listed
+        among = wrong & (judged.kind == code) & results.listed
         if not among.any():
             continue
         for row, column in _worst_of_rows(results, among, top):
@@ -353,7 +373,8 @@ def exact_number(results: Results, row: int, column: int) -> Number:
         return value
     logits = results.logits[row]
     if results.distinct is not None:
-        logits, column = logits[results.distinct.places[row]], results.column(row, column)
+        logits = results.distinct[row : row + 1].expand(logits[None, :])[0]
+        column = results.column(row, column)
     if results.quantity == GRADIENT:
         return _exact_gradient(results, row, column)
     if results.quantity == "softmax":

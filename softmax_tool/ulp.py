@@ -274,7 +274,12 @@ def _sum_of_tile(
     rest = _NOTHING
     if least < _SMALL or largest >= _LARGE:
         apart = (errors < _SMALL) | (errors >= _LARGE)
-        rest = ExactSum.of(errors[apart], None if weights is None else weights[apart])
+        if weights is None:
+            rest = ExactSum.of(errors[apart])
+        else:
+            rest = ExactSum.of(np.where(apart, errors, 0.0), weights)
+        if least >= _LARGE:
+            return 0, rest
         errors = np.where(apart, 0.0, errors)
     anchored = np.add(errors, _ANCHOR, out=spare[: errors.size].reshape(errors.shape))
     if weights is not None:
@@ -318,17 +323,20 @@ class UlpStatistics:
         """Gather the errors of one array of any shape; with `weights` each counts so often."""
         if not errors.size:
             return cls()
-        largest, finite, times = float(errors.max()), errors, weights
+        largest, finite = float(errors.max()), errors
         elements, infinite = errors.size if weights is None else int(weights.sum()), 0
         if not largest < np.inf:
             below = errors < np.inf
-            finite, times = errors[below], None if weights is None else weights[below]
             infinite = count(~below, weights)
-        counts = histogram(finite, times)
+            if weights is None:
+                finite = errors[below]
+            else:
+                finite, weights = np.where(below, errors, 0.0), weights * below
+        counts = histogram(finite, weights)
         counts[-1] += infinite
         return cls(
             elements,
-            sum_of_errors(finite, times),
+            sum_of_errors(finite, weights),
             infinite,
             tuple(int(count) for count in counts),
             largest,

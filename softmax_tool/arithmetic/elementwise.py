@@ -6,6 +6,7 @@ are taken as they are.
 
 Which arguments of float32 are so close is known: `hard.json` has all of them, with what is right.
 Where a function gets all of these right, as NumPy's exp does, there is no value to look for.
+Arguments of few bits are few: many of them are looked up in a table of all.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _COPIES = 67
 # On the grid of a format of so few bits no value of exp, log or log1p lies within 2**-27 of a
 # rounding boundary: any float64 evaluation decides it. A test goes through all of them.
 _NEVER_CLOSE = 11
+_MORE_BITS = 24 - _NEVER_CLOSE  # of float32: those of its arguments that are 0 on such a grid
 
 
 def evaluate(function: str, x: NDArray[Any], target: FloatFormat) -> NDArray[Any]:
@@ -42,6 +44,30 @@ def evaluate(function: str, x: NDArray[Any], target: FloatFormat) -> NDArray[Any
     exp(-inf) = 0, log(0) = -inf, log1p(-1) = -inf, the logarithm of less is NaN.
     """
     x = np.ascontiguousarray(x)
+    if x.size >= _MANY and target.precision <= _NEVER_CLOSE and _is_coarse(x):
+        return np.take(_table(function, target), x.view(np.uint32) >> _MORE_BITS, mode="clip")
+    return _evaluate_all(function, x, target)
+
+
+_MANY = 1 << 14  # arguments that make a table worth while
+
+
+def _is_coarse(x: NDArray[Any]) -> bool:
+    """Tell whether arguments are float32 numbers of no more than 11 bits."""
+    if x.dtype != np.float32:
+        return False
+    bits = int(np.bitwise_or.reduce(x.view(np.uint32), axis=None))
+    return bits % (1 << _MORE_BITS) == 0
+
+
+@cache
+def _table(function: str, target: FloatFormat) -> NDArray[Any]:
+    """Return the function of all such arguments, in the order of their bits."""
+    bits = np.arange(1 << (32 - _MORE_BITS), dtype=np.uint32) << _MORE_BITS
+    return _evaluate_all(function, bits.view(np.float32), target)
+
+
+def _evaluate_all(function: str, x: NDArray[Any], target: FloatFormat) -> NDArray[Any]:
     result = np.empty(x.shape, target.carrier)
     flat, rounded = x.reshape(-1), result.reshape(-1)
     decided = target == FLOAT32 and flat.size >= TILE and _is_right_in_float32(function)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -19,7 +21,7 @@ class Expanding:
     """Carries out every operation with `inner`: elementwise ones on (rows, some) distinct values.
 
     An elementwise operation gives equal values equal bits, so that what whole rows hold can be
-    looked up. A maximum takes them too: which zero it is depends on their order.
+    looked up.
     """
 
     inner: Arithmetic
@@ -29,10 +31,12 @@ class Expanding:
         return getattr(self.inner, operation)
 
     def max(self, x: Array) -> Array:
-        return self.inner.max(self.distinct.expand(x))
+        largest = self.inner.max(x)
+        # Which of two zeros is the larger depends on where they stand.
+        return largest if largest.all() else self.inner.max(self.distinct.expand(x))
 
     def sum(self, x: Array) -> Array:
-        return self.inner.sum(self.distinct.expand(x))
+        return np.concatenate([self.inner.sum(row) for row in self.distinct.whole_rows(x)])
 
     def online_sum(self, x: Array) -> Array:
-        return self.inner.online_sum(self.distinct.expand(x))
+        return np.concatenate([self.inner.online_sum(row) for row in self.distinct.whole_rows(x)])

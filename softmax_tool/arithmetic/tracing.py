@@ -103,8 +103,10 @@ class Tracing:
 
     def addends(self, operation: Operation, place: int) -> Array:
         """Return all that a sum added up in a traced row, class by class."""
-        addends: Array = operation.operands[0][place]
-        return addends if self.distinct is None else addends[self.distinct.places[place]]
+        addends: Array = operation.operands[0][place : place + 1]
+        if self.distinct is not None:
+            addends = self.distinct[place : place + 1].expand(addends)
+        return np.asarray(addends[0])
 
     # Operations of the Arithmetic protocol.
 
@@ -311,14 +313,16 @@ class Tracing:
         for name, happened in events.items():
             if happened.any():
                 self.happened[name, index] = happened | self.happened.get((name, index), False)
-                older = first.get(name, np.full(value.shape, NEVER))
-                first[name] = np.where(happened & (older == NEVER), own, older)
+                older = first.get(name)
+                new = happened if older is None else happened & (older == NEVER)
+                first[name] = np.where(new, own, NEVER if older is None else older)
         return replace(x, value=value, first=first, operation=index)
 
 
 def _inherit(histories: list[dict[str, Ids]], value: Array) -> dict[str, Ids]:
     """Return the earliest event of each class among the operands, where it reaches the result."""
     first: dict[str, Ids] = {}
+    special: Mask | None = None
     for name in EVENTS:
         merged: Ids | None = None
         for history in histories:
@@ -328,7 +332,8 @@ def _inherit(histories: list[dict[str, Ids]], value: Array) -> dict[str, Ids]:
         if merged is None:
             continue
         if name in {"overflow", "zero"}:
-            merged = np.where((value == 0) | ~np.isfinite(value), merged, NEVER)
+            special = (value == 0) | ~np.isfinite(value) if special is None else special
+            merged = np.where(special, merged, NEVER)
         if name == "invalid":
             merged = np.where(np.isnan(value), merged, NEVER)
         first[name] = merged
