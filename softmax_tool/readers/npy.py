@@ -194,7 +194,7 @@ def _consecutive(
         _skip_header(stream, origin, header)
         left = layout.rows
         while left:
-            part = _room(origin.name, min(rows, left), layout.classes, numbers.stored)
+            part = room(origin.name, min(rows, left), layout.classes, numbers.stored)
             got = fill_array(stream, part)
             if got < part.nbytes:
                 row_bytes = layout.classes * part.itemsize
@@ -269,7 +269,14 @@ def _skip_header(stream: BinaryIO, origin: Origin, header: Header) -> None:
         raise InputError(f"{origin.name}: became shorter while it was read")
 
 
-def _room(name: str, rows: int, classes: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+def room(name: str, rows: int, classes: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return memory for some rows.
+
+    Raises
+    ------
+    InputError
+        There is not enough of it.
+    """
     try:
         return np.empty((rows, classes), dtype)
     except (MemoryError, ValueError):

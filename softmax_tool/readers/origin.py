@@ -55,6 +55,8 @@ class Origin:
         Whether the stream can seek.
     size : int or None
         Bytes, where known beforehand.
+    is_file : bool
+        Whether these are the bytes of a file at `path`, for every process to read.
     """
 
     path: str
@@ -62,6 +64,7 @@ class Origin:
     open: Opens
     seekable: bool
     size: int | None
+    is_file: bool = False
 
 
 def origin_of(path: str, stdin: BinaryIO | None = None) -> Origin:
@@ -86,7 +89,7 @@ def origin_of(path: str, stdin: BinaryIO | None = None) -> Origin:
         if stat.S_ISDIR(status.st_mode):
             raise InputError(f"{name}: is a directory; name the file in it")
         if stat.S_ISREG(status.st_mode):
-            origin = Origin(path, name, _file_opener(path, name), True, status.st_size)
+            origin = Origin(path, name, _file_opener(path, name), True, status.st_size, True)
         else:  # a named pipe or a device gives its bytes only once
             device = io.FileIO(path)
             origin = _pipe(path, name, cast("BinaryIO", device), close=device.close)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from softmax_tool.readers.classes import LabelColumn
 from softmax_tool.readers.csv import parsed_batches, text_rows
+from softmax_tool.readers.file_rows import file_rows
 from softmax_tool.readers.layout import Layout, boxes, rows_of
 from softmax_tool.readers.npy import Header, Numbers, array_chunks, exact
 from softmax_tool.readers.portions import ReadRows
@@ -78,6 +79,8 @@ class ArrayPart:
             yield part, None
 
     def portions(self, rows: int, log: ReadLog) -> Iterator[Rows]:
+        if self.origin.is_file and self.layout.rows_are_consecutive:
+            return file_rows(self.origin, self.header, self.numbers, self.layout, rows)
         return (ReadRows(*chunk) for chunk in self.chunks(rows, log))
 
 

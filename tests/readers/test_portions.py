@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from softmax_tool.errors import InputError
 from softmax_tool.readers import from_arrays, lines, open_logits
 from softmax_tool.readers.cells import rows_of_text
+from softmax_tool.readers.file_rows import FileRows
 from softmax_tool.readers.text_rows import TextRows
 
 if TYPE_CHECKING:
@@ -82,6 +83,48 @@ def test_shards_and_their_labels(path: Path, tmp_path: Path) -> None:
 def test_arrays() -> None:
     logits, labels = np.arange(300.0).reshape(100, 3), np.arange(100) % 3
     assert by_portions(from_arrays(logits, labels)) == by_blocks(from_arrays(logits, labels))
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f8", "<f2", "<u2"])
+@pytest.mark.parametrize("axis", [-1, 0])
+def test_rows_of_an_npy_file_are_read_by_whoever_needs_them(
+    tmp_path: Path, dtype: str, axis: int
+) -> None:
+    made, labels = tmp_path / "logits.npy", tmp_path / "labels.npy"
+    np.save(made, np.arange(1200).reshape(30, 40).astype(dtype))
+    np.save(labels, np.arange(40 if axis == 0 else 30) % 3)
+    given: dict[str, Any] = {
+        "paths": [str(made)],
+        "labels": [str(labels)],
+        "axis": axis,
+        "input_dtype": "uint16" if dtype == "<u2" else None,
+    }
+    assert by_portions(open_logits(**given)) == by_blocks(open_logits(**given))
+    are_left = {isinstance(p.rows, FileRows) for p in open_logits(**given).portions(7)}
+    assert are_left == {axis == -1}
+
+
+def test_an_npy_file_may_vanish_or_shrink(tmp_path: Path) -> None:
+    made = tmp_path / "logits.npy"
+    np.save(made, np.arange(300.0).reshape(100, 3))
+    first, second = open_logits([str(made)]).portions(50)
+    with made.open("r+b") as stream:
+        stream.truncate(2000)
+    assert first.read()[0].logits.tolist()[49] == [147, 148, 149]
+    with pytest.raises(InputError, match=r"logits\.npy: became shorter while it was read$"):
+        second.read()
+    made.unlink()
+    with pytest.raises(InputError, match=r"logits\.npy: no such file$"):
+        first.read()
+
+
+def test_integers_too_large_are_told_by_their_row(tmp_path: Path) -> None:
+    made, values = tmp_path / "logits.npy", np.ones((100, 3), np.uint64)
+    values[60, 1] = 2**63
+    np.save(made, values)
+    source = open_logits([str(made)], input_dtype="uint64")
+    with pytest.raises(InputError, match="row 60, column 1: 9223372036854775808 is beyond"):
+        by_portions(source)
 
 
 def test_text_stays_text_where_lines_are_rows(path: Path) -> None:

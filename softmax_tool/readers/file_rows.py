@@ -1,0 +1,69 @@
+"""Rows of an NPY file that have not been read yet, which any process can do."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from softmax_tool.errors import InputError
+from softmax_tool.readers.log import ReadLog
+from softmax_tool.readers.npy import exact, room
+from softmax_tool.readers.origin import fill_array, reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.readers.layout import Layout
+    from softmax_tool.readers.npy import Header, Numbers
+    from softmax_tool.readers.origin import Origin
+
+    Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FileRows:
+    """Consecutive rows that a file holds in one piece; `start` counts the rows before them."""
+
+    path: str
+    name: str
+    offset: int  # bytes before them
+    start: int
+    count: int
+    classes: int
+    numbers: Numbers
+
+    def read(self) -> tuple[Array, Array | None, ReadLog]:
+        """Return the logits; there are no labels beside them, and nothing to notice.
+
+        Raises
+        ------
+        InputError
+            The file cannot be read any more, or holds an integer that is too large.
+        """
+        part = room(self.name, self.count, self.classes, self.numbers.stored)
+        with reading(self.name), io.FileIO(self.path) as stream:
+            stream.seek(self.offset)
+            got = fill_array(stream, part)
+        if got < part.nbytes:
+            raise InputError(f"{self.name}: became shorter while it was read")
+        return exact(part, self.numbers, self.name, self.start), None, ReadLog()
+
+
+def file_rows(
+    origin: Origin, header: Header, numbers: Numbers, layout: Layout, rows: int
+) -> Iterator[FileRows]:
+    """Yield all rows of a file on disk whose rows are consecutive, at most `rows` at a time."""
+    row_bytes = layout.classes * numbers.stored.itemsize
+    for start in range(0, layout.rows, rows):
+        yield FileRows(
+            origin.path,
+            origin.name,
+            header.data_start + start * row_bytes,
+            start,
+            min(rows, layout.rows - start),
+            layout.classes,
+            numbers,
+        )
