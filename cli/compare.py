@@ -69,9 +69,6 @@ def compare(
     Shows which of them overflow, underflow or lose bits, in how many rows, how far off each is in
     ULP of the exact value, and at which step the worst elements broke.
     """
-    from .early import started_early
-
-    early = started_early(logits or (), threads)
     from softmax_tool import engine
     from softmax_tool.declared import INPUTS
     from softmax_tool.plan import Options
@@ -129,7 +126,7 @@ def compare(
         weights_name=weights,
     )
     with messages.progress("comparing", source) as progress:
-        report = engine.compare(source, options, threads=threads, early=early, progress=progress)
+        report = engine.compare(source, options, threads=threads, progress=progress)
     messages.overflows(source.overflows, source.overflow_count)
     messages.doubts(report)
     how.write(report)

@@ -77,9 +77,6 @@ def compute(
 
     Every value that overflows, underflows or loses bits in the dtype is marked where it stands.
     """
-    from .early import started_early
-
-    early = started_early(logits, threads)
     from softmax_tool import engine
     from softmax_tool.declared import INPUTS
     from softmax_tool.plan import Options
@@ -131,7 +128,6 @@ def compute(
                 source,
                 options,
                 threads=threads,
-                early=early,
                 progress=progress,
                 values=values if values.wanted else None,
             )

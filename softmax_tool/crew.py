@@ -8,17 +8,18 @@ threads do hardly more than one. So each further processor gets a process of its
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import chain, islice
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from softmax_tool.ahead import until_failure
 from softmax_tool.heap import keep_freed_memory
-from softmax_tool.process import Process
+from softmax_tool.process import Process, can_copy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from concurrent.futures import Future
 
     from softmax_tool.errors import InputError
@@ -36,54 +37,55 @@ def in_order(
     processors: int,
     *,
     many: bool,
-    early: Sequence[Process[_Item, _Result]] = (),
 ) -> Generator[_Result, None, None]:
     """Yield the result of each item, in order.
 
     `job` and all that goes in and out of it can be pickled. `many` says that the items are worth
-    the start of other processes, a fifth of a second each on processors of their own; those in
-    `early` have been started already, and end with the results. An `InputError` of taking an item
-    comes after the results before it.
+    the start of other processes, a fifth of a second each on processors of their own. An
+    `InputError` of taking an item comes after the results before it.
     """
     keep_freed_memory()
     if processors == 1:
         yield from map(job, items)
         return
     failure: list[InputError] = []
-    crew: _Crew[_Item, _Result] = _Crew(job, processors, early)
-    try:
-        yield from crew.results(until_failure(items, failure), many=many)
-    finally:
-        crew.dismiss()
+    source = until_failure(items, failure)
+    if not many:
+        yield from map(job, islice(source, _PATIENCE))
+    for item in source:
+        yield from _by_several(job, chain((item,), source), processors)
     if failure:
         raise failure[0]
 
 
+def _by_several(
+    job: Callable[[_Item], _Result], items: Iterable[_Item], processors: int
+) -> Iterator[_Result]:
+    crew = _Crew(job, processors)
+    try:
+        yield from crew.results(items)
+    finally:
+        crew.dismiss()
+
+
 class _Crew(Generic[_Item, _Result]):
-    def __init__(
-        self,
-        job: Callable[[_Item], _Result],
-        processors: int,
-        early: Sequence[Process[_Item, _Result]],
-    ) -> None:
-        self._job, self._processors = job, processors
+    def __init__(self, job: Callable[[_Item], _Result], processors: int) -> None:
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # 4 ms that few need
+
+        self._ahead = 2 * processors
         self._free: SimpleQueue[Callable[[_Item], _Result]] = SimpleQueue()
         self._free.put(job)
-        self._others: list[Process[_Item, _Result]] = []
-        self._early = deque(early)
+        self._others = _processes(job, processors - 1)
         self._pool = ThreadPoolExecutor(processors)
+        for process in self._others:
+            Thread(target=self._introduce, args=(process,), daemon=True).start()
 
-    def results(self, items: Iterable[_Item], *, many: bool) -> Iterator[_Result]:
+    def results(self, items: Iterable[_Item]) -> Iterator[_Result]:
         waiting: deque[Future[_Result]] = deque()
-        patience = 0 if many or self._early else _PATIENCE
-        for index, item in enumerate(items):
-            if index == patience:
-                self._call_in()
+        for item in items:
             waiting.append(self._pool.submit(self._run, self._free.get(), item))
-            while waiting[0].done() or len(waiting) > 2 * self._processors:
+            while waiting and (waiting[0].done() or len(waiting) > self._ahead):
                 yield waiting.popleft().result()
-                if not waiting:
-                    break
         while waiting:
             yield waiting.popleft().result()
 
@@ -93,21 +95,22 @@ class _Crew(Generic[_Item, _Result]):
         finally:
             self._free.put(worker)
 
-    def _call_in(self) -> None:
-        for _ in range(self._processors - 1):
-            try:
-                process = self._early.popleft() if self._early else Process[_Item, _Result]()
-            except OSError:
-                return  # none to be had: what there is does the work
-            self._others.append(process)
-            Thread(target=self._introduce, args=(process,), daemon=True).start()
-
     def _introduce(self, process: Process[_Item, _Result]) -> None:
         """Let a process work from the moment it is ready."""
-        if process.takes_on(self._job):
+        if process.is_ready():
             self._free.put(process)
 
     def dismiss(self) -> None:
-        for process in (*self._others, *self._early):
+        for process in self._others:
             process.end()
         self._pool.shutdown(cancel_futures=True)
+
+
+def _processes(job: Callable[[_Item], _Result], count: int) -> tuple[Process[_Item, _Result], ...]:
+    """Start processes, fewer where no more are to be had: what there is does the work."""
+    copy = can_copy()
+    found: list[Process[_Item, _Result]] = []
+    with suppress(OSError):
+        while len(found) < count:
+            found.append(Process(job, copy=copy))
+    return tuple(found)

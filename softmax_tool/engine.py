@@ -54,13 +54,10 @@ if TYPE_CHECKING:
     from softmax_tool.blocks import BlockOutcome, CaseOutcome
     from softmax_tool.formats import FloatFormat
     from softmax_tool.job import Done
-    from softmax_tool.process import Process
     from softmax_tool.readers import Source
-    from softmax_tool.readers.portions import Portion
     from softmax_tool.sink import ArraySink
 
     Array = NDArray[Any]
-    Early = Sequence[Process[tuple[Portion, Earlier], Done]]
     Progress = Callable[[int, int | None], None]
 
 DEMONSTRATION = "<demonstration>"
@@ -75,7 +72,6 @@ def compare(
     options: Options,
     *,
     threads: int | None = None,
-    early: Early = (),
     progress: Progress | None = None,
 ) -> CompareReport:
     """Compare formulations with each other and with the exact values."""
@@ -84,7 +80,7 @@ def compare(
     options, source = _with_label_counts(options, plan_, source)
     totals = _Totals(plan_, options)
     job = Job(plan_, options, totals.pairs, show_rows=False, keep_values=False)
-    for done in _work(job, source, totals, threads, early):
+    for done in _work(job, source, totals, threads):
         totals.add(done.outcome)
         if progress is not None:
             progress(totals.rows, _row_count(source))
@@ -130,7 +126,6 @@ def compute(
     options: Options,
     *,
     threads: int | None = None,
-    early: Early = (),
     progress: Progress | None = None,
     values: ArraySink | None = None,
 ) -> ComputeReport:
@@ -143,7 +138,7 @@ def compute(
     shown = ShownRows(options)
     sink = Outlet(plan_, options, values) if values is not None else None
     job = Job(plan_, options, totals.pairs, show_rows=True, keep_values=sink is not None)
-    for done in _work(job, source, totals, threads, early):
+    for done in _work(job, source, totals, threads):
         totals.add(done.outcome)
         shown.add(done.shown, totals.rows)
         if sink is not None:
@@ -221,9 +216,7 @@ def _limits_of(target: FloatFormat) -> FormatLimits:
     )
 
 
-def _work(
-    job: Job, source: Source, totals: _Totals, threads: int | None, early: Early
-) -> Iterator[Done]:
+def _work(job: Job, source: Source, totals: _Totals, threads: int | None) -> Iterator[Done]:
     """Do the job on every portion, several at a time, and hand out what is done in row order."""
     items = (
         (portion, totals.earlier())
@@ -232,7 +225,7 @@ def _work(
     elements = source.elements
     many = elements is not None and elements >= _MANY_ELEMENTS
     count = processors() if threads is None else threads
-    for done in crew.in_order(job, items, count, many=many, early=early):
+    for done in crew.in_order(job, items, count, many=many):
         source.note(done.noticed)
         totals.sighting += done.sighting
         yield done

@@ -1,8 +1,8 @@
 """A process that works for another one: it takes a job, then items, and hands results back.
 
-Both directions are pickles in a pipe: first names of modules to be imported, then the job, a
-function, which is answered by None; then items one by one, each answered by its result. The end of
-the input ends the process, so that none outlives its master.
+Both directions are pickles in a pipe: first the job, a function, which is answered by None; then
+items one by one, each answered by its result. The end of the input ends the process, so that none
+outlives its master.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import pickle
 import signal
 import sys
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from softmax_tool.heap import keep_freed_memory
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import BinaryIO
 
 PICKLE_PROTOCOL = 5
@@ -34,23 +36,32 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not get between the answers
-    from softmax_tool.heap import keep_freed_memory  # noqa: PLC0415  # NumPy is not for the master
-
     keep_freed_memory()
     serve(sys.stdin.buffer, answers)
 
 
 def serve(questions: BinaryIO, answers: BinaryIO) -> None:
-    """Answer until the questions end."""
+    """Take a job, and answer until the questions end."""
     try:
-        for name in pickle.load(questions):  # noqa: S301  (from the process that started this one)
-            import_module(name)
         job = _taken(questions)
         _send(job if isinstance(job, Raised) else None, answers)
-        while True:
-            _send(_result(job, pickle.load(questions)), answers)  # noqa: S301
+        work(job, questions, answers)
     except (EOFError, BrokenPipeError):
         return
+
+
+def work(job: Callable[[Any], Any], questions: BinaryIO, answers: BinaryIO) -> None:
+    """Do a job on one item after another.
+
+    Raises
+    ------
+    EOFError
+        The questions have ended.
+    BrokenPipeError
+        Nobody takes the answers.
+    """
+    while True:
+        _send(_result(job, pickle.load(questions)), answers)  # noqa: S301  (from its master)
 
 
 def _taken(questions: BinaryIO) -> Any:

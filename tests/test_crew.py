@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,6 @@ import pytest
 
 from softmax_tool import crew
 from softmax_tool.errors import InputError, SoftmaxToolError
-from softmax_tool.process import Process
 
 
 @pytest.fixture
@@ -73,22 +74,83 @@ def test_no_process_outlives_the_results(jobs: Any) -> None:
             os.kill(process, 0)
 
 
-def test_processes_that_were_started_early_work_and_end(jobs: Any) -> None:
-    early = [Process[int, tuple[int, int]](("colorsys",)) for _ in range(2)]
-    results = list(crew.in_order(jobs.square, range(120), 3, many=False, early=early))
-    assert [value for value, _ in results] == [n * n for n in range(120)]
-    others = {process for _, process in results} - {os.getpid()}
-    assert len(others) == 2
-    for process in others:
-        with pytest.raises(ProcessLookupError):
-            os.kill(process, 0)
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")
+def test_a_process_with_one_thread_is_copied(tmp_path: Path) -> None:
+    """A copy does nothing that the first one has still to do, and none is left."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, signal, subprocess, sys, time\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import crew_jobs\n"
+        "from softmax_tool import crew, process\n"
+        "subprocess.Popen = None\n"
+        "assert process.can_copy()\n"
+        "sys.stdout.write('once\\n')  # is in the buffer when copies are made\n"
+        "try:\n"
+        "    found = list(crew.in_order(crew_jobs.square, range(60), 3, many=True))\n"
+        "finally:\n"
+        "    print('finally')\n"
+        "assert [value for value, _ in found] == [n * n for n in range(60)]\n"
+        "others = {number for _, number in found} - {os.getpid()}\n"
+        "assert len(others) == 2\n"
+        "for number in others:\n"
+        "    try: os.kill(number, 0)\n"
+        "    except ProcessLookupError: continue\n"
+        "    raise SystemExit('one is left')\n"
+        "def wait():  # a thread that has been joined may take a moment to go\n"
+        "    while not process.can_copy(): time.sleep(0.01)\n"
+        "wait()\n"
+        "refused = crew.in_order(crew_jobs.refuse, range(60), 2, many=True)\n"
+        "try: list(refused)\n"
+        "except Exception as error: print(error)\n"
+        "wait()\n"
+        "ended = crew.in_order(crew_jobs.EndElsewhere(os.getpid()), range(60), 2, many=True)\n"
+        "try: list(ended)\n"
+        "except Exception as error: print(str(error).partition(',')[0])\n"
+    )
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    run = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        timeout=60,
+    )
+    assert run.stderr == ""
+    ended = f"a worker process ended (exit status {-signal.SIGTERM})"
+    assert run.stdout == f"once\nfinally\nrow 30: no\n{ended}\n"
+    assert run.returncode == 0
 
 
-def test_one_that_ended_early_is_not_missed(jobs: Any) -> None:
-    early = [Process[int, tuple[int, int]]()]
-    early[0].end()
-    results = list(crew.in_order(jobs.square, range(40), 2, many=True, early=early))
-    assert results == [(n * n, os.getpid()) for n in range(40)]
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes in /proc")
+def test_a_copy_ends_with_whom_it_copies(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, signal\n"
+        "from softmax_tool.process import Process\n"
+        "copies = [Process(abs, copy=True) for _ in range(3)]\n"
+        "assert [copy(-1) for copy in copies] == [1, 1, 1]\n"
+        "print(*(copy._child.number for copy in copies), flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    # Its output is at an end only when nobody holds it any more.
+    run = subprocess.run([sys.executable, script], capture_output=True, check=False, timeout=30)
+    assert run.returncode == -signal.SIGKILL
+    numbers = [int(number) for number in run.stdout.split()]
+    give_up = time.monotonic() + 20
+    while any(map(is_running, numbers)):
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+    assert len(numbers) == 3
+
+
+def is_running(number: int) -> bool:
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
 
 
 def test_a_script_without_a_main_guard_is_not_run_again(tmp_path: Path) -> None:

@@ -183,8 +183,8 @@ def load_function(
     UsageError
         If it is none to call.
     """
-    process: Process[list[Array] | None, Any] = Process()
-    process.takes_on(_Function(text))  # if not, it has ended, and the first call says so
+    process: Process[list[Array] | None, Any] = Process(_Function(text))
+    process.is_ready()  # if not, it has ended, and the first call says so
     try:
         origin = process(None)
     except WorkerEndedError as error:
