@@ -8,6 +8,7 @@ gets a line as well, and no traceback.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -27,6 +28,8 @@ BUG = 3
 BY_A_SIGNAL = 128
 INTERRUPTED = BY_A_SIGNAL + signal.SIGINT
 
+_OBJECTS_BEFORE_GARBAGE = 100_000
+
 PROGRAM = "softmax-tool"
 DEBUG = "--debug"
 
@@ -36,6 +39,8 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _end)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
+    # Nearly all that is made at the start stays: to look for garbage in it is in vain.
+    gc.set_threshold(_OBJECTS_BEFORE_GARBAGE)
     # NumPy would start threads for products of matrices, of which there are none here.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     code = run(sys.argv[1:])

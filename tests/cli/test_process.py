@@ -45,7 +45,7 @@ AT_ONCE = ("numpy", "rich", "json", "decimal", "fractions", "logging", "softmax_
 SMALL = (
     *("rich", "multiprocessing", "secrets", "asyncio", "email", "http", "importlib.metadata"),
     *("numpy.random", "numpy.polynomial", "numpy.testing", "softmax_tool.demonstration"),
-    *("softmax_tool.check.report", "numpy.ma"),
+    *("softmax_tool.check.report", "numpy.ma", "softmax_tool.several"),
     "importlib.resources",
 )
 
