@@ -9,6 +9,7 @@ import numpy as np
 
 from softmax_tool.arithmetic.deferred import Deferred
 from softmax_tool.arithmetic.replay import Replay
+from softmax_tool.arithmetic.sharing import Sharing
 from softmax_tool.arithmetic.tracing import Traced, Tracing
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.exact.double_double import DoubleDouble
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from softmax_tool.formats import FloatFormat
     from softmax_tool.formulations import Formulation
     from softmax_tool.rows import Rows, Yardsticks
+    from softmax_tool.ulp import Ruler
 
     Array = NDArray[Any]
 
@@ -104,13 +106,35 @@ class Computation:
         traced: Any = _apply(self.formulation, tracing, later, self._operands(part))
         return tracing, traced
 
-    def replayed_errors(self, rows: Array, last: int, *, rounded_exp: bool) -> Array:
-        part = self.rows[rows]
-        inner, wide = self.model.build(self.target), _wider(self.target)
-        replay = Replay(part.arithmetic(inner), part.arithmetic(wide), last)
-        got: Any = _apply(self.formulation, replay, replay, self._operands(part))
+    def replayed(self, rows: Array) -> Replayed:
+        part, ruler, inner = (
+            self.rows,
+            self.yardsticks.ruler(self.formulation.quantity),
+            self.shared,
+        )
+        if len(rows) < len(part.logits):
+            part, ruler, inner = part[rows], ruler[rows], None
+        if inner is None:
+            inner = Sharing(part.arithmetic(self.model.build(self.target)))
+        wide = part.arithmetic(_wider(self.target))
+        return Replayed(self.formulation, self._operands(part), ruler, inner, wide)
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Some rows of a computation, to be run again and again with ever more operations rounded."""
+
+    formulation: Formulation
+    rows: Rows
+    ruler: Ruler
+    inner: Arithmetic  # one that remembers: what is rounded once is rounded in every further run
+    wide: Arithmetic
+
+    def errors(self, last: int, *, rounded_exp: bool) -> Array:
+        replay = Replay(self.inner, self.wide, last)
+        got: Any = _apply(self.formulation, replay, replay, self.rows)
         hi, lo = (got.hi, got.lo) if isinstance(got, DoubleDouble) else (got, None)
-        errors = self.yardsticks.ruler(self.formulation.quantity)[rows].errors(hi, lo)
+        errors = self.ruler.errors(hi, lo)
         if not rounded_exp:
             errors[~np.isfinite(hi)] = 0
         return errors

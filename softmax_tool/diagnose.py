@@ -72,7 +72,14 @@ class Computation(Protocol):
     def trace(self, rows: Array) -> tuple[Tracing, Traced]:
         """Compute those rows under a trace."""
 
-    def replayed_errors(self, rows: Array, last: int, *, rounded_exp: bool) -> Array:
+    def replayed(self, rows: Array) -> Replayed:
+        """Prepare to run those rows again."""
+
+
+class Replayed(Protocol):
+    """Some rows of a case, to be run again and again."""
+
+    def errors(self, last: int, *, rounded_exp: bool) -> Array:
         """Return ULP errors with operations up to `last` rounded and the later ones not.
 
         Without `rounded_exp` no exponential is among the former; one outside float64's range then
@@ -338,11 +345,12 @@ class _Replays:
             return
         above = np.nextafter(computation.thresholds(rows[local]), np.inf)
         limits = np.where(codes[local] == _CODE["silent-error"], above, errors[local] / 2)
+        replayed = computation.replayed(rows[local])
         for last in range(len(self.tracing.tape)):
             rounded_exp = any(o.name == "exp" for o in self.tracing.tape[: last + 1])
-            replayed = computation.replayed_errors(rows[local], last, rounded_exp=rounded_exp)
+            wrong = replayed.errors(last, rounded_exp=rounded_exp) >= limits
             found = np.zeros(codes.shape, bool)
-            found[local] = unexplained[local] & (replayed >= limits)
+            found[local] = unexplained[local] & wrong
             if found.any():
                 self._write(last, found)
                 unexplained &= ~found

@@ -42,6 +42,8 @@ def count(mask: Mask, weights: Counts | None = None) -> int:
     """Return how many elements a mask picks, each counted as often as its weight says."""
     if weights is None:
         return int(np.count_nonzero(mask))
+    if mask.all():
+        return int(weights.sum())
     return int(np.multiply(mask, weights).sum()) if mask.any() else 0
 
 
@@ -65,6 +67,7 @@ class Distinct:
     alone: Indices  # (rows,): which of the distinct values that is
     columns: Indices  # (rows, some): the first column of each value
     counts: Counts  # (rows, some): how many columns hold it
+    values: Indices  # (rows, some): the bits of each
 
     @classmethod
     def of(cls, logits: Array, target: FloatFormat, stored: Array | None = None) -> Distinct | None:
@@ -78,7 +81,7 @@ class Distinct:
         codes = np.ascontiguousarray(target.stored(logits) if stored is None else stored)
         codes, largest = codes.view(np.uint16), logits.argmax(axis=1)
         found: list[tuple[Indices, Counts]] = []
-        spare = np.empty(classes, np.intp), np.arange(classes)[::-1].copy()
+        spare = np.empty(classes, np.intp), np.arange(classes - 1, -1, -1)
         for row in range(rows):
             found.append(_of_row(codes[row], int(largest[row]), spare))
             if len(found[-1][0]) > classes * _LARGEST_SHARE:
@@ -91,7 +94,8 @@ class Distinct:
             columns[row, : len(first)] = first
             counts[row, : len(often)] = often
         alone = (columns == largest[:, None]).argmax(axis=1)
-        return cls(codes, largest, alone, columns, counts)
+        values = np.take_along_axis(codes, columns, axis=1).astype(np.intp)
+        return cls(codes, largest, alone, columns, counts, values)
 
     def __getitem__(self, rows: Any) -> Distinct:
         return Distinct(
@@ -100,6 +104,7 @@ class Distinct:
             self.alone[rows],
             self.columns[rows],
             self.counts[rows],
+            self.values[rows],
         )
 
     def pick(self, values: Array) -> Array:
@@ -118,7 +123,7 @@ class Distinct:
         table = np.empty(_CODES, values.dtype)
         whole = np.empty((1, self.codes.shape[1]), values.dtype)
         for row, codes in enumerate(self.codes):
-            table[codes[self.columns[row]]] = values[row]  # the equals of the largest come last
+            table[self.values[row]] = values[row]  # the equals of the largest come last
             np.take(table, codes, out=whole[0], mode="clip")  # unlike "raise" no copy
             whole[0, self.largest[row]] = values[row, self.alone[row]]
             yield whole

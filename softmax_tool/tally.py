@@ -132,11 +132,9 @@ def _with_errors(
     judged, exact = results.judged, results.exact
     distance = _distances(results.got, exact)
     usable = judged.counted & np.isfinite(distance)
+    max_abs = float(np.where(usable, distance, 0.0).max()) if usable.any() else None
     relative = usable & (exact.hi != 0)
-    with np.errstate(all="ignore"):
-        max_abs = float(distance[usable].max()) if usable.any() else None
-        ratios = distance[relative] / np.abs(exact.hi[relative])
-        max_rel = float(ratios.max()) if ratios.size else None
+    max_rel = _largest_ratio(distance, np.abs(exact.hi), relative)
     bound_ratio, bound_elements = _bound_ratio(distance, bound, usable, results)
     return replace(
         summary,
@@ -187,12 +185,16 @@ def _bound_ratio(
     if bound is None:
         return None, 0
     bounded &= np.isfinite(bound)
+    bounded &= (distance != 0) | (bound != 0)  # 0 / 0: an exact value of 0 that was met
+    return _largest_ratio(distance, bound, bounded), count(bounded, results.weights)
+
+
+def _largest_ratio(of: Array, to: Array, among: Mask) -> float | None:
+    """Return the largest quotient among some elements, None where there are none."""
+    if not among.any():
+        return None
     with np.errstate(all="ignore"):
-        ratios = distance[bounded] / bound[bounded]
-    # 0 / 0: an exact value of 0 that was met.
-    there = ~np.isnan(ratios)
-    weights = None if results.weights is None else results.weights[bounded]
-    return (float(ratios[there].max()), count(there, weights)) if there.any() else (None, 0)
+        return float(np.where(among, of / to, 0.0).max())
 
 
 def _count_kinds(judged: Judged, weights: Counts | None) -> tuple[tuple[int, int, int, int], ...]:
