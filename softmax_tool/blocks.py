@@ -164,7 +164,7 @@ def _work(
         rounding.append(summarise_rounding(block.logits, logits, target))
         targets = _targets(block, plan, options, target)
         rows = Rows(logits, targets, exact.reference(logits, target))
-        distinct = _distinct(block, logits, target, plan, options)
+        distinct = _distinct(block, logits, targets, target, plan, options)
         measure = _Measure.of(rows, kept, target, distinct, options)
         for variant in plan.variants:
             if variant.target == target:
@@ -188,6 +188,7 @@ class _Measure:
     all_rows: Yardsticks
     at_distinct: Yardsticks
     kept_rows: Yardsticks
+    kept_at_distinct: Rows | None  # where a loss takes no other classes of the rows that it counts
 
     @classmethod
     def of(
@@ -199,11 +200,19 @@ class _Measure:
         options: Options,
     ) -> _Measure:
         every = kept_rows = at_distinct = Yardsticks(rows, target, options.max_ulp)
+        kept_at_distinct = None
         if not kept.all():
             kept_rows = Yardsticks(rows[np.flatnonzero(kept)], target, options.max_ulp)
         if distinct is not None:
-            at_distinct = Yardsticks(rows.at(distinct), target, options.max_ulp)
-        return cls(every, at_distinct, kept_rows)
+            some = rows.at(distinct)
+            at_distinct = Yardsticks(some, target, options.max_ulp)
+            if rows.targets is not None and rows.targets.only is not None:
+                kept_at_distinct = some if kept.all() else some[np.flatnonzero(kept)]
+        return cls(every, at_distinct, kept_rows, kept_at_distinct)
+
+    def for_losses(self, model: Model) -> Rows | None:
+        """Return distinct values that are enough for losses, if they are."""
+        return None if model.in_storage else self.kept_at_distinct
 
     def elementwise(self, model: Model) -> Yardsticks:
         """Return what elementwise results are measured by.
@@ -214,17 +223,25 @@ class _Measure:
 
 
 def _distinct(
-    block: Block, logits: Array, target: FloatFormat, plan: Plan, options: Options
+    block: Block,
+    logits: Array,
+    targets: Targets | None,
+    target: FloatFormat,
+    plan: Plan,
+    options: Options,
 ) -> Distinct | None:
-    """Return where the distinct values are, if there is something to be computed at them alone.
+    """Return where the distinct values are, if enough is to be computed at them alone.
 
-    Where only some columns are listed, the first of a value may be none of these.
+    Where only some columns are listed, the first of a value may be none of these. One loss takes
+    less time than finding them.
     """
+    labels = None if targets is None else targets.only
     elementwise = any(case.quantity not in NEED_LABELS for case in plan.cases)
-    if not elementwise or options.columns is not None:
+    losses = 0 if labels is None else sum(case.quantity in LOSSES for case in plan.cases)
+    if options.columns is not None or not (elementwise or losses > 1):
         return None
     as_stored = block.logits.dtype == target.storage
-    return Distinct.of(logits, target, block.logits if as_stored else None)
+    return Distinct.of(logits, target, block.logits if as_stored else None, labels)
 
 
 def judge_case(block: Block, plan: Plan, options: Options) -> Results:
@@ -280,18 +297,24 @@ def _variant(
     watching = Watching(inner, getattr(inner, "working", variant.target))
     watched: Any = inner if variant.model.sums_are_wide else watching
     xp = Sharing(yardsticks.rows.arithmetic(watched))
-    # Losses share nothing with quantities of other rows, or of distinct values.
-    shared = kept_yardsticks is yardsticks
-    loss_xp = xp if shared else Sharing(inner)
+    loss_rows = measure.for_losses(variant.model)
+    # Losses share nothing with quantities of other rows, nor gradients with those of some classes.
+    whole_xp = xp if kept_yardsticks is yardsticks else Sharing(inner)
+    loss_xp: Arithmetic = whole_xp
+    if loss_rows is not None:
+        shared = loss_rows is yardsticks.rows
+        loss_xp = xp if shared else Sharing(loss_rows.arithmetic(inner))
     numbers = np.arange(start, start + len(kept))
     outcomes = []
     for name, seen_of_case in zip(variant.cases, seen, strict=True):
         if name.quantity in LOSSES:
-            case = _Case(name, variant, kept_yardsticks, numbers[kept], options, measured)
+            case = _Case(
+                name, variant, kept_yardsticks, numbers[kept], options, measured, loss_rows
+            )
             outcomes.append((case.run_loss(loss_xp, kept, seen_of_case), case.ruler))
         elif name.quantity == GRADIENT:
             case = _Case(name, variant, kept_yardsticks, numbers[kept], options, measured)
-            outcomes.append((case.run_gradient(loss_xp, kept, seen_of_case), case.ruler))
+            outcomes.append((case.run_gradient(whole_xp, kept, seen_of_case), case.ruler))
         else:
             case = _Case(name, variant, yardsticks, numbers, options, measured)
             outcomes.append((case.run(xp, watching, seen_of_case), case.ruler))
@@ -306,6 +329,7 @@ class _Case:
     numbers: NDArray[np.int64]
     options: Options
     measured: bool = True  # whether errors are added up
+    at_distinct: Rows | None = None  # the same rows, where a loss needs no other classes
 
     def run(self, xp: Arithmetic, watching: Watching, seen: Seen) -> CaseOutcome:
         """Compute an elementwise quantity, judge it and add up."""
@@ -328,7 +352,7 @@ class _Case:
     def run_loss(self, xp: Arithmetic, kept: Mask, seen: Seen) -> CaseOutcome:
         """Compute a loss, judge it and add up."""
         got = self.compute(xp)
-        marks, summary = self.judged_summary(got, np.arange(len(got)), seen)
+        marks, summary = self.judged_summary(got, np.arange(len(got)), seen, xp)
         loss, true_loss = self._loss_parts(got, self.ruler.exact, kept)
         return CaseOutcome(summary, got, marks, loss, true_loss)
 
@@ -412,7 +436,8 @@ class _Case:
         if self.name.formulation == EXACT:
             return None
         formulation = FORMULATIONS[self.name.quantity, self.name.formulation]
-        return Computation(formulation, self.variant.model, self.yardsticks, shared)
+        model = self.variant.model
+        return Computation(formulation, model, self.yardsticks, shared, self.at_distinct)
 
     def _bound(self) -> Array | None:
         if self.name.formulation == EXACT:

@@ -37,10 +37,11 @@ class Computation:
     model: Model
     yardsticks: Yardsticks
     shared: Arithmetic | None = None  # one that remembers what it has computed of these rows
+    at_distinct: Rows | None = None  # the same rows, where a loss needs no other classes
 
     @property
     def rows(self) -> Rows:
-        return self.yardsticks.rows
+        return self.yardsticks.rows if self.at_distinct is None else self.at_distinct
 
     @property
     def target(self) -> FloatFormat:

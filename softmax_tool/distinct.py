@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 _CODES = 1 << 16
+_APART = _CODES  # in place of the bits of what is not looked up by them
 _MANY_CLASSES = 1 << 13  # shorter rows repeat little, and there are many of them
 _LARGEST_SHARE = 0.5  # of a row's classes: with more distinct values there is little to gain
 
@@ -58,19 +59,25 @@ def count_by_row(mask: Mask, weights: Counts | None = None) -> Counts:
 class Distinct:
     """Where the distinct values of each row are, in the order of their first columns.
 
-    The first of a row's largest values stands alone, apart from its equals: `log1p` drops it from
-    the sum. Rows with fewer values than others repeat one, which then counts 0 times.
+    Some columns stand alone, apart from their equals: that of the first maximum, which `log1p`
+    drops from the sum, and that of the label. Rows with fewer values than others repeat one, which
+    then counts 0 times.
     """
 
     codes: NDArray[np.uint16]  # (rows, classes): the bits of each logit
-    largest: Indices  # (rows,): the column of the first maximum
-    alone: Indices  # (rows,): which of the distinct values that is
     columns: Indices  # (rows, some): the first column of each value
     counts: Counts  # (rows, some): how many columns hold it
-    values: Indices  # (rows, some): the bits of each
+    bits: Indices  # (rows, some): its bits; _APART where it stands alone, or counts 0 times
+    apart: Indices  # (rows, 1 or 2): the columns that stand alone
 
     @classmethod
-    def of(cls, logits: Array, target: FloatFormat, stored: Array | None = None) -> Distinct | None:
+    def of(
+        cls,
+        logits: Array,
+        target: FloatFormat,
+        stored: Array | None = None,
+        labels: Array | None = None,
+    ) -> Distinct | None:
         """Find those of logits (rows, classes) of a format; None where too little is repeated.
 
         `stored` has the same logits in NumPy's own type of the format, if there is such an array.
@@ -79,33 +86,38 @@ class Distinct:
         if classes < _MANY_CLASSES or not _is_short(target):
             return None
         codes = np.ascontiguousarray(target.stored(logits) if stored is None else stored)
-        codes, largest = codes.view(np.uint16), logits.argmax(axis=1)
+        codes, apart = codes.view(np.uint16), logits.argmax(axis=1)[:, None]
+        if labels is not None:
+            apart = np.concatenate([apart, labels], axis=1)
         found: list[tuple[Indices, Counts]] = []
         spare = np.empty(classes, np.intp), np.arange(classes - 1, -1, -1)
         for row in range(rows):
-            found.append(_of_row(codes[row], int(largest[row]), spare))
+            found.append(_of_row(codes[row], np.unique(apart[row]), spare))
             if len(found[-1][0]) > classes * _LARGEST_SHARE:
                 return None
         width = max(len(columns) for columns, _ in found)
-        columns = np.empty((rows, width), np.intp)
-        counts = np.zeros((rows, width), np.int64)
-        columns[:] = (largest == 0)[:, None]  # any column but that of the first maximum
+        columns, counts = np.zeros((rows, width), np.intp), np.zeros((rows, width), np.int64)
+        bits = np.full((rows, width), _APART)
         for row, (first, often) in enumerate(found):
-            columns[row, : len(first)] = first
-            counts[row, : len(often)] = often
-        alone = (columns == largest[:, None]).argmax(axis=1)
-        values = np.take_along_axis(codes, columns, axis=1).astype(np.intp)
-        return cls(codes, largest, alone, columns, counts, values)
+            size = len(first)
+            columns[row, :size], counts[row, :size] = first, often
+            bits[row, :size] = codes[row, first]
+            bits[row, np.searchsorted(first, apart[row])] = _APART
+            columns[row, size:] = first[(first != apart[row, 0]).argmax()]  # log1p drops that one
+        return cls(codes, columns, counts, bits, apart)
 
     def __getitem__(self, rows: Any) -> Distinct:
         return Distinct(
             self.codes[rows],
-            self.largest[rows],
-            self.alone[rows],
             self.columns[rows],
             self.counts[rows],
-            self.values[rows],
+            self.bits[rows],
+            self.apart[rows],
         )
+
+    def places(self, columns: Array) -> Indices:
+        """Return which of the distinct values has its first column there, (rows, 1)."""
+        return np.asarray((self.columns == columns).argmax(axis=1)[:, None])
 
     def pick(self, values: Array) -> Array:
         """Return what stands at the distinct values of whole rows, (rows, some)."""
@@ -120,32 +132,33 @@ class Distinct:
 
     def whole_rows(self, values: Array) -> Iterator[Array]:
         """Give the same row by row, (1, classes), each to be done with before the next."""
-        table = np.empty(_CODES, values.dtype)
+        table = np.zeros(_APART + 1, values.dtype)
         whole = np.empty((1, self.codes.shape[1]), values.dtype)
+        alone = [self.places(columns[:, None])[:, 0] for columns in self.apart.T]
         for row, codes in enumerate(self.codes):
-            table[self.values[row]] = values[row]  # the equals of the largest come last
+            table[self.bits[row]] = values[row]
             np.take(table, codes, out=whole[0], mode="clip")  # unlike "raise" no copy
-            whole[0, self.largest[row]] = values[row, self.alone[row]]
+            for column, place in zip(self.apart[row], alone, strict=True):
+                whole[0, column] = values[row, place[row]]
             yield whole
 
 
 def _of_row(
-    codes: NDArray[np.uint16], largest: int, spare: tuple[Indices, Counts]
+    codes: NDArray[np.uint16], apart: Indices, spare: tuple[Indices, Counts]
 ) -> tuple[Indices, Counts]:
     """Return the first columns of a row's values, and how many columns hold each."""
     backwards, columns_backwards = spare
     np.copyto(backwards, codes[::-1])
-    occurrences = np.bincount(backwards, minlength=_CODES)
+    counts = np.bincount(backwards, minlength=_CODES)
     first = np.empty(_CODES, np.intp)
     # Of several columns that are written in one place the last one stays: here the first.
     first[backwards] = columns_backwards
-    columns = first[np.flatnonzero(occurrences != 0)]
-    equals = int(occurrences[codes[largest]]) - 1
-    if equals:
-        second = np.flatnonzero(codes == codes[largest])[1]
-        columns = np.append(columns, second)
-    columns.sort()
-    counts = occurrences[codes[columns]]
-    if equals:
-        counts[np.searchsorted(columns, [largest, second])] = 1, equals
+    np.subtract.at(counts, codes[apart], 1)
+    for code in codes[apart]:
+        if counts[code]:
+            equals = np.flatnonzero(codes == code)
+            first[code] = np.setdiff1d(equals, apart, assume_unique=True)[0]
+    columns = np.sort(np.append(first[np.flatnonzero(counts != 0)], apart))
+    counts = counts[codes[columns]]
+    counts[np.searchsorted(columns, apart)] = 1
     return columns, counts

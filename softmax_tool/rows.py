@@ -52,9 +52,10 @@ class Rows:
     whole: Array | None = None  # those longer rows of logits
 
     def at(self, distinct: Distinct) -> Rows:
-        """Return what elementwise quantities take: the same at the distinct values alone."""
+        """Return the same at the distinct values alone, as elementwise quantities take them."""
         reference = self.reference.at(distinct.columns)
-        return Rows(distinct.pick(self.logits), None, reference, distinct, self.logits)
+        logits = distinct.pick(self.logits)
+        return Rows(logits, self.targets, reference, distinct, self.logits)
 
     def arithmetic(self, inner: Arithmetic) -> Arithmetic:
         """Return an arithmetic on these rows that has the bits of `inner` on whole ones."""

@@ -326,6 +326,8 @@ def _propagated(results: Results, rows: NDArray[np.int64]) -> Mask:
     own = np.arange(kind.shape[1])[None, :]
     if results.is_loss:
         own = np.array([[-1]]) if results.columns is None else results.columns[rows][:, None]
+        if traced.tracing.distinct is not None:
+            own = traced.tracing.distinct[place].places(own)
     return np.asarray(known & (traced.column[place] != own + 1))
 
 

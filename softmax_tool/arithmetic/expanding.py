@@ -35,6 +35,11 @@ class Expanding:
         # Which of two zeros is the larger depends on where they stand.
         return largest if largest.all() else self.inner.max(self.distinct.expand(x))
 
+    def pick(self, x: Array, columns: Array) -> Array:
+        if x.shape[1] != self.distinct.columns.shape[1]:
+            return self.inner.pick(x, columns)  # what belongs to classes
+        return self.inner.pick(x, self.distinct.places(columns))
+
     def sum(self, x: Array) -> Array:
         return np.concatenate([self.inner.sum(row) for row in self.distinct.whole_rows(x)])
 

@@ -163,12 +163,13 @@ class Tracing:
 
     def pick(self, x: Any, columns: Array) -> Any:
         x = self._lift(x)
+        places = columns if self.distinct is None else self.distinct.places(columns)
         first = {
-            name: np.take_along_axis(np.broadcast_to(ids, x.value.shape), columns, axis=1)
+            name: np.take_along_axis(np.broadcast_to(ids, x.value.shape), places, axis=1)
             for name, ids in x.first.items()
         }
         picked = self.inner.pick(x.value, columns)
-        return Traced(picked, columns.astype(np.int64) + 1, first, x.operation)
+        return Traced(picked, places.astype(np.int64) + 1, first, x.operation)
 
     def constant(self, value: Fraction) -> Any:
         return Traced(self.inner.constant(value), np.zeros((1, 1), np.int64), {}, -1)

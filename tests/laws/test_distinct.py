@@ -120,6 +120,8 @@ def test_every_formulation_in_every_arithmetic(sort: str, monkeypatch: pytest.Mo
         {"ops": ("softmax",), "formulations": ("online",), "arithmetics": ("strict",)},
         {"labels": np.array([1, -100, 7])},
         {"labels": np.array([0, 5, 7]), "label_smoothing": 0.1},
+        {"labels": np.array([399, 57, 201]), "weights": np.arange(CLASSES) / 7},
+        {"labels": np.array([-100, 9, 3]), "ops": ("nll", "ce"), "arithmetics": ("strict",)},
         {"ops": ("ce", "log-softmax", "gradient"), "labels": np.array([0, 5, 7])},
     ],
     ids=str,
@@ -172,31 +174,35 @@ def test_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(reports) == 1
 
 
-@given(some.lists(some.integers(-4, 4), min_size=2, max_size=60), some.booleans())
-def test_distinct_values_of_a_row(values: list[int], negative_zero: bool) -> None:
+@given(
+    some.lists(some.integers(-4, 4), min_size=2, max_size=60),
+    some.booleans(),
+    some.none() | some.integers(0, 179),
+)
+def test_distinct_values_of_a_row(values: list[int], negative: bool, label: int | None) -> None:
     x = np.array([values * 3], np.float32)
-    if negative_zero:
+    if negative:
         x[0, ::2] *= -1
-    found = take(x)
     row, bits = x[0], x[0].view(np.int32)
+    labels = None if label is None else np.array([[label % row.size]])
+    found = take(x, labels)
+    alone = {int(row.argmax())} | ({label % row.size} if label is not None else set())
     columns, counts = found.columns[0], found.counts[0]
     assert (np.diff(columns) > 0).all()
     assert counts.sum() == row.size
     assert (found.expand(x[:, columns]).view(np.int32) == x.view(np.int32)).all()
-    largest = row.argmax()
-    assert counts[list(columns).index(largest)] == 1
     for column, often in zip(columns, counts, strict=True):
-        equals = set(np.flatnonzero(bits == bits[column]))
-        if bits[column] == bits[largest]:
-            equals = {largest} if column == largest else equals - {largest}
+        equals = set(np.flatnonzero(bits == bits[column])) - (alone - {column})
+        equals = {column} if column in alone else equals
         assert (column, often) == (min(equals), len(equals))
+        assert found.places(np.array([[column]])) == [[list(columns).index(column)]]
 
 
-def take(x: Array) -> Distinct:
+def take(x: Array, labels: Array | None = None) -> Distinct:
     with pytest.MonkeyPatch.context() as changed:
         changed.setattr(distinct, "_MANY_CLASSES", 2)
         changed.setattr(distinct, "_LARGEST_SHARE", 1.0)
-        found = Distinct.of(x, FLOAT16)
+        found = Distinct.of(x, FLOAT16, None, labels)
     assert found is not None
     return found
 
