@@ -37,12 +37,11 @@ def places_of(mask: Mask) -> Places:
     return places
 
 
-def words_before(characters: NDArray[np.uint8], ends: Places, count: int) -> Words:
-    """The `count` words that end before each place, in their order: shape (places, count)."""
-    length = count * WORD
-    starts = (len(characters) - length + 1,)
-    words = np.ndarray(starts, f"V{length}", characters, 0, (1,))
-    return words[ends - length].view("<u8").reshape(-1, count)
+def words_before(characters: NDArray[np.uint8], ends: Places) -> Words:
+    """The word that ends before each place."""
+    starts = (len(characters) - WORD + 1,)
+    words = np.ndarray(starts, "V8", characters, 0, (1,))
+    return words[ends - WORD].view("<u8")
 
 
 def integer_of(word: Words) -> Words:

@@ -16,14 +16,13 @@ from softmax_tool.readers.digits import LAST, WORD, integer_of, places_of, words
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from softmax_tool.readers.digits import Mask, Words
+    from softmax_tool.readers.digits import Mask, Places, Words
 
     Floats = NDArray[np.float64]
 
 _LINE_END, _POINT, _PLUS, _MINUS = b"\n.+-"
 _MOST_DIGITS = 2 * WORD - 1  # two words without the point
 _ONE_CHARACTER = np.uint64(8)
-_LAST_CHARACTER = np.uint64(56)
 
 
 def fixed_point(padded: bytes, delimiter: bytes) -> tuple[Floats, Mask] | None:
@@ -64,27 +63,30 @@ def fixed_point(padded: bytes, delimiter: bytes) -> tuple[Floats, Mask] | None:
     beside = int(np.count_nonzero(signed)) + len(ends) + len(borders)
     if np.count_nonzero(characters - np.uint8(ord("0")) < 10) + beside < len(characters):
         return None
-    high, low = _without_point(words_before(characters, ends, 2), decimals)
-    low &= LAST.take(digits, mode="clip")
-    integers = integer_of(low)
+    integers = _digits_before(characters, ends, decimals, digits)
     if most > WORD:
-        high &= LAST.take(digits - WORD, mode="clip")
-        integers += integer_of(high) * np.uint64(10**WORD)
+        higher = _digits_before(characters, ends - WORD, decimals - WORD, digits - WORD)
+        integers += higher * np.uint64(10**WORD)
     values = integers.view(np.int64).astype(np.float64)
     values /= 10.0**decimals
     values *= 1.0 - 2.0 * negative
     return values, characters.take(ends) == _LINE_END
 
 
-def _without_point(words: Words, decimals: int) -> tuple[Words, Words]:
-    """Both words of each numeral, what is before the point moved on to where that was."""
-    high, low = words[:, 0], words[:, 1]
-    fraction_low, fraction_high = LAST[min(decimals, WORD)], LAST[max(decimals - WORD, 0)]
-    moved_low = low << _ONE_CHARACTER
-    moved_low |= high >> _LAST_CHARACTER
-    moved_low &= ~fraction_low
-    moved_low |= low & fraction_low
-    moved_high = high << _ONE_CHARACTER
-    moved_high &= ~fraction_high
-    moved_high |= high & fraction_high
-    return moved_high, moved_low
+def _digits_before(
+    characters: NDArray[np.uint8], ends: Places, decimals: int, digits: Places
+) -> Words:
+    """The integers of the last digits before each place, eight of them at most.
+
+    The first of the last `decimals + 1` characters is the point.
+    """
+    word = words_before(characters, ends)
+    fraction = LAST[min(max(decimals, 0), WORD)]
+    # What is before the point moves on to where that was, and one more character comes in.
+    moved = word << _ONE_CHARACTER
+    moved |= characters.take(ends - (WORD + 1))
+    moved &= ~fraction
+    word &= fraction
+    word |= moved
+    word &= LAST.take(digits, mode="clip")
+    return integer_of(word)

@@ -179,7 +179,7 @@ class _Cells:
 
     def _word(self, ends: Places, lengths: Places) -> Words:
         """The integers of the digits before `ends`, at most eight."""
-        word = words_before(self.characters, ends, 1)[:, 0]
+        word = words_before(self.characters, ends)
         word &= LAST.take(lengths, mode="clip")
         return integer_of(word)
 
