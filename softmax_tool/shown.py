@@ -58,7 +58,10 @@ def candidates(
 
 def _promising(start: int, severity: Array, options: Options) -> Array:
     if options.rows is None:
-        return np.sort(np.argsort(severity, kind="stable")[: _top(options)])
+        top = _top(options)
+        worst = np.sort(np.argsort(severity, kind="stable")[:top])
+        # Of rows in which nothing is wrong, the first of all are shown.
+        return worst[(severity[worst] < _HARMLESS) | (start + worst < top)]
     numbers = np.arange(start, start + len(severity))
     first, last = options.rows
     inside = np.ones(len(severity), bool)
