@@ -306,12 +306,17 @@ def _variant(
         loss_xp = xp if shared else Sharing(loss_rows.arithmetic(inner))
     numbers = np.arange(start, start + len(kept))
     outcomes = []
+    losses: dict[str, tuple[CaseOutcome, Ruler]] = {}
     for name, seen_of_case in zip(variant.cases, seen, strict=True):
         if name.quantity in LOSSES:
-            case = _Case(
-                name, variant, kept_yardsticks, numbers[kept], options, measured, loss_rows
-            )
-            outcomes.append((case.run_loss(loss_xp, kept, seen_of_case), case.ruler))
+            # Where there is an nll, ce is the same computation of the same targets.
+            if name.formulation not in losses:
+                case = _Case(
+                    name, variant, kept_yardsticks, numbers[kept], options, measured, loss_rows
+                )
+                outcome = case.run_loss(loss_xp, kept, seen_of_case)
+                losses[name.formulation] = outcome, case.ruler
+            outcomes.append(losses[name.formulation])
         elif name.quantity == GRADIENT:
             case = _Case(name, variant, kept_yardsticks, numbers[kept], options, measured)
             outcomes.append((case.run_gradient(whole_xp, kept, seen_of_case), case.ruler))
@@ -454,12 +459,10 @@ class _Case:
     def _listed(self) -> Mask:
         """Return what the list of worst cases may name: `--rows` and `--columns` of it."""
         rows = _inside(self.numbers, self.options.rows)[:, None]
-        columns = np.arange(self.rows.logits.shape[1])[None, :]
         if self._is_loss:
             labels = self._labels()
-            if labels is None:
-                return rows
-            columns = labels[:, None]
+            return rows if labels is None else rows & _inside(labels, self.options.columns)[:, None]
+        columns = np.arange(self.rows.logits.shape[1])[None, :]
         return rows & _inside(columns, self.options.columns)
 
     def _coefficients(self) -> Array | None:
