@@ -92,7 +92,7 @@ class Distinct:
         found: list[tuple[Indices, Counts]] = []
         spare = np.empty(classes, np.intp), np.arange(classes - 1, -1, -1)
         for row in range(rows):
-            found.append(_of_row(codes[row], np.unique(apart[row]), spare))
+            found.append(_of_row(codes[row], sorted({*apart[row].tolist()}), spare))
             if len(found[-1][0]) > classes * _LARGEST_SHARE:
                 return None
         width = max(len(columns) for columns, _ in found)
@@ -144,7 +144,7 @@ class Distinct:
 
 
 def _of_row(
-    codes: NDArray[np.uint16], apart: Indices, spare: tuple[Indices, Counts]
+    codes: NDArray[np.uint16], apart: list[int], spare: tuple[Indices, Counts]
 ) -> tuple[Indices, Counts]:
     """Return the first columns of a row's values, and how many columns hold each."""
     backwards, columns_backwards = spare
@@ -153,11 +153,12 @@ def _of_row(
     first = np.empty(_CODES, np.intp)
     # Of several columns that are written in one place the last one stays: here the first.
     first[backwards] = columns_backwards
-    np.subtract.at(counts, codes[apart], 1)
+    for column in apart:
+        counts[codes[column]] -= 1
     for code in codes[apart]:
         if counts[code]:
             equals = np.flatnonzero(codes == code)
-            first[code] = np.setdiff1d(equals, apart, assume_unique=True)[0]
+            first[code] = next(column for column in equals if column not in apart)
     columns = np.sort(np.append(first[np.flatnonzero(counts != 0)], apart))
     counts = counts[codes[columns]]
     counts[np.searchsorted(columns, apart)] = 1

@@ -234,9 +234,9 @@ def _work(job: Job, source: Source, totals: _Totals, threads: int | None) -> Ite
 
 
 def _block_rows(plan_: Plan, classes: int) -> int:
-    few_results = all(case.quantity in LOSSES for case in plan_.cases) or all(
-        repeat_surely(target, classes) for target in plan_.formats
-    )
+    few_results = all(case.quantity in LOSSES for case in plan_.cases)
+    if plan_.measured:  # else whole rows are handed on
+        few_results |= all(repeat_surely(target, classes) for target in plan_.formats)
     return max(1, (FEW_RESULTS_BLOCK_ELEMENTS if few_results else BLOCK_ELEMENTS) // classes)
 
 

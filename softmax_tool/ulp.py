@@ -278,9 +278,9 @@ def _sum_of_tile(
             rest = ExactSum.of(errors[apart])
         else:
             rest = ExactSum.of(np.where(apart, errors, 0.0), weights)
-        if least >= _LARGE:
-            return 0, rest
         errors = np.where(apart, 0.0, errors)
+        if not errors.any():
+            return 0, rest
     anchored = np.add(errors, _ANCHOR, out=spare[: errors.size].reshape(errors.shape))
     if weights is not None:
         return _weighted_sum(anchored.view(np.int64) - _ANCHOR_BITS, weights), rest
