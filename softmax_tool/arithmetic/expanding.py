@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from softmax_tool.arithmetic.protocol import Arithmetic
@@ -41,7 +43,12 @@ class Expanding:
         return self.inner.pick(x, self.distinct.places(columns))
 
     def sum(self, x: Array) -> Array:
-        return np.concatenate([self.inner.sum(row) for row in self.distinct.whole_rows(x)])
+        return self._by_row(self.inner.sum, x)
 
     def online_sum(self, x: Array) -> Array:
-        return np.concatenate([self.inner.online_sum(row) for row in self.distinct.whole_rows(x)])
+        return self._by_row(self.inner.online_sum, x)
+
+    def _by_row(self, summed: Callable[[Array], Array], x: Array) -> Array:
+        """Sum row after row, each still in the cache from being looked up."""
+        sums = [summed(row) for row in self.distinct.whole_rows(x)]
+        return np.concatenate(sums) if sums else summed(self.distinct.expand(x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +13,12 @@ from hypothesis import strategies as some
 
 import softmax_tool as st
 from softmax_tool import distinct, engine, renderers
-from softmax_tool.distinct import Distinct
+from softmax_tool.distinct import Distinct, count, count_by_row
+from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT16, FLOAT32
 from softmax_tool.plan import Options
 from softmax_tool.readers import from_arrays
+from softmax_tool.ulp import UlpStatistics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,6 +122,7 @@ def test_every_formulation_in_every_arithmetic(sort: str, monkeypatch: pytest.Mo
         {"max_ulp": 3.0, "formulations": ("naive", "exact")},
         {"ops": ("softmax",), "formulations": ("online",), "arithmetics": ("strict",)},
         {"labels": np.array([1, -100, 7])},
+        {"labels": np.array([-100, -100, -100])},
         {"labels": np.array([0, 5, 7]), "label_smoothing": 0.1},
         {"labels": np.array([399, 57, 201]), "weights": np.arange(CLASSES) / 7},
         {"labels": np.array([-100, 9, 3]), "ops": ("nll", "ce"), "arithmetics": ("strict",)},
@@ -205,6 +209,38 @@ def take(x: Array, labels: Array | None = None) -> Distinct:
         found = Distinct.of(x, FLOAT16, None, labels)
     assert found is not None
     return found
+
+
+ERRORS = some.floats(0, 1e9) | some.sampled_from(
+    [0.0, 5e-324, 2.0**-21, 0.5, 4096.0, 1e308, np.inf]
+)
+
+
+@given(some.lists(some.tuples(ERRORS, some.integers(1, 9)), min_size=1))
+def test_errors_that_count_several_times(pairs: list[tuple[float, int]]) -> None:
+    errors, weights = np.array([e for e, _ in pairs]), np.array([n for _, n in pairs])
+    mine = UlpStatistics.of(errors, weights)
+    assert mine == UlpStatistics.of(np.repeat(errors, weights))
+    finite = np.isfinite(errors)
+    true = sum(Fraction(e) * n for e, n in pairs if np.isfinite(e))
+    assert ExactSum.of(errors[finite], weights[finite]).fraction() == true
+    assert mine.infinite == weights[~finite].sum()
+
+
+def test_a_sum_of_common_errors_beyond_64_bits() -> None:
+    errors, weights = np.full((1, 4), 4095.75), np.full((1, 4), 1 << 30)
+    assert UlpStatistics.of(errors, weights).finite_sum.fraction() == Fraction(4095.75) * 4 * 2**30
+
+
+def test_counts() -> None:
+    mask, weights = np.array([[True, False], [True, True]]), np.array([[3, 5], [7, 0]])
+    assert count(mask) == 3
+    assert count(mask, weights) == 10
+    assert count(~mask, weights) == 5
+    assert count(mask & False, weights) == 0
+    assert count(mask | True, weights) == 15
+    assert count_by_row(mask).tolist() == [[1], [2]]
+    assert count_by_row(mask, weights).tolist() == [[3], [7]]
 
 
 def test_rows_with_fewer_values_repeat_one_that_counts_nothing() -> None:
