@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LINE_END, _POINT, _PLUS, _MINUS = b"\n.+-"
 _MOST_DIGITS = 2 * WORD - 1  # two words without the point
+_FIRST_BYTES = 256  # where it shows soon that cells differ
 _ONE_CHARACTER = np.uint64(8)
 
 
@@ -41,13 +42,12 @@ def fixed_point(padded: bytes, delimiter: bytes) -> tuple[Floats, Mask] | None:
         The numbers, and whether each is the last of its line. None where not all cells are
         numerals of at most 15 digits with the same number of decimals.
     """
+    decimals = _decimals_of_first(padded, delimiter)
+    if not 0 < decimals < _MOST_DIGITS:
+        return None
     characters = np.frombuffer(padded, np.uint8)
     borders = places_of((characters == _LINE_END) | (characters == ord(delimiter)))
     starts, ends = borders[:-1] + 1, borders[1:]
-    first_end = int(ends[0])
-    decimals = first_end - 1 - padded.rfind(b".", 0, first_end)
-    if not 0 < decimals < _MOST_DIGITS:
-        return None
     if not (characters.take(ends - (decimals + 1)) == _POINT).all():
         return None
     sign = characters.take(starts)
@@ -71,6 +71,14 @@ def fixed_point(padded: bytes, delimiter: bytes) -> tuple[Floats, Mask] | None:
     values /= 10.0**decimals
     values *= 1.0 - 2.0 * negative
     return values, characters.take(ends) == _LINE_END
+
+
+def _decimals_of_first(padded: bytes, delimiter: bytes) -> int:
+    """How many decimals each of the first cells has, or 0 where they differ."""
+    start = padded.find(b"\n") + 1
+    cells = padded[start : start + _FIRST_BYTES].replace(b"\n", delimiter).split(delimiter)[:-1]
+    decimals = {len(cell.rpartition(b".")[2]) for cell in cells}
+    return decimals.pop() if len(decimals) == 1 else 0
 
 
 def _digits_before(
