@@ -107,7 +107,7 @@ def batches(stream: BinaryIO, name: str) -> Iterator[Batch]:
                     f"{name}:{line}: the line is longer than {LONGEST_LINE} bytes; is this a CSV?"
                 )
             continue
-        whole = b"".join((*pending, chunk[:cut]))
+        whole = b"".join((*pending, memoryview(chunk)[:cut]))
         pending = [chunk[cut:]]
         pending_bytes = len(pending[0])
         if whole:
