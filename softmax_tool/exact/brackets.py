@@ -114,7 +114,7 @@ class KnownRows:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RowBrackets:
     """Bounds of what is irrational in one row.
 
@@ -126,7 +126,6 @@ class RowBrackets:
     first: int
     maximum: float
     maxima: int
-    lower: list[float]  # finite logits that are not maxima
     known_log_sum: Bracket
     known_softmax: Callable[[int], Bracket]
 
@@ -140,10 +139,21 @@ class RowBrackets:
             first,
             maximum,
             int((row == maximum).sum()),
-            row[(row < maximum) & (row > -inf)].tolist(),
             Bracket(Fraction(0), Fraction(len(row))),
             lambda _: Bracket(Fraction(0), Fraction(1)),
         )
+
+    @once
+    def lower(self) -> list[float]:
+        """Finite logits that are not maxima."""
+        below = (self.row < self.maximum) & (self.row > -inf)
+        lower: list[float] = self.row[below].tolist()
+        return lower
+
+    @once
+    def second(self) -> float:
+        """The largest logit that is not a maximum; -inf where there is none."""
+        return float(self.row.max(where=self.row < self.maximum, initial=-inf))
 
     def rounded(self, x: float, *, logarithm: bool) -> tuple[float, float]:
         """Return the softmax or log-softmax of one of the logits, rounded once, and its tail."""
@@ -158,21 +168,33 @@ class RowBrackets:
 
     def log_sum(self) -> Iterator[Bracket]:
         """Log Σ exp(x − max x), which is minus the log-softmax of the maximum."""
-        if self.maxima == 1 and not self.lower:
+        if self.maxima == 1 and self.second == -inf:
             yield _exactly(Fraction(0))
             return
         yield self.known_log_sum
+        if self.maxima == 1:
+            yield self._from_second()
         for context in _CONTEXTS:
             total = context.add(self.maxima, self._sum_of_others(context))
             value = Fraction(context.ln(total))
             yield _within(value, self._error(context) * (1 + value) + len(self.row) * _VANISHED)
+
+    def _from_second(self) -> Bracket:
+        """Return bounds of log(1 + R) from e ≤ R ≤ n e, with e the largest exponential in R.
+
+        They are as close as it takes where one class dominates the row.
+        """
+        context = _CONTEXTS[0]
+        power = Fraction(self._power(context, self.second))
+        e = _within(power, power * self._error(context) + (_VANISHED if not power else 0))
+        return Bracket(e.low / (1 + e.low), len(self.row) * e.high)
 
     def probability(self, column: int) -> Iterator[Bracket]:
         """The softmax at a column."""
         if self.row[column] == -inf:
             yield _exactly(Fraction(0))
             return
-        if not self.lower:
+        if self.second == -inf:
             yield _exactly(Fraction(1, self.maxima))
             return
         yield self.known_softmax(column)
@@ -190,7 +212,7 @@ class RowBrackets:
     def rest(self) -> Iterator[Bracket]:
         """One minus the softmax at the first maximum."""
         t = next(self.log_sum())
-        if self.lower and t.high < _SERIES:
+        if self.second > -inf and t.high < _SERIES:
             terms = _TERMS if t.high > _TINY else 2
             yield Bracket(_one_less_exp(t.low, terms), _one_less_exp(t.high, terms - 1))
         for p in self.probability(self.first):

@@ -15,6 +15,7 @@ import numpy as np
 from softmax_tool.exact import double, quad
 from softmax_tool.exact.brackets import RowBrackets
 from softmax_tool.exact.double import Float64Elements
+from softmax_tool.exact.double_double import two_sum
 from softmax_tool.exact.tails import round_to_odd
 from softmax_tool.exact.ties import settle_zeros
 from softmax_tool.once import once
@@ -23,7 +24,15 @@ from softmax_tool.tiling import tiles
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from softmax_tool.exact.values import Array, Columns, Exact, Indices, Mask, Reference
+    from softmax_tool.exact.values import (
+        Array,
+        Columns,
+        Exact,
+        Indices,
+        Mask,
+        Reference,
+        RowValues,
+    )
     from softmax_tool.formats import FloatFormat
 
 
@@ -116,9 +125,16 @@ class SettledElements:
             rows, columns = rows[undecided], columns[undecided]
             exact_shift = _shifts_exactly(self.logits)
             undecided = self._undecided(values.hi, rows, columns, error, exact_shift=exact_shift)
-        if not undecided.any():
+        rows, columns = rows[undecided], columns[undecided]
+        if logarithm and rows.size:
+            some, picked = self.plain.rows[rows], self.plain.logits[rows, columns, None]
+            below = _is_just_below(values.hi[rows, columns, None], picked, some)[:, 0]
+            here = rows[below], columns[below]
+            values.hi[here] = _odd_below(values.hi[here])
+            rows, columns = rows[~below], columns[~below]
+        if not rows.size:
             return values
-        again = np.unique(rows[undecided])
+        again = np.unique(rows)
         logits = self.logits[again].astype(np.float64)
         wide = quad.reference(logits)
         if self.columns is not None:
@@ -129,7 +145,10 @@ class SettledElements:
             x = float(self.plain.logits[again[row], column])
             return RowBrackets.of(logits[row]).rounded(x, logarithm=logarithm)
 
-        settle_zeros(exact, self.target, decide)
+        known = None
+        if logarithm:
+            known = _is_just_below(exact.hi, self.plain.logits[again], self.plain.rows[again])
+        settle_zeros(exact, self.target, decide, known)
         settled = values.hi.copy()
         settled[again] = round_to_odd(exact)
         return replace(values, hi=settled)
@@ -142,6 +161,23 @@ class SettledElements:
         with np.errstate(all="ignore"):
             margin = some * error(rows, columns, exact_shift=exact_shift)[:, 0]
             return np.asarray(self.target.round(some - margin) != self.target.round(some + margin))
+
+
+def _is_just_below(hi: Array, logits: NDArray[Any], rows: RowValues) -> Mask:
+    """Return where x − max x is the float64 `hi`, and log-softmax less by a part of its ULP.
+
+    In rows that one class dominates many of these are on a boundary of a narrower format, as far as
+    double-double can see.
+    """
+    with np.errstate(all="ignore"):
+        z, rest = two_sum(logits.astype(np.float64), -rows.maximum)
+    return np.asarray((rest == 0) & (z == hi) & (z != 0) & ~rows.alone)
+
+
+def _odd_below(hi: Array) -> Array:
+    """Return the neighbour with an odd last bit, for true values between `hi` and the one below."""
+    even = (hi.view(np.int64) & 1) == 0
+    return np.where(even, np.nextafter(hi, -np.inf), hi)
 
 
 class _Error(Protocol):

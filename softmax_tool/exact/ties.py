@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from softmax_tool.formats import FloatFormat
 
     Array = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
 
 # The tails of double-double are off by less than 2**-45; a softmax this close to a boundary comes
 # once in 10**11 values.
 UNDECIDED = 2.0**-40
+_TINIEST = 5e-324
 
 
 def may_be_close(tail: Array, spare: Array) -> bool:
@@ -79,15 +81,23 @@ def settle(
 
 
 def settle_zeros(
-    values: Exact, target: FloatFormat, decide: Callable[[int, int], tuple[float, float]]
+    values: Exact,
+    target: FloatFormat,
+    decide: Callable[[int, int], tuple[float, float]],
+    below: Mask | None = None,
 ) -> None:
     """Give tails too near 0 their sign, where `hi` lies between two numbers of a narrower format.
 
-    `decide` rounds the value at a row and column once, and says what that misses.
+    `decide` rounds the value at a row and column once, and says what that misses; it is not asked
+    where the true value is known to be `below` hi by less than an ULP.
     """
     hi, tail = values.hi, values.tail
     assert tail is not None  # noqa: S101  (of a reference in double-double)
     between = (np.abs(tail) < UNDECIDED) & np.isfinite(hi) & (hi != 0)
+    if below is not None:
+        known = between & below
+        tail[known] = -np.maximum(np.abs(tail[known]), _TINIEST)
+        between &= ~below
     if not between.any():
         return
     low, high = (target.round(np.nextafter(hi, way)) for way in (-np.inf, np.inf))

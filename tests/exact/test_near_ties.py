@@ -14,7 +14,9 @@ import pytest
 from flint import arb, ctx, fmpq
 
 import softmax_tool as st
-from softmax_tool.formats import FORMATS
+from softmax_tool.exact import reference
+from softmax_tool.exact.brackets import RowBrackets
+from softmax_tool.formats import FLOAT32, FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,3 +140,36 @@ def test_half_of_the_smallest_subnormal(k: int) -> None:
     assert values is not None
     for row, value in zip(rows, values[:, 0].tolist(), strict=True):
         assert value == truth("maximum", row, FORMATS["float64"]), row
+
+
+def nearest_float32(value: Fraction) -> float:
+    """Return the float32 next to a number that lies between no two at the same distance."""
+    start = np.float32(float(value))
+    near = [start, *(np.nextafter(start, np.float32(end)) for end in (-np.inf, np.inf))]
+    distances = [abs(Fraction(float(x)) - value) for x in near]
+    assert min(distances) < sorted(distances)[1]
+    return float(near[distances.index(min(distances))])
+
+
+@pytest.mark.parametrize("margin", [60.0, 110.0, 900.0])
+def test_rows_that_one_class_dominates_need_no_closer_bounds(
+    margin: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many x − max x are boundaries themselves, and log-softmax is less by next to nothing."""
+    logits = np.random.default_rng(5).standard_normal((3, 1000)).astype(np.float32) * 3
+    logits[:, 7] = margin + np.arange(3) / 3
+    monkeypatch.setattr(RowBrackets, "of", lambda _: pytest.fail("closer bounds were asked for"))
+    got = FLOAT32.round(reference(logits.astype(np.float64), FLOAT32).log_softmax.hi)
+    at_boundary = 0
+    for row, values in zip(logits, got, strict=True):
+        for column in np.flatnonzero(row < margin):
+            z = Fraction(float(row[column])) - Fraction(float(row[7]))
+            # Below x - max x, by less than 2**-60: exp(-48) for each of the thousand classes.
+            assert values[column] == nearest_float32(z - Fraction(1, 2**60))
+            at_boundary += _is_a_boundary(z)
+    assert at_boundary > 5
+
+
+def _is_a_boundary(z: Fraction) -> bool:
+    low, high = (nearest_float32(z + Fraction(sign, 2**60)) for sign in (-1, 1))
+    return low != high
