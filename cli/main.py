@@ -114,11 +114,15 @@ def said(error: BaseException) -> str:
     return f"this is a bug of {PROGRAM} ({what}); run again with {DEBUG} for the traceback"
 
 
+# Python's own words, in a RuntimeError: there is no memory for another stack.
+_NO_THREAD = "can't start new thread"
+
+
 def _mendable(error: BaseException) -> str | None:
     """Say what a caller can do about an error; None where it is our own."""
     if isinstance(error, SoftmaxToolError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or str(error) == _NO_THREAD:
         return (
             f"out of memory{f': {error}' if str(error) else ''}; free some, or use fewer --threads"
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.errors import UsageError
 from softmax_tool.exact_sum import ExactSum
 
 if TYPE_CHECKING:
@@ -80,12 +81,22 @@ class Targets:
         """Add what the way back from a loss needs, for logits of that shape.
 
         `counts` says how many rows of each class a mean is over; None where there is no mean.
+
+        Raises
+        ------
+        UsageError
+            The mean divides by 0.
         """
         divisor, one_hot = Fraction(1), None
         if counts is not None:
             divisor = Fraction(int(counts.sum()))
             if self.weights is not None and self.labels is not None:
                 divisor = ExactSum.of(np.repeat(self.weights[0], counts)).fraction()
+            if not divisor:
+                raise UsageError(
+                    "the weights of the labels add up to 0, by which a mean would divide its "
+                    "gradient; use --reduction sum"
+                )
         if self.labels is not None:
             one_hot = np.zeros(shape, np.float32)
             np.put_along_axis(one_hot, self.labels, 1.0, axis=1)

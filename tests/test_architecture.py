@@ -86,7 +86,7 @@ MAY_IMPORT: dict[str, tuple[str, ...] | None] = {
     "once": (),
     "formats": ("errors", "once"),
     "arithmetic": ("formats", "errors", "exact_sum", "tiling", "once", "distinct"),
-    "targets": ("formats", "exact_sum"),
+    "targets": ("errors", "formats", "exact_sum"),
     "bounds": ("formats", "arithmetic", "exact"),
     "formulations": ("bounds", "arithmetic", "targets", "errors"),
     # Of arithmetic, what chooses and arranges values: the rounding is its own.

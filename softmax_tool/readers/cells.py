@@ -42,22 +42,23 @@ def cells_of(line: str, delimiter: str | None) -> tuple[str, ...]:
 def _quoted_cells(line: str, delimiter: str | None) -> tuple[str, ...]:
     """Like `_cells`; a quote inside quotes is written twice, and one that is not closed stays."""
     cells: list[str] = []
-    cell = ""
+    cell, is_blank = "", True
     place = 0
     while place < len(line) and line[place] != "#":
         character = line[place]
-        closing = _closing_quote(line, place) if character == '"' and not cell.strip() else 0
+        closing = _closing_quote(line, place) if character == '"' and is_blank else 0
         after = line[closing + 1 : closing + 2]
         if closing and (not after or after.isspace() or after in {delimiter, "#"}):
             # Two quotes stand for an empty cell until the end: it must not vanish among blanks.
             cell = line[place + 1 : closing].replace('""', '"').strip() or '""'
-            place = closing
+            place, is_blank = closing, False
         elif character == delimiter or (delimiter is None and character.isspace()):
             if delimiter is not None or cell:
                 cells.append(cell.strip())
-            cell = ""
+            cell, is_blank = "", True
         else:
             cell += character
+            is_blank = is_blank and character.isspace()
         place += 1
     if delimiter is not None or cell:
         cells.append(cell.strip())

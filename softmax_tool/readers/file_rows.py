@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from softmax_tool.errors import InputError
 from softmax_tool.readers.log import ReadLog
@@ -13,12 +13,13 @@ from softmax_tool.readers.origin import fill_array, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
     from numpy.typing import NDArray
 
     from softmax_tool.readers.layout import Layout
     from softmax_tool.readers.npy import Header, Numbers
-    from softmax_tool.readers.origin import Origin
+    from softmax_tool.readers.origin import Origin, Stamp
 
     Array = NDArray[Any]
 
@@ -29,6 +30,7 @@ class FileRows:
 
     path: str
     name: str
+    stamp: Stamp
     offset: int  # bytes before them
     start: int
     count: int
@@ -41,14 +43,16 @@ class FileRows:
         Raises
         ------
         InputError
-            The file cannot be read any more, or holds an integer that is too large.
+            The file is not what it was, or holds an integer that is too large.
         """
         part = room(self.name, self.count, self.classes, self.numbers.stored)
-        with reading(self.name), io.FileIO(self.path) as stream:
+        with reading(self.name), io.FileIO(self.path) as file:
+            stream = cast("BinaryIO", file)
             stream.seek(self.offset)
             got = fill_array(stream, part)
-        if got < part.nbytes:
-            raise InputError(f"{self.name}: became shorter while it was read")
+            if got < part.nbytes:
+                raise InputError(f"{self.name}: became shorter while it was read")
+            self.stamp.check(stream, self.name)
         return exact(part, self.numbers, self.name, self.start), None, ReadLog()
 
 
@@ -56,11 +60,13 @@ def file_rows(
     origin: Origin, header: Header, numbers: Numbers, layout: Layout, rows: int
 ) -> Iterator[FileRows]:
     """Yield all rows of a file on disk whose rows are consecutive, at most `rows` at a time."""
+    assert origin.stamp is not None  # noqa: S101  (the caller has looked)
     row_bytes = layout.classes * numbers.stored.itemsize
     for start in range(0, layout.rows, rows):
         yield FileRows(
             origin.path,
             origin.name,
+            origin.stamp,
             header.data_start + start * row_bytes,
             start,
             min(rows, layout.rows - start),

@@ -39,6 +39,28 @@ class Opens(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """Which file it was, and when and how long it was written."""
+
+    device: int
+    number: int
+    size: int
+    modified: int  # in nanoseconds
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Stamp:
+        """Take it from what the system says of a file."""
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+    def check(self, stream: BinaryIO, name: str) -> None:
+        """Raise an `InputError` where what was read is not the file as it was."""
+        if self.of(os.fstat(stream.fileno())) != self:
+            raise InputError(
+                f"{name}: changed while it was read; run again when nothing writes to it"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Bytes that can be opened from the first one.
 
@@ -55,8 +77,8 @@ class Origin:
         Whether the stream can seek.
     size : int or None
         Bytes, where known beforehand.
-    is_file : bool
-        Whether these are the bytes of a file at `path`, for every process to read.
+    stamp : Stamp or None
+        What the file at `path` was, which every process can read; None of anything else.
     """
 
     path: str
@@ -64,7 +86,7 @@ class Origin:
     open: Opens
     seekable: bool
     size: int | None
-    is_file: bool = False
+    stamp: Stamp | None = None
 
 
 def origin_of(path: str, stdin: BinaryIO | None = None) -> Origin:
@@ -89,7 +111,9 @@ def origin_of(path: str, stdin: BinaryIO | None = None) -> Origin:
         if stat.S_ISDIR(status.st_mode):
             raise InputError(f"{name}: is a directory; name the file in it")
         if stat.S_ISREG(status.st_mode):
-            origin = Origin(path, name, _file_opener(path, name), True, status.st_size, True)
+            stamp = Stamp.of(status)
+            opener = _file_opener(path, name, stamp)
+            origin = Origin(path, name, opener, True, status.st_size, stamp)
         else:  # a named pipe or a device gives its bytes only once
             device = io.FileIO(path)
             origin = _pipe(path, name, cast("BinaryIO", device), close=device.close)
@@ -185,11 +209,13 @@ def reading(name: str) -> Iterator[None]:
         raise InputError(f"{name}: cannot be read ({visible(reason)})") from None
 
 
-def _file_opener(path: str, name: str) -> Opens:
+def _file_opener(path: str, name: str, stamp: Stamp) -> Opens:
     @contextmanager
     def opened(*, last: bool) -> Iterator[BinaryIO]:  # noqa: ARG001  # can be opened again
-        with reading(name), io.FileIO(path) as stream:
-            yield cast("BinaryIO", stream)
+        with reading(name), io.FileIO(path) as file:
+            stream = cast("BinaryIO", file)
+            yield stream
+            stamp.check(stream, name)
 
     return opened
 

@@ -79,7 +79,7 @@ class ArrayPart:
             yield part, None
 
     def portions(self, rows: int, log: ReadLog) -> Iterator[Rows]:
-        if self.origin.is_file and self.layout.rows_are_consecutive:
+        if self.origin.stamp is not None and self.layout.rows_are_consecutive:
             return file_rows(self.origin, self.header, self.numbers, self.layout, rows)
         return (ReadRows(*chunk) for chunk in self.chunks(rows, log))
 

@@ -194,6 +194,14 @@ def test_it_is_taken_only_where_it_is_named() -> None:
         st.compute([[1.0, 2.0]], ops=["gradient"])
 
 
+def test_a_mean_over_no_weight_has_no_gradient() -> None:
+    source = from_arrays(np.ones((2, 3)), np.array([2, 2]))
+    weights = np.array([1.0, 1.0, 0.0])
+    options = Options(dtypes=("float32",), ops=("gradient",), weights=weights)
+    with pytest.raises(UsageError, match=r"add up to 0, .*; use --reduction sum"):
+        engine.compare(source, options)
+
+
 def test_a_mean_over_a_pipe_is_the_mean_over_the_file(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

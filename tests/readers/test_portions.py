@@ -108,14 +108,39 @@ def test_an_npy_file_may_vanish_or_shrink(tmp_path: Path) -> None:
     made = tmp_path / "logits.npy"
     np.save(made, np.arange(300.0).reshape(100, 3))
     first, second = open_logits([str(made)]).portions(50)
+    assert first.read()[0].logits.tolist()[49] == [147, 148, 149]
     with made.open("r+b") as stream:
         stream.truncate(2000)
-    assert first.read()[0].logits.tolist()[49] == [147, 148, 149]
     with pytest.raises(InputError, match=r"logits\.npy: became shorter while it was read$"):
         second.read()
     made.unlink()
     with pytest.raises(InputError, match=r"logits\.npy: no such file$"):
         first.read()
+
+
+def test_an_npy_file_may_give_way_to_another(tmp_path: Path) -> None:
+    made, other = tmp_path / "logits.npy", tmp_path / "other.npy"
+    np.save(made, np.arange(300.0).reshape(100, 3))
+    np.save(other, np.zeros((100, 3)))
+    first, second = open_logits([str(made)]).portions(50)
+    first.read()
+    other.replace(made)
+    with pytest.raises(InputError, match=r"logits\.npy: changed while it was read; run again"):
+        second.read()
+
+
+@pytest.mark.parametrize("change", ["1,2,3\n", None], ids=["longer", "shorter"])
+def test_a_text_may_be_written_while_it_is_read(path: Path, change: str | None) -> None:
+    path.write_text("1,22,33\n" * 400)  # of which a batch has 32 whole lines
+    blocks = open_logits([str(path)]).blocks(20)
+    next(blocks)
+    with path.open("a") as stream:
+        if change is None:
+            stream.truncate(0)
+        else:
+            stream.write(change)
+    with pytest.raises(InputError, match=r"table\.csv: changed while it was read; run again"):
+        list(blocks)
 
 
 def test_integers_too_large_are_told_by_their_row(tmp_path: Path) -> None:
