@@ -42,7 +42,8 @@ def cells_of(line: str, delimiter: str | None) -> tuple[str, ...]:
 def _quoted_cells(line: str, delimiter: str | None) -> tuple[str, ...]:
     """Like `_cells`; a quote inside quotes is written twice, and one that is not closed stays."""
     cells: list[str] = []
-    cell, is_blank = "", True
+    parts: list[str] = []  # of the cell that is being read
+    is_blank = True
     place = 0
     while place < len(line) and line[place] != "#":
         character = line[place]
@@ -50,18 +51,18 @@ def _quoted_cells(line: str, delimiter: str | None) -> tuple[str, ...]:
         after = line[closing + 1 : closing + 2]
         if closing and (not after or after.isspace() or after in {delimiter, "#"}):
             # Two quotes stand for an empty cell until the end: it must not vanish among blanks.
-            cell = line[place + 1 : closing].replace('""', '"').strip() or '""'
+            parts = [line[place + 1 : closing].replace('""', '"').strip() or '""']
             place, is_blank = closing, False
         elif character == delimiter or (delimiter is None and character.isspace()):
-            if delimiter is not None or cell:
-                cells.append(cell.strip())
-            cell, is_blank = "", True
+            if delimiter is not None or parts:
+                cells.append("".join(parts).strip())
+            parts, is_blank = [], True
         else:
-            cell += character
+            parts.append(character)
             is_blank = is_blank and character.isspace()
         place += 1
-    if delimiter is not None or cell:
-        cells.append(cell.strip())
+    if delimiter is not None or parts:
+        cells.append("".join(parts).strip())
     return tuple("" if each == '""' else each for each in cells)
 
 
