@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PEERS = Path(__file__).parent / "peers"
-_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _BETWEEN_LOOKS = 0.01
 
 
@@ -149,7 +149,8 @@ def difference(name: str, costs: dict[str, Cost], whole: str, start: str) -> dic
 class _Peak:
     """Watches the memory of a process and all its children, where /proc shows it.
 
-    The resident sets are added up, so a page that two processes share counts twice.
+    Their proportional shares are added up: a page that two of them have in common, as a process and
+    its copy do, counts once.
     """
 
     def __init__(self, pid: int) -> None:
@@ -172,15 +173,15 @@ class _Peak:
 def _resident(pid: int) -> int:
     folder = Path(f"/proc/{pid}")
     try:
-        pages = int((folder / "statm").read_text().split()[1])
+        share = re.search(r"^Pss: +(\d+) kB$", (folder / "smaps_rollup").read_text(), re.MULTILINE)
         children = [
             int(child)
             for task in (folder / "task").iterdir()
             for child in (task / "children").read_text().split()
         ]
-    except (OSError, IndexError):
+    except OSError:
         return 0
-    return pages * _PAGE + sum(map(_resident, children))
+    return (int(share[1]) << 10 if share else 0) + sum(map(_resident, children))
 
 
 def _middle(costs: Sequence[Cost]) -> Cost:
