@@ -112,7 +112,7 @@ def explain(
             input_dtype=input_dtype,
             labels=labels,
             label_column=label_column,
-            ignore_index=ignore_index,  # one row is not worth reading ahead for
+            ignore_index=ignore_index,
         )
     else:
         if labels or label_column or key or input_dtype or axis != -1 or header != "auto":

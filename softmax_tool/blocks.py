@@ -416,13 +416,11 @@ class _Case:
             ruler.exact,
             judged,
             reference.invalid,
-            self.rows.logits,
-            reference,
+            self.rows,
             self.numbers,
             self._labels(),
             self._listed(),
             self._coefficients(),
-            self.rows.distinct,
         )
 
     @property

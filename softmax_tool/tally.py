@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.diagnose import Judged
-    from softmax_tool.distinct import Counts, Distinct
-    from softmax_tool.exact import Exact, Reference
+    from softmax_tool.distinct import Counts
+    from softmax_tool.exact import Exact
     from softmax_tool.formats import FloatFormat
     from softmax_tool.report import Number
+    from softmax_tool.rows import Rows
     from softmax_tool.tiling import Tile
     from softmax_tool.ulp import Ruler
 
@@ -52,22 +53,11 @@ class Results:
     exact: Exact
     judged: Judged
     invalid: Mask  # (rows, 1)
-    logits: Array  # (rows, classes)
-    reference: Reference
+    rows: Rows
     row_numbers: NDArray[np.int64]  # global
     columns: NDArray[np.int64] | None  # of a loss: the label of each row; None where it has none
     listed: Mask  # elements that the list of worst cases may name; broadcasts to `got`
     coefficients: Array | None = None  # of a loss with plain labels: the weight of each row
-    distinct: Distinct | None = None  # of whole rows, where these are their distinct values
-
-    @property
-    def weights(self) -> Counts | None:
-        """How many elements each one stands for; None where each for itself."""
-        return None if self.distinct is None else self.distinct.counts
-
-    def column(self, row: int, place: int) -> int:
-        """Return which class a column of a row is."""
-        return place if self.distinct is None else int(self.distinct.columns[row, place])
 
     @property
     def is_ranked(self) -> bool:
@@ -92,7 +82,7 @@ def summarise(
     rows, none of which is below `listed`, what is no more than that is not listed either.
     """
     judged, got = results.judged, results.got
-    weights = results.weights
+    weights = results.rows.weights
     avoidable = (judged.kind != NO_KIND) & ~judged.unavoidable
     summary = Summary(
         top=top,
@@ -186,7 +176,7 @@ def _bound_ratio(
         return None, 0
     bounded &= np.isfinite(bound)
     bounded &= (distance != 0) | (bound != 0)  # 0 / 0: an exact value of 0 that was met
-    return _largest_ratio(distance, bound, bounded), count(bounded, results.weights)
+    return _largest_ratio(distance, bound, bounded), count(bounded, results.rows.weights)
 
 
 def _largest_ratio(of: Array, to: Array, among: Mask) -> float | None:
@@ -360,11 +350,11 @@ def finding(results: Results, row: int, column: int) -> Finding:
 def _own_logit(results: Results, row: int, column: int) -> tuple[int | None, float | None]:
     """Return the class that an element is of, and its logit; of a loss those of the label."""
     if not results.is_loss:
-        return results.column(row, column), float(results.logits[row, column])
+        return results.rows.column(row, column), float(results.rows.logits[row, column])
     if results.columns is None:
         return None, None
     label = int(results.columns[row])
-    return label, float(results.logits[row, label])
+    return label, float(results.rows.logits[row, label])
 
 
 def exact_number(results: Results, row: int, column: int) -> Number:
@@ -375,10 +365,7 @@ def exact_number(results: Results, row: int, column: int) -> Number:
     beyond = abs(value) == float("inf") and not exact.infinite[row, column]
     if not (vanished or beyond):
         return value
-    logits = results.logits[row]
-    if results.distinct is not None:
-        logits = results.distinct[row : row + 1].expand(logits[None, :])[0]
-        column = results.column(row, column)
+    logits, column = results.rows.whole_logits[row], results.rows.column(row, column)
     if results.quantity == GRADIENT:
         return _exact_gradient(results, row, column)
     if results.quantity == "softmax":
@@ -398,7 +385,7 @@ def _exact_gradient(results: Results, row: int, column: int) -> Number:
     """
     if results.columns is None or results.coefficients is None:
         return float(results.exact.hi[row, column])
-    logits, c = results.logits[row], Decimal(float(results.coefficients[row, 0]))
+    logits, c = results.rows.logits[row], Decimal(float(results.coefficients[row, 0]))
     if column == results.columns[row]:
         return decimals.log_softmax(logits, column) * c
     return decimals.softmax(logits, column) * c

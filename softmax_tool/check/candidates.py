@@ -191,7 +191,7 @@ def _disorder(results: Results, name: CaseName, top: int) -> Found | None:
 
     Shifts, sums and roundings keep the order; exp and a quotient may each be off.
     """
-    x, got = results.logits, results.got.astype(np.float64)
+    x, got = results.rows.logits, results.got.astype(np.float64)
     order = np.argsort(x, axis=1, kind="stable")
     sorted_x = np.take_along_axis(x, order, axis=1)
     sorted_got = np.take_along_axis(got, order, axis=1)

@@ -243,7 +243,7 @@ def _columns(mask: Mask) -> str:
 def _headroom(results: Results, name: CaseName, margin: float, top: int) -> Found | None:
     threshold = working_format(name, results.target).overflow_threshold
     limit = log(threshold.numerator) - log(threshold.denominator)
-    lse = results.reference.lse
+    lse = results.rows.reference.lse
     left = limit - lse
     overflowed = _is(results, "overflow").any(axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):

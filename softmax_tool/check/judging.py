@@ -25,6 +25,7 @@ from softmax_tool.formats import FLOAT64
 from softmax_tool.formulations import GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.renderers.display import number, ulp
 from softmax_tool.report import CaseName
+from softmax_tool.rows import Rows
 from softmax_tool.tally import Results
 from softmax_tool.ulp import Ruler
 
@@ -172,8 +173,7 @@ def _of_ignored(
         exact,
         judged,
         nothing[:, :1],
-        logits,
-        reference(logits.astype(np.float64), given.target),
+        Rows(logits, None, reference(logits.astype(np.float64), given.target)),
         numbers,
         None,
         np.ones((1, 1), bool),

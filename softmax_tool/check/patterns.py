@@ -84,7 +84,7 @@ def _neighbours(results: Results, row: int, column: int, elements: int) -> str:
 def _known_computation(results: Results, wrong: Mask, row: int) -> str:
     """Name a computation that has the bits of nearly all elements, and of those that are wrong."""
     got, target = results.got[row], results.target
-    logits = results.logits[row : row + 1].astype(target.carrier)
+    logits = results.rows.logits[row : row + 1].astype(target.carrier)
     for name, words in _KNOWN.items():
         if not MODELS[name].supports(target):
             continue
@@ -104,7 +104,7 @@ def _formulations(quantity: str) -> list[Formulation]:
 
 
 def _not_finite(results: Results, row: int) -> str:
-    logits, target = results.logits[row], results.target
+    logits, target = results.rows.logits[row], results.target
     largest, edges = float(logits.max()), exp_edges(target)
     if largest >= edges.first_overflow:
         return (

@@ -38,7 +38,7 @@ from softmax_tool.lookalike import Likeness
 from softmax_tool.plan import stored_format
 from softmax_tool.readers import Block, from_arrays
 from softmax_tool.report import InputInfo, LabelsInfo
-from softmax_tool.rows import Rows, Yardsticks
+from softmax_tool.rows import Yardsticks
 from softmax_tool.tally import exact_number, lost_share
 
 if TYPE_CHECKING:
@@ -164,8 +164,7 @@ class _Row:
 def _run(block: Block, name: Name, target: FloatFormat, model: Model) -> Run:
     """Judge one formulation on the row, and trace it."""
     results = judged(Block(block.start, block.logits, None), name, target, model)
-    rows = Rows(results.logits, None, results.reference)
-    computation = Computation(FORMULATIONS[name], model, Yardsticks(rows, target, None))
+    computation = Computation(FORMULATIONS[name], model, Yardsticks(results.rows, target, None))
     tracing, _ = computation.trace(np.array([0]))
     return Run(results, tracing)
 
