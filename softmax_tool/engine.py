@@ -17,7 +17,7 @@ from softmax_tool.declared import Sighting, remarks
 from softmax_tool.distinct import repeat_surely
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.exact import Exact
-from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format, narrower_than
+from softmax_tool.formats import FLOAT32, FLOAT64, FORMATS, exp_edges, find_format, narrower_than
 from softmax_tool.formulations import EXACT, GRADIENT, LOSSES
 from softmax_tool.job import Job
 from softmax_tool.plan import Options, Plan, ieee_formats, plan, stored_format
@@ -51,9 +51,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.arithmetic.protocol import Reduction
-    from softmax_tool.blocks import BlockOutcome, CaseOutcome
+    from softmax_tool.blocks import BlockOutcome
     from softmax_tool.formats import FloatFormat
     from softmax_tool.job import Done
+    from softmax_tool.outcomes import CaseOutcome
     from softmax_tool.readers import Source
     from softmax_tool.sink import ArraySink
 
@@ -62,9 +63,9 @@ if TYPE_CHECKING:
 
 DEMONSTRATION = "<demonstration>"
 BLOCK_ELEMENTS = 1 << 18  # few enough that the arrays of a block stay small, and calls long
-# A loss has one result a row, and rows of a short format few distinct values: what judging a block
-# costs whatever its size weighs more.
-FEW_RESULTS_BLOCK_ELEMENTS = 1 << 19
+# A loss has one result a row, rows of a short format few distinct values, and what is measured tile
+# by tile takes little room: what judging a block costs whatever its size weighs more.
+LARGE_BLOCK_ELEMENTS = 1 << 19
 
 
 def compare(
@@ -234,10 +235,15 @@ def _work(job: Job, source: Source, totals: _Totals, threads: int | None) -> Ite
 
 
 def _block_rows(plan_: Plan, classes: int) -> int:
-    few_results = all(case.quantity in LOSSES for case in plan_.cases)
+    elementwise = sum(case.quantity not in LOSSES for case in plan_.cases)
+    is_small = elementwise == 0
     if plan_.measured:  # else whole rows are handed on
-        few_results |= all(repeat_surely(target, classes) for target in plan_.formats)
-    return max(1, (FEW_RESULTS_BLOCK_ELEMENTS if few_results else BLOCK_ELEMENTS) // classes)
+        is_small |= all(repeat_surely(target, classes) for target in plan_.formats)
+        is_small |= plan_.formats == (FLOAT32,) and elementwise <= _FEW_CASES
+    return max(1, (LARGE_BLOCK_ELEMENTS if is_small else BLOCK_ELEMENTS) // classes)
+
+
+_FEW_CASES = 4
 
 
 # Fewer are done before another process has started.

@@ -14,12 +14,11 @@ from softmax_tool.arithmetic.tracing import EVENTS
 from softmax_tool.diagnose import KINDS, NO_KIND
 from softmax_tool.distinct import count
 from softmax_tool.exact import decimals
-from softmax_tool.formats import FLOAT64, narrower_than, ulp_exponent
+from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import GRADIENT
 from softmax_tool.origins import describe
 from softmax_tool.report import Finding
-from softmax_tool.summary import PairSummary, RoundingSummary, Summary, worst_of
-from softmax_tool.tiling import Scratch, tiles
+from softmax_tool.summary import RoundingSummary, Summary, worst_of
 from softmax_tool.ulp import UlpStatistics
 
 if TYPE_CHECKING:
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from softmax_tool.formats import FloatFormat
     from softmax_tool.report import Number
     from softmax_tool.rows import Rows
-    from softmax_tool.tiling import Tile
-    from softmax_tool.ulp import Ruler
 
     Array = NDArray[Any]
     Mask = NDArray[np.bool_]
@@ -389,91 +386,6 @@ def _exact_gradient(results: Results, row: int, column: int) -> Number:
     if column == results.columns[row]:
         return decimals.log_softmax(logits, column) * c
     return decimals.softmax(logits, column) * c
-
-
-def compare_pair(
-    a: Array, b: Array, ruler: Ruler, before: PairSummary, weights: Counts | None = None
-) -> PairSummary:
-    """Compare two results element by element; differences in ULP of the exact value.
-
-    In which narrower formats they differ need not be said again once it has been `before`. Each
-    element counts as often as its weight says.
-    """
-    narrower = narrower_than(ruler.target)
-    total = PairSummary(differs_in=(False,) * len(narrower))
-    known = {f for f, differs in zip(narrower, before.differs_in, strict=False) if differs}
-    scratch = Scratch(a.shape), Scratch(a.shape)
-    for tile in tiles(a.shape):
-        # Once they differ in a narrower format, the other tiles need not be rounded to it.
-        still_equal = [f for f in narrower if f not in known]
-        unequal = {f for f in still_equal if _differs(f.round(a[tile]), f.round(b[tile])).any()}
-        known |= unequal
-        differs_in = tuple(f in unequal for f in narrower)
-        often = None if weights is None else weights[tile]
-        total += _compare_tile(a[tile], b[tile], ruler, tile, differs_in, scratch, often)
-    return total
-
-
-def _compare_tile(
-    a: Array,
-    b: Array,
-    ruler: Ruler,
-    tile: Tile,
-    differs_in: tuple[bool, ...],
-    scratch: tuple[Scratch, Scratch],
-    weights: Counts | None,
-) -> PairSummary:
-    differs = _differs(a, b)
-    elements = a.size if weights is None else int(weights.sum())
-    differing = count(differs, weights)
-    if not differing:
-        return PairSummary(elements, 0, None, None, differs_in)
-    with np.errstate(all="ignore"):
-        if a.dtype == np.float32:
-            near, near_ulp = _of_neighbours(a, b, ruler.scale[tile])
-            if near_ulp < _NEIGHBOURS:
-                return PairSummary(elements, differing, near, near_ulp, differs_in)
-        # Two casts of their own are quicker than casts on the way.
-        difference, ulps = (spare.like(a) for spare in scratch)
-        np.copyto(difference, a)
-        np.copyto(ulps, b)
-        np.subtract(difference, ulps, out=difference)
-        np.abs(difference, out=difference)
-        if ruler.target.precision == 53:
-            np.ldexp(difference, -ruler.exponent[tile], out=ulps)
-        else:
-            np.multiply(difference, ruler.scale[tile], out=ulps)
-        largest, largest_ulp = float(difference.max()), float(ulps.max())
-        if not largest < np.inf:
-            # What is not finite on one side alone is infinitely far.
-            largest = float(difference.max(where=differs & np.isfinite(difference), initial=-1.0))
-            ulps = np.where(np.isnan(ulps), np.inf, ulps)
-            largest_ulp = float(ulps.max(where=differs, initial=0.0))
-    return PairSummary(
-        elements, differing, largest if largest >= 0 else None, largest_ulp, differs_in
-    )
-
-
-# A float32 holds the difference of two that are fewer ULP apart, in either one's places.
-_NEIGHBOURS = 2.0**20
-
-
-def _of_neighbours(a: Array, b: Array, scale: Array) -> tuple[float, float]:
-    """Return the largest difference and that in ULP, right where it is below `_NEIGHBOURS`."""
-    difference = np.subtract(a, b)
-    np.abs(difference, out=difference)
-    largest = float(difference.max())
-    np.multiply(difference, scale.astype(np.float32), out=difference)
-    return largest, float(difference.max())
-
-
-def _differs(a: Array, b: Array) -> Mask:
-    """Return where bits differ; one NaN is like another."""
-    integers = f"i{a.itemsize}"
-    differs = a.view(integers) != b.view(integers)
-    if np.isnan(a.max(initial=0)) and np.isnan(b.max(initial=0)):
-        differs &= ~(np.isnan(a) & np.isnan(b))
-    return np.asarray(differs)
 
 
 def _is_changed(stored: Array, rounded: Array) -> Mask:

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
     Tile = tuple[slice, slice]
 
@@ -28,11 +28,11 @@ def tiles(shape: tuple[int, ...]) -> Iterator[Tile]:
 
 
 class Scratch:
-    """One array of float64 that is written again and again, in the shape of each tile."""
+    """One array that is written again and again, in the shape of each tile."""
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self._flat = np.empty(min(shape[0] * shape[1], TILE))
+    def __init__(self, shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> None:
+        self._flat = np.empty(min(shape[0] * shape[1], TILE), dtype)
 
-    def like(self, tile: NDArray[Any]) -> NDArray[np.float64]:
+    def like(self, tile: NDArray[Any]) -> NDArray[Any]:
         """Return the part of it that has the shape of a tile."""
         return self._flat[: tile.size].reshape(tile.shape)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -243,9 +245,11 @@ def _histogram(
 
 _FEW_EDGES = 64.0
 
+
 # Adding this to a smaller error leaves a float64 whose last place is 2**-33, so that its bits count
 # units of that; a tile of 2**15 errors below 2**12 sums to less than 2**61 of them.
 _ANCHOR, _PLACES = 2.0**19, 33
+_DOUBLE_PLACES = 29  # what float64 has more than float32
 _ANCHOR_BITS = int(np.float64(_ANCHOR).view(np.int64))
 _SMALL, _LARGE = 2.0**-20, 2.0**12
 
@@ -379,6 +383,38 @@ class ErrorSum:
         if rest is not _NOTHING:
             self._rest += rest
         return True
+
+    @property
+    def largest(self) -> float:
+        """The largest error so far."""
+        return self._largest
+
+    def add_multiples(
+        self,
+        numbers: NDArray[np.int32],
+        places: int,
+        total: int,
+        at_most: float,
+        largest: float,
+    ) -> int:
+        """Add a tile of errors, told by numbers of 2**-places; say how many exceed half an ULP.
+
+        No error is 0 or on an edge of the histogram, and each is on the same side of all edges as
+        its number of units. Their exact sum is so many times 2**-29; they are `at_most` so large,
+        and the `largest` is right unless there was a larger one before.
+        """
+        self.last, self._largest = at_most, max(self._largest, largest)
+        self._elements += numbers.size
+        self._units += total << (_PLACES - _DOUBLE_PLACES)
+        above = [numbers.size]
+        for edge in HISTOGRAM_EDGES[1:]:
+            if edge >= at_most:
+                break
+            above.append(int(np.count_nonzero(numbers > int(math.ldexp(edge, places)))))
+        above.append(0)
+        for index, (before, after) in enumerate(itertools.pairwise(above), start=1):
+            self._counts[index] += before - after
+        return above[1]
 
     def statistics(self) -> UlpStatistics:
         """Return what has been added, as a value."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.blocks import work
-from softmax_tool.exact import reference
+from softmax_tool.exact import float32_tiles, reference
+from softmax_tool.exact.escalation import SettledElements
 from softmax_tool.formats import FLOAT16, FLOAT32, FLOAT64, find_format
 from softmax_tool.formulations import FORMULATIONS
 from softmax_tool.minorant import Minorant, samples
@@ -42,6 +43,17 @@ def _one_larger(margin: float, shape: tuple[int, int]) -> Callable[[np.random.Ge
     return make
 
 
+def _adding_up_to(total: float) -> Callable[[np.random.Generator], Array]:
+    """Rows with many logits near 0, and so much beside them that Σ exp x is nearly the total."""
+
+    def make(rng: np.random.Generator) -> Array:
+        x = rng.uniform(-3e-6, 3e-6, (4, 300))
+        x[:, :100] = np.log((total - 200) / 100)
+        return x
+
+    return make
+
+
 def _mixed(rng: np.random.Generator) -> Array:
     """Rows of every sort: ordinary, masked, far apart, overflowing, tied, invalid."""
     x = rng.standard_normal((60, 17)) * np.exp(rng.uniform(-8, 5, (60, 1)))
@@ -60,8 +72,14 @@ MAKERS = {
     "two classes": _normal(5, (500, 2)),
     "confident": _one_larger(14, (40, 100)),
     "certain": _one_larger(30, (40, 100)),
+    "all but 1": _one_larger(41, (40, 100)),
     "long": _normal(2.5, (2, 70_000)),
     "stalling": _normal(0.01, (6, 5000)),
+    "equal": lambda _: np.zeros((3, 256)),
+    "softmax near a power of two": _adding_up_to(2.0**12),
+    "log-softmax near a power of two": _adding_up_to(np.exp(8)),
+    "far from 0": lambda rng: rng.standard_normal((20, 100)) + 3000,
+    "far apart": _normal(12, (6, 3000)),
     "mixed": _mixed,
 }
 
@@ -91,9 +109,11 @@ def test_the_summaries_are_the_same(
     )
     plan_ = plan(source, options, ieee_formats, None, measured=measured)
     [block] = source.blocks(len(logits))
-    quick = work(block, plan_, options, ((0, 1),))
+    pairs = tuple((a, a + 1) for a in range(len(plan_.cases) - 1))
+    quick = work(block, plan_, options, pairs)
     monkeypatch.setattr(Screen, "promising", lambda self: np.zeros(len(self.numbers), bool))
-    slow = work(block, plan_, options, ((0, 1),))
+    slow = work(block, plan_, options, pairs)
+    assert quick.pairs == slow.pairs
     for name, one, other in zip(plan_.cases, quick.cases, slow.cases, strict=True):
         mine, theirs = one.summary, other.summary
         # Bounds of single elements are taken in float64; those of whole rows may be settled.
@@ -106,6 +126,27 @@ def test_the_summaries_are_the_same(
         assert np.array_equal(one.marks.worst(len(logits)), other.marks.worst(len(logits)))
 
 
+@pytest.mark.parametrize("wary", [False, True])
+def test_an_odd_number_of_units_stands_for_what_is_between(
+    monkeypatch: pytest.MonkeyPatch, *, wary: bool
+) -> None:
+    """With units so large that errors on the wrong side of an edge would be many."""
+    monkeypatch.setattr(float32_tiles, "COARSE_PLACES", 14)
+    if wary:  # one value in a thousand
+        monkeypatch.setattr(SettledElements, "tolerance", lambda *_, **__: 2.0**-34)
+    logits = MAKERS["long"](np.random.default_rng(3)).astype(np.float32)
+    source = from_arrays(logits)
+    options = Options(dtypes=("float32",), ops=("softmax",))
+    plan_ = plan(source, options, ieee_formats, None)
+    block = Block(0, logits, None)
+    quick = work(block, plan_, options, ())
+    monkeypatch.setattr(Screen, "promising", lambda self: np.zeros(len(self.numbers), bool))
+    slow = work(block, plan_, options, ())
+    for one, other in zip(quick.cases, slow.cases, strict=True):
+        assert one.summary.ulp == other.summary.ulp
+        assert one.summary.correctly_rounded == other.summary.correctly_rounded
+
+
 def test_a_block_may_be_screened_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ordinary float32 rows never reach the judgement: this is what makes them cheap."""
     logits = MAKERS["ordinary"](np.random.default_rng(1)).astype(np.float32)
@@ -116,8 +157,52 @@ def test_a_block_may_be_screened_in_full(monkeypatch: pytest.MonkeyPatch) -> Non
     def refuse(*_: object) -> None:
         raise AssertionError("a plain row was judged")
 
-    monkeypatch.setattr("softmax_tool.blocks.judge", refuse)
+    monkeypatch.setattr("softmax_tool.case_work.judge", refuse)
     work(Block(0, logits, None), plan_, options, ())
+
+
+@pytest.mark.parametrize("maker", ["long", "confident", "far apart"])
+def test_ordinary_float32_rows_are_measured_in_one_sweep(
+    maker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = MAKERS[maker](np.random.default_rng(2)).astype(np.float32)
+    source = from_arrays(logits)
+    options = Options(dtypes=("float32",), ops=("log-softmax",), formulations=("naive", "shifted"))
+    plan_ = plan(source, options, ieee_formats, None)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a case was screened by itself")
+
+    monkeypatch.setattr(Screen, "add_up", refuse)
+    work(Block(0, logits, None), plan_, options, ((0, 1),))
+
+
+def test_what_is_undecided_in_one_tile_changes_the_whole_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A row that is made anew has other last bits everywhere, and so another sum of errors."""
+    decided = SettledElements.undecided
+
+    def undecided(self: SettledElements, some: Array, *rest: Any, **options: Any) -> Any:
+        first = np.abs(some - self.plain.log_softmax.hi[1, -1]) == 0
+        return first | decided(self, some, *rest, **options)
+
+    monkeypatch.setattr(SettledElements, "undecided", undecided)
+    monkeypatch.setattr(SettledElements, "tolerance", lambda *_, **__: 2.0**-34)
+    logits = MAKERS["long"](np.random.default_rng(3)).astype(np.float32)
+    # The last true value of the second row is to lie near a boundary.
+    values = reference(logits, FLOAT32).log_softmax.hi[1]
+    rounded = values.astype(np.float32)
+    near = np.abs(np.abs((values - rounded) / np.spacing(rounded)) - 0.5).argmin()
+    logits[1, [-1, near]] = logits[1, [near, -1]]
+    source = from_arrays(logits)
+    options = Options(dtypes=("float32",), ops=("log-softmax",))
+    plan_ = plan(source, options, ieee_formats, None)
+    block = Block(0, logits, None)
+    quick = work(block, plan_, options, ())
+    monkeypatch.setattr(Screen, "promising", lambda self: np.zeros(len(self.numbers), bool))
+    slow = work(block, plan_, options, ())
+    assert [c.summary.ulp for c in quick.cases] == [c.summary.ulp for c in slow.cases]
 
 
 @pytest.mark.parametrize("target", [FLOAT16, FLOAT32, FLOAT64], ids=lambda f: f.name)

@@ -5,7 +5,7 @@ a rounding boundary to call are decided in decimal arithmetic. In float64 itself
 are taken as they are.
 
 Which arguments of float32 are so close is known: `hard.json` has all of them, with what is right.
-Where a function gets all of these right, as NumPy's exp does, there is no value to look for.
+So only those few are looked for that NumPy gets wrong: of exp none.
 Arguments of few bits are few: many of them are looked up in a table of all.
 """
 
@@ -70,37 +70,52 @@ def _table(function: str, target: FloatFormat) -> NDArray[Any]:
 def _evaluate_all(function: str, x: NDArray[Any], target: FloatFormat) -> NDArray[Any]:
     result = np.empty(x.shape, target.carrier)
     flat, rounded = x.reshape(-1), result.reshape(-1)
-    decided = target == FLOAT32 and flat.size >= TILE and _is_right_in_float32(function)
-    evaluate_tile = _evaluate_in_float64 if decided else _evaluate
+    all_known = target == FLOAT32 and x.dtype == np.float32 and flat.size >= TILE
     spare = np.empty(min(flat.size, TILE))
     for start in range(0, flat.size, TILE):
-        tile = flat[start : start + TILE]
+        tile, into = flat[start : start + TILE], rounded[start : start + TILE]
         with np.errstate(all="ignore"):
-            rounded[start : start + TILE] = evaluate_tile(
-                function, tile, target, spare[: tile.size]
-            )
+            if all_known:
+                _evaluate_in_float32(function, tile, into, spare[: tile.size])
+            else:
+                into[:] = _evaluate(function, tile, target, spare[: tile.size])
     return result
 
 
-def _evaluate_in_float64(
-    function: str, x: NDArray[Any], _: FloatFormat, wide: NDArray[np.float64]
-) -> NDArray[Any]:
-    """Return values that a cast to float32 rounds correctly."""
+def _evaluate_in_float32(
+    function: str, x: NDArray[Any], rounded: NDArray[Any], wide: NDArray[np.float64]
+) -> None:
+    """Round what float64 gives, but for the arguments at which that is known to be wrong."""
     np.copyto(wide, x)
-    return np.asarray(FUNCTIONS[function](wide, out=wide))
+    FUNCTIONS[function](wide, out=wide)
+    np.copyto(rounded, wide, casting="same_kind")
+    misrounded = _misrounded(function)
+    if not misrounded:
+        return
+    least, most = np.minimum.reduce(x), np.maximum.reduce(x)
+    for argument, right in misrounded:
+        if not (argument < least or argument > most):  # so it is where one is NaN
+            here = x == argument
+            if here.any():
+                rounded[here] = right
 
 
 @cache
-def _is_right_in_float32(function: str) -> bool:
-    """Tell whether the float64 function, rounded, is right at all arguments that are hard."""
+def _misrounded(function: str) -> tuple[tuple[np.float32, np.float32], ...]:
+    """Return at which of the hard arguments the float64 function, rounded, is wrong; and the right.
+
+    Wherever it is not right in every lane of a vector, and in what is left over behind the last.
+    """
     import json  # noqa: PLC0415  # 5 ms that a small input does not need
     from importlib.resources import files  # noqa: PLC0415
 
     hard = json.loads(files(__package__).joinpath("hard.json").read_text(encoding="ascii"))
     x, right = np.array([[float.fromhex(text) for text in pair] for pair in hard[function]]).T
-    # In every lane of a vector, and in what is left over behind the last one.
     wide = FUNCTIONS[function](np.repeat(x, _COPIES))
-    return np.array_equal(FLOAT32.round(wide), np.repeat(right, _COPIES))
+    got = FLOAT32.round(wide).reshape(-1, _COPIES)
+    wrong = (got != right[:, None]).any(axis=1)
+    pairs = np.stack([x, right], axis=1)[wrong].astype(np.float32)
+    return tuple((pair[0], pair[1]) for pair in pairs)
 
 
 def _evaluate(

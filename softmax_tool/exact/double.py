@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.exact.values import Array, Columns, Indices, Mask
+    from softmax_tool.tiling import Tile
 
 _U = 2.0**-53
 # NumPy's exp and log1p are within 4 ULP on every processor, and an ULP is up to 2 u.
@@ -108,7 +109,7 @@ def _of_rows(logits: NDArray[Any]) -> tuple[RowValues, Array]:
 def _shift(x: NDArray[Any], maximum: Array, scratch: Scratch) -> Array:
     z = scratch.like(x)
     np.copyto(z, x)
-    return np.subtract(z, maximum if len(maximum) > 1 else maximum[0, 0], out=z)
+    return np.asarray(np.subtract(z, _scalar(maximum), out=z))
 
 
 def _drop(e: Array, columns: NDArray[np.intp]) -> None:
@@ -151,23 +152,40 @@ class Float64Elements:
     @once
     def softmax(self) -> Exact:
         hi = np.empty(self.logits.shape)
-        scratch = Scratch(hi.shape)
-        with np.errstate(all="ignore"):
-            total = 1 + self.others
-            for tile in tiles(hi.shape):
-                z = _shift(self.logits[tile], self.rows.maximum[tile[0]], scratch)
-                np.divide(np.exp(z, out=z), total[tile[0]], out=hi[tile])
-            # Below 1 by less than float64 can tell, but below: its ULP is that of the binade below.
-            if (total == 1).any():
-                hi[(hi == 1) & (self.others > 0)] = np.nextafter(1.0, 0.0)
+        for tile in tiles(hi.shape):
+            self.write_softmax(tile, hi[tile])
         return Exact(hi, None, ~self.masked, np.zeros_like(self.masked))
 
     @once
     def log_softmax(self) -> Exact:
         hi = np.empty(self.logits.shape)
-        scratch = Scratch(hi.shape)
-        with np.errstate(all="ignore"):
-            for tile in tiles(hi.shape):
-                z = _shift(self.logits[tile], self.rows.maximum[tile[0]], scratch)
-                np.subtract(z, self.rows.log_sum[tile[0]], out=hi[tile])
+        for tile in tiles(hi.shape):
+            self.write_log_softmax(tile, hi[tile])
         return Exact(hi, None, self.masked | ~self.rows.alone, self.masked)
+
+    def write_softmax(self, tile: Tile, hi: Array) -> None:
+        """Write the softmax of a tile."""
+        with np.errstate(all="ignore"):
+            others = self.others[tile[0]]
+            total = 1 + others
+            self._write_shifted(tile, hi)
+            np.divide(np.exp(hi, out=hi), _scalar(total), out=hi)
+            # Below 1 by less than float64 can tell, but below: its ULP is that of the binade below.
+            if (total == 1).any():
+                hi[(hi == 1) & (others > 0)] = np.nextafter(1.0, 0.0)
+
+    def write_log_softmax(self, tile: Tile, hi: Array) -> None:
+        """Write the log-softmax of a tile."""
+        with np.errstate(all="ignore"):
+            self._write_shifted(tile, hi)
+            np.subtract(hi, _scalar(self.rows.log_sum[tile[0]]), out=hi)
+
+    def _write_shifted(self, tile: Tile, hi: Array) -> None:
+        # A cast of its own is quicker than one on the way.
+        np.copyto(hi, self.logits[tile])
+        np.subtract(hi, _scalar(self.rows.maximum[tile[0]]), out=hi)
+
+
+def _scalar(of_rows: Array) -> Any:
+    """Return the number of a single row, which is quicker to compute with, or all of them."""
+    return of_rows if len(of_rows) > 1 else of_rows[0, 0]

@@ -8,7 +8,7 @@ can see is moved off it, to the side on which the true value lies.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -78,57 +78,69 @@ class SettledElements:
 
     @once
     def softmax(self) -> Exact:
-        def error(rows: Indices, columns: Indices, *, exact_shift: bool) -> Array:
-            some = self.plain.rows[rows]
-            shifted = self.plain.logits[rows, columns, None] - some.maximum
-            classes = self.logits.shape[1]
-            return double.softmax_error(some, shifted, classes, exact_shift=exact_shift)
-
-        every, classes = self.plain.rows, self.logits.shape[1]
-        with np.errstate(all="ignore"):
-            furthest = every.minimum - every.maximum
-        worst = double.softmax_error(every, furthest, classes, exact_shift=False)
-        return self._settled(self.plain.softmax, error, worst, logarithm=False)
+        return self._settled(self.plain.softmax, logarithm=False)
 
     @once
     def log_softmax(self) -> Exact:
-        values = self.plain.log_softmax
+        return self._settled(self.plain.log_softmax, logarithm=True)
 
-        def error(rows: Indices, columns: Indices, *, exact_shift: bool) -> Array:
-            some, y = self.plain.rows[rows], values.hi[rows, columns, None]
-            classes = self.logits.shape[1]
-            return double.log_softmax_error(some, y, classes, exact_shift=exact_shift)
+    def values(self, *, logarithm: bool) -> Exact:
+        """Return log-softmax or softmax."""
+        return self.log_softmax if logarithm else self.softmax
 
+    def tolerance(self, *, logarithm: bool) -> float:
+        """Return what no value's relative error is above."""
         every, classes = self.plain.rows, self.logits.shape[1]
-        worst = double.log_softmax_error(every, every.log_sum, classes, exact_shift=False)
-        return self._settled(values, error, worst, logarithm=True)
+        if logarithm:
+            worst = double.log_softmax_error(every, every.log_sum, classes, exact_shift=False)
+        else:
+            with np.errstate(all="ignore"):
+                furthest = every.minimum - every.maximum
+            worst = double.softmax_error(every, furthest, classes, exact_shift=False)
+        # NaN in rows that are NaN themselves.
+        return min(float(np.fmax.reduce(worst, axis=None, initial=0.0)), _COARSE)
 
-    def _settled(
+    def undecided(
         self,
-        values: Exact,
-        error: _Error,
-        worst: Array,
+        some: Array,
+        rows: Indices,
+        columns: Indices,
         *,
         logarithm: bool,
-    ) -> Exact:
+        exact_shift: bool = False,
+    ) -> Mask:
+        """Return which of some values, (some,), could round either way."""
+        of_rows, classes = self.plain.rows[rows], self.logits.shape[1]
+        if logarithm:
+            error = double.log_softmax_error(
+                of_rows, some[:, None], classes, exact_shift=exact_shift
+            )
+        else:
+            shifted = self.plain.logits[rows, columns, None] - of_rows.maximum
+            error = double.softmax_error(of_rows, shifted, classes, exact_shift=exact_shift)
+        with np.errstate(all="ignore"):
+            margin = some * error[:, 0]
+            return np.asarray(self.target.round(some - margin) != self.target.round(some + margin))
+
+    def _settled(self, values: Exact, *, logarithm: bool) -> Exact:
         invalid = self.plain.rows.invalid[:, 0]
         if invalid.any():
             values.hi[invalid] = np.nan
-        # NaN in rows that are NaN themselves.
-        tolerance = min(float(np.fmax.reduce(worst, axis=None, initial=0.0)), _COARSE)
-        rows, columns = _suspects(values.hi, self.target, tolerance)
+        rows, columns = _suspects(values.hi, self.target, self.tolerance(logarithm=logarithm))
         if not rows.size:
             return values
-        undecided = self._undecided(values.hi, rows, columns, error, exact_shift=False)
+        some = values.hi[rows, columns]
+        undecided = self.undecided(some, rows, columns, logarithm=logarithm)
         if undecided.any():
             # Whether shifts are exact takes a look at all logits: only now.
-            rows, columns = rows[undecided], columns[undecided]
-            exact_shift = _shifts_exactly(self.logits)
-            undecided = self._undecided(values.hi, rows, columns, error, exact_shift=exact_shift)
+            rows, columns, some = rows[undecided], columns[undecided], some[undecided]
+            undecided = self.undecided(
+                some, rows, columns, logarithm=logarithm, exact_shift=_shifts_exactly(self.logits)
+            )
         rows, columns = rows[undecided], columns[undecided]
         if logarithm and rows.size:
-            some, picked = self.plain.rows[rows], self.plain.logits[rows, columns, None]
-            below = _is_just_below(values.hi[rows, columns, None], picked, some)[:, 0]
+            of_rows, picked = self.plain.rows[rows], self.plain.logits[rows, columns, None]
+            below = _is_just_below(values.hi[rows, columns, None], picked, of_rows)[:, 0]
             here = rows[below], columns[below]
             values.hi[here] = _odd_below(values.hi[here])
             rows, columns = rows[~below], columns[~below]
@@ -153,15 +165,6 @@ class SettledElements:
         settled[again] = round_to_odd(exact)
         return replace(values, hi=settled)
 
-    def _undecided(
-        self, hi: Array, rows: Indices, columns: Indices, error: _Error, *, exact_shift: bool
-    ) -> Mask:
-        """Return which of some values could round either way."""
-        some = hi[rows, columns]
-        with np.errstate(all="ignore"):
-            margin = some * error(rows, columns, exact_shift=exact_shift)[:, 0]
-            return np.asarray(self.target.round(some - margin) != self.target.round(some + margin))
-
 
 def _is_just_below(hi: Array, logits: NDArray[Any], rows: RowValues) -> Mask:
     """Return where x − max x is the float64 `hi`, and log-softmax less by a part of its ULP.
@@ -178,12 +181,6 @@ def _odd_below(hi: Array) -> Array:
     """Return the neighbour with an odd last bit, for true values between `hi` and the one below."""
     even = (hi.view(np.int64) & 1) == 0
     return np.where(even, np.nextafter(hi, -np.inf), hi)
-
-
-class _Error(Protocol):
-    """Bounds the relative errors of single values, (some, 1)."""
-
-    def __call__(self, rows: Indices, columns: Indices, *, exact_shift: bool) -> Array: ...
 
 
 def _shifts_exactly(logits: NDArray[Any]) -> bool:

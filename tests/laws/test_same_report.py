@@ -79,7 +79,7 @@ FEW: dict[str, Any] = {"dtypes": ("float16",), "arithmetics": ("strict",)}
 
 
 def set_block(monkeypatch: pytest.MonkeyPatch, elements: int) -> None:
-    for name in ("BLOCK_ELEMENTS", "FEW_RESULTS_BLOCK_ELEMENTS"):
+    for name in ("BLOCK_ELEMENTS", "LARGE_BLOCK_ELEMENTS"):
         monkeypatch.setattr(engine, name, elements)
 
 

@@ -1,0 +1,320 @@
+"""An attempt to add up rows as plain ones: tile after tile, until one turns out not to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from softmax_tool import sentences
+from softmax_tool.arithmetic.selection import row_max
+from softmax_tool.distinct import count
+from softmax_tool.minorant import Minorant
+from softmax_tool.once import once
+from softmax_tool.report import Finding
+from softmax_tool.summary import Summary, worst_of
+from softmax_tool.suspects import Suspects
+from softmax_tool.ulp import ErrorSum, errors_with_tails
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.bounds import Conditions
+    from softmax_tool.distinct import Counts
+    from softmax_tool.screening import Limit, Listing, Screen, Seen
+    from softmax_tool.tiling import Scratch, Tile
+
+    Array = NDArray[Any]
+    Indices = NDArray[np.intp]
+    Mask = NDArray[np.bool_]
+
+# Rows of so few classes get all their bounds evaluated: choosing among them costs more.
+SHORT = 64
+_FEW = 4  # one in 2**4: so many are quicker picked out than all computed with
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The error bound of a formulation on all rows; of softmax, relative to the true value."""
+
+    screen: Screen
+    limit: Limit
+
+    @once
+    def finite(self) -> Mask:
+        """Rows all of whose bounds are finite, (rows,)."""
+        if self.whole is not None:
+            return np.isfinite(row_max(self.whole)[:, 0])
+        return np.asarray(np.isfinite(self.line.highest[:, 0]))
+
+    @once
+    def whole(self) -> Array | None:
+        """The bounds of all elements, where rows are short; None where they are long."""
+        if self.screen.yardsticks.rows.logits.shape[1] > SHORT:
+            return None
+        return self._relative(self.limit.conditions)
+
+    @once
+    def line(self) -> Minorant:
+        """A line below the bounds of each row."""
+        yardsticks = self.screen.yardsticks
+        return Minorant.of(yardsticks.rows.logits, yardsticks.samples, self.of)
+
+    def of(self, rows: Indices, columns: Indices) -> Array:
+        """Return the bounds of single elements, (some, 1)."""
+        return self._relative(self.limit.conditions.pick(rows, columns))
+
+    def _relative(self, conditions: Conditions) -> Array:
+        with np.errstate(all="ignore"):
+            bounds = self.limit.bound(conditions)
+            return bounds / conditions.reference.softmax.hi if self.relative else bounds
+
+    @property
+    def relative(self) -> bool:
+        return self.screen.quantity == "softmax"
+
+
+@dataclass(frozen=True, slots=True)
+class TrueTile:
+    """The true values of a tile, and what measuring by them takes; every array has its shape."""
+
+    values: Array
+    rounded: Array
+    scale: Array  # one over an ULP
+    tail: Array | None
+
+
+class _Found(NamedTuple):
+    """One element for the list of worst cases; of equal errors the first is the larger."""
+
+    error: float
+    minus_row: int  # of the block
+    minus_column: int
+    got: float
+    true: float
+    rounded: float
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One pass over some rows, given up for those that turn out not to be plain."""
+
+    screen: Screen
+    rows: Indices
+    bounds: Bounds | None
+    listing: Listing
+    seen: Seen
+    scratch: tuple[Scratch, Scratch]  # of float64
+    errors: ErrorSum = field(default_factory=ErrorSum)
+    ratio: float = 0.0  # the largest error as a fraction of its bound
+    max_abs: float = 0.0
+    max_rel: float = 0.0
+    right: int = 0
+    suspects: Suspects = field(default_factory=Suspects)
+    found: list[_Found] = field(default_factory=list)  # the largest error first
+    limits: Array = field(init=False)  # up to which no error of a row has a kind
+
+    def __post_init__(self) -> None:
+        self.ratio, self.max_rel = self.seen.ratio, self.seen.relative
+        self.limits = self.screen.least_limits()[self.rows]
+
+    def take(self, tile: Tile, got: Array, true: TrueTile, weights: Counts | None = None) -> bool:
+        """Add a tile up; say no where one of its errors is not finite."""
+        values = true.values
+        distance, error = (scratch.like(values) for scratch in self.scratch)
+        # A cast of its own is quicker than one on the way.
+        np.copyto(distance, got)
+        np.subtract(distance, values, out=distance)
+        if true.tail is None:
+            np.abs(distance, out=distance)
+            np.multiply(distance, true.scale, out=error)
+        else:
+            errors_with_tails(distance, true.scale, values, true.tail, error)
+        if not self.errors.add(error, weights):
+            return False
+        self.right += count(got == true.rounded, weights)
+        if self.errors.last > float(self.limits[tile[0]].min()):
+            places = np.flatnonzero(error > self.limits[tile[0]])
+            self.suspect(tile, places, error.reshape(-1)[places])
+        if self.may_list(self.errors.last):
+            self.list(tile, error, got, true.values, true.rounded)
+        largest = float(distance.max())
+        self.max_abs = max(self.max_abs, largest)
+        if self.bounds is None or not self.bounds.relative:
+            self._take_relative(distance, values, error)
+        else:
+            distance = np.divide(distance, values, out=distance)
+            largest = float(distance.max())
+            self.max_rel = max(self.max_rel, largest)
+        if self.bounds is not None:
+            self._compare_with_bound(tile, distance, largest, values, error)
+        return True
+
+    def _take_relative(self, distance: Array, y: Array, error: Array) -> None:
+        """Take in the largest relative error, |d/y|: at most the error in ULP times 2**(1 − p)."""
+        floor = self.least_of_interest
+        if self.errors.last <= floor:
+            return
+        places = np.flatnonzero(error > floor)
+        if places.size < error.size >> _FEW:
+            distance, y = distance.reshape(-1)[places], y.reshape(-1)[places]
+        self.take_relative(distance, y)
+
+    @property
+    def least_of_interest(self) -> float:
+        """The error in ULP that one must be above to be relatively larger than all before."""
+        return self.max_rel * 2.0 ** (self.screen.target.precision - 1)
+
+    def take_relative(self, distance: Array, y: Array) -> None:
+        """Take in the relative errors of single elements."""
+        relative = distance / y
+        self.max_rel = max(self.max_rel, float(relative.max()), -float(relative.min()))
+
+    def suspect(self, tile: Tile, places: Indices, errors: Array) -> None:
+        """Keep errors that may be too large for a plain row."""
+        self.suspects.add(*self.places(tile, places), errors)
+
+    def places(self, tile: Tile, places: Indices) -> tuple[Indices, Indices]:
+        """Return rows and columns of places within a tile."""
+        rows, columns = np.divmod(places, tile[1].stop - tile[1].start)
+        return self.rows[rows + tile[0].start], columns + tile[1].start
+
+    def line(self) -> tuple[Array, Array]:
+        """Return b and s of each row, (rows, 1), such that b + s · v is nowhere above a bound.
+
+        v is the true log-softmax; for softmax, whose bounds are relative, the logit.
+        """
+        assert self.bounds is not None  # noqa: S101  (the caller has looked)
+        reference, line = self.screen.yardsticks.rows.reference, self.bounds.line
+        # A falling line of the distance from the maximum is a rising one of log-softmax.
+        zero = reference.of_rows.maximum if self.bounds.relative else -reference.log_sum
+        return (line.base + line.slope * zero)[self.rows], -line.slope[self.rows]
+
+    def _compare_with_bound(
+        self, tile: Tile, measure: Array, largest: float, values: Array, spare: Array
+    ) -> None:
+        """Evaluate the bound of the few elements that may be nearer to theirs than any so far."""
+        assert self.bounds is not None  # noqa: S101  (the caller has looked)
+        rows = self.rows[tile[0]]
+        if self.bounds.whole is not None:
+            ratios = measure / self.bounds.whole[rows, tile[1]]
+            self.ratio = max(self.ratio, float(ratios.max()))
+            return
+        if largest <= self.ratio * float(self.bounds.line.lowest[rows].min()):
+            return
+        if not self.ratio:
+            place = int(np.argmax(measure))
+            self.take_ratios(tile, np.array([place]), measure.reshape(-1)[[place]])
+        base, slope = (of_rows[tile[0]] for of_rows in self.line())
+        of = values
+        if self.bounds.relative:
+            logits = self.screen.yardsticks.rows.logits
+            of = logits[tile] if len(self.rows) == len(logits) else logits[rows, tile[1]]
+        np.multiply(of, slope * self.ratio, out=spare)
+        np.add(spare, base * self.ratio, out=spare)
+        near = measure > spare
+        if near.any():
+            places = np.flatnonzero(near)
+            self.take_ratios(tile, places, measure.reshape(-1)[places])
+
+    def take_ratios(self, tile: Tile, places: Indices, measure: Array) -> None:
+        """Take in how near single errors, relative ones of softmax, are to their bounds."""
+        assert self.bounds is not None  # noqa: S101  (the caller has looked)
+        bounds = self.bounds.of(*self.places(tile, places))
+        self.ratio = max(self.ratio, float((measure / bounds[:, 0]).max()))
+
+    def may_list(self, error: float) -> bool:
+        """Tell whether the list of worst cases has room for an error."""
+        return self.listing.top > 0 and error > self._least_listed
+
+    @property
+    def _least_listed(self) -> float:
+        full = len(self.found) == self.listing.top
+        return max(self.seen.error, self.found[-1].error if full else 0.0)
+
+    @property
+    def _lists_all(self) -> bool:
+        """Whether the list of worst cases may name every element."""
+        listing, numbers = self.listing, self.screen.numbers
+        classes = self.screen.yardsticks.rows.logits.shape[1]
+        every_row = listing.rows[0] <= numbers[0] and numbers[-1] < listing.rows[1]
+        return every_row and listing.columns[0] == 0 and listing.columns[1] >= classes
+
+    def list(self, tile: Tile, errors: Array, got: Array, values: Array, rounded: Array) -> None:
+        """Keep the largest error of each row that the list of worst cases may still name."""
+        listing, floor = self.listing, self._least_listed
+        if not self._lists_all:
+            numbers = self.screen.numbers[self.rows[tile[0]]]
+            columns = np.arange(tile[1].start, tile[1].stop)
+            listed = _inside(numbers, listing.rows)[:, None] & _inside(columns, listing.columns)
+            errors = np.where(listed, errors, 0.0)
+        largest = row_max(errors)[:, 0]
+        order = np.argsort(-largest, kind="stable")[: listing.top]
+        for row in order[largest[order] > floor]:
+            column = int(errors[row].argmax())
+            found = _Found(
+                float(largest[row]),
+                -int(self.rows[tile[0].start + row]),
+                -(tile[1].start + column),
+                float(got[row, column]),
+                float(values[row, column]),
+                float(rounded[row, column]),
+            )
+            self._insert(found)
+
+    def _insert(self, found: _Found) -> None:
+        """Keep one element a row, the `top` largest errors."""
+        others = [entry for entry in self.found if entry.minus_row != found.minus_row]
+        mine = [entry for entry in self.found if entry.minus_row == found.minus_row]
+        self.found = sorted([*others, max([*mine, found])], reverse=True)[: self.listing.top]
+
+    def not_plain(self) -> Indices:
+        """Return rows that hold an error above its limit."""
+        return self.suspects.rows_beyond(self.screen.limits_at)
+
+    def summary(self, rank_changes: int, *, are_exact: bool) -> Summary:
+        """Return the sums as a value."""
+        statistics = self.errors.statistics()
+        elements = statistics.elements
+        bounded = are_exact or self.bounds is not None
+        ratio = 2 * statistics.largest if are_exact else self.ratio
+        return Summary(
+            self.listing.top,
+            rows=len(self.rows),
+            elements=elements,
+            judged=elements,
+            rank_changes=rank_changes,
+            correctly_rounded=self.right,
+            ulp=statistics,
+            max_abs_error=self.max_abs,
+            max_rel_error=self.max_rel,
+            bound_ratio=ratio if bounded else None,
+            bound_elements=elements if bounded else 0,
+            worst=worst_of(self._findings(), self.listing.top),
+        )
+
+    def _findings(self) -> Iterator[Finding]:
+        why = sentences.why(None, None, sentences.ROUNDING, "", self.screen.target)
+        rows = self.screen.yardsticks.rows
+        for found in self.found:
+            row, column = -found.minus_row, -found.minus_column
+            if found.got != found.rounded:
+                yield Finding(
+                    int(self.screen.numbers[row]),
+                    rows.column(row, column),
+                    float(rows.logits[row, column]),
+                    found.got,
+                    found.true,
+                    found.error,
+                    kind=None,
+                    origin=None,
+                    propagated=False,
+                    why=why,
+                )
+
+
+def _inside(numbers: NDArray[np.integer[Any]], part: tuple[int, int]) -> Mask:
+    return np.asarray((numbers >= part[0]) & (numbers < part[1]))

@@ -1,0 +1,245 @@
+"""One case on one block of rows: computed, judged, and added up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool import exact
+from softmax_tool.bounds import half_an_ulp
+from softmax_tool.computation import Computation
+from softmax_tool.diagnose import judge
+from softmax_tool.formulations import EXACT, FORMULATIONS, GRADIENT, LOSSES, NEED_LABELS
+from softmax_tool.glance import glance
+from softmax_tool.outcomes import CaseOutcome, LossPart, Marks
+from softmax_tool.screening import Limit, Listing, Screen, Seen
+from softmax_tool.tally import Results, summarise
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.arithmetic import Arithmetic
+    from softmax_tool.exact import Exact
+    from softmax_tool.formats import FloatFormat
+    from softmax_tool.plan import Options, Slice, Variant
+    from softmax_tool.report import CaseName
+    from softmax_tool.rows import Rows, Yardsticks
+    from softmax_tool.summary import Summary
+    from softmax_tool.targets import Targets
+    from softmax_tool.ulp import Ruler
+
+    Array = NDArray[Any]
+    Indices = NDArray[np.intp]
+    Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseWork:
+    """One case on one block: computes its results, judges them, adds them up."""
+
+    name: CaseName
+    variant: Variant
+    yardsticks: Yardsticks
+    numbers: NDArray[np.int64]
+    options: Options
+    measured: bool = True  # whether errors are added up
+    at_distinct: Rows | None = None  # the same rows, where a loss needs no other classes
+
+    def outcome(
+        self, got: Array, shared: Arithmetic, stalled: Mask, seen: Seen, swept: Summary | None
+    ) -> CaseOutcome:
+        """Judge results of an elementwise quantity, as far as they were not `swept`; add up.
+
+        `shared` remembers what was computed on the way to them; in `stalled` rows a sum stalled.
+        """
+        if swept is not None:
+            plain, summary = np.ones(len(got), bool), swept
+        else:
+            plain, summary = self._screened(got, stalled, seen)
+        rest = np.flatnonzero(~plain)
+        if rest.size == len(got):
+            marks, summary = self.judged_summary(got, rest, seen, shared)
+        elif rest.size:
+            part = replace(
+                self, yardsticks=self.yardsticks.subset(rest), numbers=self.numbers[rest]
+            )
+            marks, more = part.judged_summary(got[rest], rest, seen)
+            summary += more
+        else:
+            nothing = np.empty((0, got.shape[1]), np.int8)
+            marks = Marks(rest, nothing, nothing.astype(bool))
+        return CaseOutcome(summary, got, marks, None, None, self.rows.distinct)
+
+    def run_loss(self, xp: Arithmetic, kept: Mask, seen: Seen) -> CaseOutcome:
+        """Compute a loss, judge it and add up."""
+        got = self.compute(xp)
+        marks, summary = self.judged_summary(got, np.arange(len(got)), seen, xp)
+        loss, true_loss = self._loss_parts(got, self.ruler.exact, kept)
+        return CaseOutcome(summary, got, marks, loss, true_loss)
+
+    def run_gradient(self, xp: Arithmetic, kept: Mask, seen: Seen) -> CaseOutcome:
+        """Compute a gradient, judge it and add up; that of an ignored row is 0."""
+        got = self.compute(xp)
+        marks, summary = self.judged_summary(got, np.flatnonzero(kept), seen, xp)
+        values = np.zeros((len(kept), got.shape[1]), got.dtype)
+        values[kept] = got
+        return CaseOutcome(summary, values, marks, None, None)
+
+    def compute(self, xp: Arithmetic) -> Array:
+        """Return results in the carrier of the format."""
+        computation = self._computation()
+        return self.ruler.rounded if computation is None else computation.compute(xp)
+
+    def _screened(self, got: Array, stalled: Mask, seen: Seen) -> tuple[Mask, Summary]:
+        """Add up the rows that need no judgement, and say which they are."""
+        if not self.measured:
+            return glance(self.screen, got, stalled, self.options.top)
+        return self.screen.add_up(
+            got, stalled, self.limit, self.listing, seen, are_exact=self.is_exact
+        )
+
+    @property
+    def screen(self) -> Screen:
+        """What tells which rows need no judgement."""
+        return Screen(self.yardsticks, self.name.quantity, self.numbers)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether results are the true values, rounded."""
+        return self.name.formulation == EXACT
+
+    @property
+    def limit(self) -> Limit | None:
+        """The error bound of the formulation, None if it has none."""
+        model = self.variant.model
+        if self.is_exact or model.sum_constant is None:
+            return None
+        bound = FORMULATIONS[self.name.quantity, self.name.formulation].error_bound
+        conditions = self.yardsticks.conditions(model, self.yardsticks.functions)
+        return None if bound is None else Limit(bound, conditions)
+
+    @property
+    def listing(self) -> Listing:
+        """What the list of worst cases may name."""
+        options = self.options
+        rows = _ends(options.rows, len(self.numbers) + int(self.numbers[0]))
+        return Listing(options.top, rows, _ends(options.columns, self.rows.logits.shape[1]))
+
+    def judged_summary(
+        self, got: Array, rows: Indices, seen: Seen, shared: Arithmetic | None = None
+    ) -> tuple[Marks, Summary]:
+        """Judge results of all rows of this case, which are `rows` of the block."""
+        results = self.judge(got, shared)
+        judged = results.judged
+        marks = Marks(rows, judged.kind, judged.unavoidable)
+        bound = self._bound if self.measured else None
+        return marks, summarise(results, bound, self.options.top, seen.error)
+
+    def judge(self, got: Array, shared: Arithmetic | None = None) -> Results:
+        """Judge results; `shared` remembers what was computed on the way to them."""
+        ruler, reference = self.ruler, self.rows.reference
+        masked = self.yardsticks.masked(self.name.quantity)
+        judged = judge(got, ruler, reference.invalid, masked, self._computation(shared))
+        return Results(
+            self.variant.target,
+            self.name.quantity,
+            got,
+            ruler.exact,
+            judged,
+            reference.invalid,
+            self.rows,
+            self.numbers,
+            self._labels(),
+            self._listed(),
+            self._coefficients(),
+        )
+
+    @property
+    def rows(self) -> Rows:
+        return self.yardsticks.rows
+
+    @property
+    def ruler(self) -> Ruler:
+        return self.yardsticks.ruler(self.name.quantity)
+
+    @property
+    def _is_loss(self) -> bool:
+        return self.name.quantity in LOSSES
+
+    def _computation(self, shared: Arithmetic | None = None) -> Computation | None:
+        if self.is_exact:
+            return None
+        formulation = FORMULATIONS[self.name.quantity, self.name.formulation]
+        model = self.variant.model
+        return Computation(formulation, model, self.yardsticks, shared, self.at_distinct)
+
+    def _bound(self) -> Array | None:
+        if self.is_exact:
+            return half_an_ulp(self.ruler)
+        formulation = FORMULATIONS[self.name.quantity, self.name.formulation]
+        return self.yardsticks.bound(formulation, self.variant.model)
+
+    def _labels(self) -> NDArray[np.int64] | None:
+        targets = self.rows.targets
+        if self.name.quantity not in NEED_LABELS or targets is None or targets.labels is None:
+            return None
+        return targets.labels[:, 0].astype(np.int64)
+
+    def _listed(self) -> Mask:
+        """Return what the list of worst cases may name: `--rows` and `--columns` of it."""
+        rows = _inside(self.numbers, self.options.rows)[:, None]
+        if self._is_loss:
+            labels = self._labels()
+            return rows if labels is None else rows & _inside(labels, self.options.columns)[:, None]
+        columns = np.arange(self.rows.logits.shape[1])[None, :]
+        return rows & _inside(columns, self.options.columns)
+
+    def _coefficients(self) -> Array | None:
+        targets = self.rows.targets
+        if self._labels() is None or targets is None or targets.smoothing:
+            return None
+        coefficients = exact.coefficients_of(self.rows.reference, targets)
+        if self.name.quantity == GRADIENT:
+            return coefficients / float(targets.divisor)
+        return coefficients
+
+    def _loss_parts(
+        self, got: Array, true: Exact, kept: Mask
+    ) -> tuple[LossPart | None, LossPart | None]:
+        if not self._is_loss:
+            return None, None
+        assert self.rows.targets is not None  # noqa: S101  (losses have targets)
+        divisors = _divisors(self.rows.targets, len(got), self.variant.target)
+        # The sum takes both parts of each value; there is one divisor for the two.
+        true_part = replace(_part(true.hi, divisors, kept), losses=true.summands())
+        return _part(got, divisors, kept), true_part
+
+
+def _inside(numbers: NDArray[np.int64], part: Slice | None) -> Mask:
+    first, last = part if part is not None else (None, None)
+    inside = np.ones(numbers.shape, bool)
+    if first is not None:
+        inside &= numbers >= first
+    if last is not None:
+        inside &= numbers < last
+    return inside
+
+
+def _ends(part: Slice | None, count: int) -> tuple[int, int]:
+    first, last = part if part is not None else (None, None)
+    return first or 0, count if last is None else last
+
+
+def _part(values: Array, divisors: Array, kept: Mask) -> LossPart:
+    per_row = np.zeros(len(kept), values.dtype)
+    per_row[kept] = values[:, 0]
+    return LossPart(values[:, 0], divisors, per_row)
+
+
+def _divisors(targets: Targets, rows: int, target: FloatFormat) -> Array:
+    """Return what each row adds to a mean's denominator: its label's weight, or 1."""
+    if targets.labels is None or targets.weights is None:
+        return np.ones(rows, target.carrier)
+    return np.asarray(targets.weights[0, targets.labels[:, 0]])

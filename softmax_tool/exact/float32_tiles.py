@@ -1,0 +1,171 @@
+"""True values of float32 results, tile by tile, and how far they lie from the nearest float32.
+
+A float64 has 29 bits more than a float32. So where a result is among the neighbours of the true
+value, its error is a whole number of 2**-29 ULP, which an int32 holds: errors of float32 results
+are exact in 32 bits, at half the cost of float64. Where errors of more than three ULP are common,
+as those of softmax are, they are kept in units of 2**-24 ULP, an odd number of which says that the
+error lies between the even ones next to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from softmax_tool.once import once
+from softmax_tool.tiling import Scratch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from softmax_tool.exact.escalation import SettledElements
+    from softmax_tool.exact.values import Array
+    from softmax_tool.tiling import Tile
+
+PLACES = 29  # bits of a float64 that a float32 has not
+# Magnitudes of true values of which all that is made here, one over an ULP too, is a normal number.
+LEAST, MOST = 2.0**-70, 2.0**120
+
+COARSE_PLACES = 24
+
+_HALF = 1 << (PLACES - 1)
+_LOW_BITS = (1 << PLACES) - 1
+_FRACTION_BITS = 23
+_FRACTION = (1 << _FRACTION_BITS) - 1
+_EXPONENT = 0xFF << _FRACTION_BITS
+_BIAS = 127
+
+
+@dataclass(frozen=True)
+class Float32Tile:
+    """The true values of a tile; every array has its shape, and is overwritten by the next.
+
+    Errors are told in units of 2**-places ULP. The rest is not meant for a tile that `is_apart`:
+    where a true value may be a float32, or lie halfway between two.
+    """
+
+    values: Array
+    rounded: NDArray[np.float32]
+    rest: NDArray[np.int32]  # rounded less true value, in units of 2**-29 ULP
+    near_boundary: bool
+    places: int
+    per_unit: NDArray[np.float32]  # one over such a unit
+
+    @once
+    def unit(self) -> NDArray[np.float32]:
+        """Such a unit."""
+        bits = np.uint32(2 * _BIAS << _FRACTION_BITS) - self.per_unit.view(np.uint32)
+        return bits.view(np.float32)
+
+    @once
+    def largest_unit(self) -> float:
+        """The largest of them."""
+        return float(np.maximum.reduce(self.unit, axis=None))
+
+    @once
+    def rest_in_units(self) -> NDArray[np.int32]:
+        """The rest in such units, odd where it lies between two of them."""
+        if self.places == PLACES:
+            return self.rest
+        return (self.rest >> np.int32(PLACES - self.places)) | np.int32(1)
+
+    @once
+    def left_out(self) -> NDArray[np.int32]:
+        """What that misses of the rest, in units of 2**-29 ULP."""
+        return self.rest - (self.rest_in_units << np.int32(PLACES - self.places))
+
+    @once
+    def scale(self) -> Array:
+        """One over an ULP, in float64."""
+        return self.per_unit * np.float64(2.0**-self.places)
+
+    def in_ulp(self, distance: Array) -> Array:
+        """Return distances in ULP, in their own place."""
+        return np.multiply(distance, self.scale, out=distance)
+
+    def largest_in_ulp(self, distance: NDArray[np.float32]) -> float:
+        """Return the largest of distances in ULP, overwriting them."""
+        np.multiply(distance, self.per_unit, out=distance)
+        return float(np.maximum.reduce(distance, axis=None)) * 2.0**-self.places
+
+    @once
+    def is_apart(self) -> bool:
+        """Whether an error may be 0, or no odd part of half an ULP."""
+        return self.near_boundary or not self.rest.all()
+
+
+class Float32Tiles:
+    """Makes the true values of one quantity, without ever holding those of a whole block.
+
+    They must be normal numbers with magnitudes from LEAST to MOST. Where float64 cannot decide one,
+    all values of its row are made anew: then they are to be taken from those that are `settled`.
+    """
+
+    def __init__(self, elements: SettledElements, *, logarithm: bool, settled: bool) -> None:
+        self._elements, self._logarithm = elements, logarithm
+        self._settled = elements.values(logarithm=logarithm).hi if settled else None
+        self.places = PLACES if logarithm else COARSE_PLACES
+        # As bits of a float32: less a number's exponent, this is that of one over the unit.
+        self._to_per_unit = (2 * _BIAS + _FRACTION_BITS + self.places) << _FRACTION_BITS
+        # Two more than the bits that the tolerance reaches: what is rounded twice on the way.
+        self._margin = 2 + int(elements.tolerance(logarithm=logarithm) * 2.0**53)
+        shape = elements.plain.logits.shape
+        self._values = Scratch(shape)
+        self._bits = Scratch(shape, np.int64)
+        self._rounded, self._per_unit = Scratch(shape, np.float32), Scratch(shape, np.float32)
+        self._rest = Scratch(shape, np.int32)
+
+    def at(self, tile: Tile) -> Float32Tile | None:
+        """Return the true values of a tile, None where float64 cannot decide one of them."""
+        logits = self._elements.plain.logits[tile]
+        values = self._values.like(logits)
+        self._write(tile, values)
+        # The low bits of a value on a boundary are 100…0, and so become 0 or a little more.
+        bits = np.add(values.view(np.int64), _HALF + self._margin, out=self._bits.like(logits))
+        np.bitwise_and(bits, _LOW_BITS, out=bits)
+        near = np.empty(0, np.intp)
+        if np.minimum.reduce(bits, axis=None) < 2 * self._margin:
+            near = np.flatnonzero(bits < 2 * self._margin)
+            if self._settled is None and self._any_undecided(tile, values, near):
+                return None
+        rounded = self._rounded.like(logits)
+        np.copyto(rounded, values, casting="same_kind")
+        rest = self._rest.like(logits)
+        np.copyto(rest, bits, casting="unsafe")
+        # What the low bits are above is what rounding takes from a magnitude.
+        if self._logarithm:
+            np.subtract(rest, self._margin + _HALF, out=rest)
+        else:
+            np.subtract(self._margin + _HALF, rest, out=rest)
+        per_unit = self._per_unit.like(logits)
+        of_rounded, scratch = rounded.view(np.uint32), per_unit.view(np.uint32)
+        np.bitwise_and(of_rounded, _FRACTION, out=scratch)
+        is_power = np.minimum.reduce(scratch, axis=None) == 0
+        np.bitwise_and(of_rounded, _EXPONENT, out=scratch)
+        np.subtract(self._to_per_unit, scratch, out=scratch)
+        if is_power:
+            # A true value that rounds up to a power of two has the ULP of the binade below.
+            powers = np.flatnonzero((of_rounded & np.uint32(_FRACTION)) == 0)
+            below = np.abs(values.reshape(-1)[powers]) < np.abs(rounded.reshape(-1)[powers])
+            per_unit.reshape(-1)[powers[below]] *= 2
+        return Float32Tile(values, rounded, rest, near.size > 0, self.places, per_unit)
+
+    def _write(self, tile: Tile, values: Array) -> None:
+        if self._settled is not None:
+            np.copyto(values, self._settled[tile])
+        elif self._logarithm:
+            self._elements.plain.write_log_softmax(tile, values)
+        else:
+            self._elements.plain.write_softmax(tile, values)
+
+    def _any_undecided(self, tile: Tile, values: Array, near: NDArray[np.intp]) -> bool:
+        rows, columns = np.divmod(near, values.shape[1])
+        undecided = self._elements.undecided(
+            values.reshape(-1)[near],
+            rows + tile[0].start,
+            columns + tile[1].start,
+            logarithm=self._logarithm,
+        )
+        return bool(undecided.any())
