@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from softmax_tool import exact
-from softmax_tool.engine import BLOCK_ELEMENTS
+from softmax_tool.block_size import ELEMENTS
 from softmax_tool.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from softmax_tool.formats import FloatFormat
 
-SHAPES = tuple((max(1, BLOCK_ELEMENTS // classes), classes) for classes in (128_256, 1000, 10))
+SHAPES = tuple((max(1, ELEMENTS // classes), classes) for classes in (128_256, 1000, 10))
 CALLS = 8  # on blocks of the size that the engine works on
 
 

@@ -11,13 +11,13 @@ from softmax_tool import crew
 from softmax_tool.ahead import processors
 from softmax_tool.arithmetic import find_model
 from softmax_tool.arithmetic.reduction import ExactReduction
+from softmax_tool.block_size import block_rows
 from softmax_tool.blocks import Earlier
 from softmax_tool.counting import label_counts
 from softmax_tool.declared import Sighting, remarks
-from softmax_tool.distinct import repeat_surely
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.exact import Exact
-from softmax_tool.formats import FLOAT32, FLOAT64, FORMATS, exp_edges, find_format, narrower_than
+from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format, narrower_than
 from softmax_tool.formulations import EXACT, GRADIENT, LOSSES
 from softmax_tool.job import Job
 from softmax_tool.plan import Options, Plan, ieee_formats, plan, stored_format
@@ -62,10 +62,6 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int | None], None]
 
 DEMONSTRATION = "<demonstration>"
-BLOCK_ELEMENTS = 1 << 18  # few enough that the arrays of a block stay small, and calls long
-# A loss has one result a row, rows of a short format few distinct values, and what is measured tile
-# by tile takes little room: what judging a block costs whatever its size weighs more.
-LARGE_BLOCK_ELEMENTS = 1 << 19
 
 
 def compare(
@@ -117,7 +113,7 @@ def _with_label_counts(options: Options, plan_: Plan, source: Source) -> tuple[O
     """Count the rows that a mean is over, if a gradient is: what comes last divides all of it."""
     if GRADIENT not in plan_.ops or options.reduction != "mean":
         return options, source
-    rows = max(1, BLOCK_ELEMENTS // source.classes)
+    rows = block_rows(plan_, options, source)
     counts, source = label_counts(source, options.ignore_index, rows)
     return replace(options, label_counts=counts), source
 
@@ -221,7 +217,7 @@ def _work(job: Job, source: Source, totals: _Totals, threads: int | None) -> Ite
     """Do the job on every portion, several at a time, and hand out what is done in row order."""
     items = (
         (portion, totals.earlier())
-        for portion in source.portions(_block_rows(job.plan, source.classes))
+        for portion in source.portions(block_rows(job.plan, job.options, source))
     )
     elements = source.elements
     many = elements is not None and elements >= _MANY_ELEMENTS
@@ -232,18 +228,6 @@ def _work(job: Job, source: Source, totals: _Totals, threads: int | None) -> Ite
         yield done
     if not totals.rows:
         raise InputError(f"{', '.join(source.paths)}: no rows; there is nothing to look at")
-
-
-def _block_rows(plan_: Plan, classes: int) -> int:
-    elementwise = sum(case.quantity not in LOSSES for case in plan_.cases)
-    is_small = elementwise == 0
-    if plan_.measured:  # else whole rows are handed on
-        is_small |= all(repeat_surely(target, classes) for target in plan_.formats)
-        is_small |= plan_.formats == (FLOAT32,) and elementwise <= _FEW_CASES
-    return max(1, (LARGE_BLOCK_ELEMENTS if is_small else BLOCK_ELEMENTS) // classes)
-
-
-_FEW_CASES = 4
 
 
 # Fewer are done before another process has started.

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import softmax_tool as st
-from softmax_tool import distinct, engine, renderers
+from softmax_tool import block_size, distinct, engine, renderers
 from softmax_tool.distinct import Distinct, count, count_by_row
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT16, FLOAT32
@@ -173,7 +173,8 @@ def test_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distinct, "_MANY_CLASSES", 2)
     reports = set()
     for block_rows in (1, 3, 5, 100):
-        monkeypatch.setattr(engine, "BLOCK_ELEMENTS", block_rows * CLASSES)
+        for name in ("ELEMENTS", "ELEMENTS_OF_FEW_RESULTS"):
+            monkeypatch.setattr(block_size, name, block_rows * CLASSES)
         reports.add(text(st.compare(x, dtypes=("float16",), threads=1)))
     assert len(reports) == 1
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import softmax_tool as st
-from softmax_tool import engine, renderers
+from softmax_tool import block_size, engine, renderers
 from softmax_tool.plan import Options
 from softmax_tool.readers import from_arrays, open_logits
 
@@ -79,8 +79,8 @@ FEW: dict[str, Any] = {"dtypes": ("float16",), "arithmetics": ("strict",)}
 
 
 def set_block(monkeypatch: pytest.MonkeyPatch, elements: int) -> None:
-    for name in ("BLOCK_ELEMENTS", "LARGE_BLOCK_ELEMENTS"):
-        monkeypatch.setattr(engine, name, elements)
+    for name in ("ELEMENTS", "ELEMENTS_OF_FEW_RESULTS", "ELEMENTS_OF_LOSSES"):
+        monkeypatch.setattr(block_size, name, elements)
 
 
 @pytest.mark.parametrize("kind", list(LABELS))
@@ -93,6 +93,24 @@ def test_any_block_size(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
         for rows in sizes:
             set_block(monkeypatch, rows * CLASSES)
             assert text(st.compare(x, **given)) == whole, rows
+
+
+@pytest.mark.parametrize("formulations", [None, ("naive", "shifted")])
+def test_any_block_size_of_rows_that_are_swept(
+    formulations: tuple[str, ...] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of ordinary rows of many classes, and others in which some are not."""
+    rng = np.random.default_rng(11)
+    x = (rng.standard_normal((60, 130)) * rng.choice([0.1, 3, 14], (60, 1))).astype(np.float32)
+    x[20] = 0
+    x[21] += 200
+    x[40, :3] = -np.inf, np.inf, np.nan
+    given: dict[str, Any] = {"dtypes": ("float32",), "formulations": formulations, "threads": 1}
+    set_block(monkeypatch, 1 << 18)
+    whole = text(st.compare(x, **given))
+    for rows in (1, 7, 20, 29):
+        set_block(monkeypatch, rows * x.shape[1])
+        assert text(st.compare(x, **given)) == whole, rows
 
 
 @pytest.mark.parametrize("kind", ["labels", "probabilities"])

@@ -1,0 +1,42 @@
+"""How many rows are worked on at once.
+
+So few that all arrays of a block stay small, and so many that what a block costs whatever its size
+does not show.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from softmax_tool.distinct import repeat_surely
+from softmax_tool.formats import FLOAT32
+from softmax_tool.formulations import LOSSES
+
+if TYPE_CHECKING:
+    from softmax_tool.plan import Options, Plan
+    from softmax_tool.readers import Source
+
+ELEMENTS = 1 << 18
+# Rows of a short format have few distinct values, what is measured tile by tile takes little room,
+# a loss has one result a row.
+ELEMENTS_OF_FEW_RESULTS = 1 << 19
+ELEMENTS_OF_LOSSES = 1 << 20  # in float32, of class labels, where that is all there is
+_FEW_CASES = 4
+
+
+def block_rows(plan: Plan, options: Options, source: Source) -> int:
+    """Return how many rows of a source to read, compute and judge at once; at least one."""
+    return max(1, _elements(plan, options, source) // source.classes)
+
+
+def _elements(plan: Plan, options: Options, source: Source) -> int:
+    elementwise = sum(case.quantity not in LOSSES for case in plan.cases)
+    if not elementwise:
+        of_one_class = source.label_kind == "classes" and not options.label_smoothing
+        are_few = of_one_class and plan.formats == (FLOAT32,) and len(plan.cases) <= _FEW_CASES
+        return ELEMENTS_OF_LOSSES if are_few else ELEMENTS_OF_FEW_RESULTS
+    if not plan.measured:  # whole rows are handed on
+        return ELEMENTS
+    few_values = all(repeat_surely(target, source.classes) for target in plan.formats)
+    is_swept = plan.formats == (FLOAT32,) and elementwise <= _FEW_CASES
+    return ELEMENTS_OF_FEW_RESULTS if few_values or is_swept else ELEMENTS
