@@ -9,9 +9,11 @@ gets a line as well, and no traceback.
 from __future__ import annotations
 
 import gc
+import math
 import os
 import signal
 import sys
+import time
 import traceback
 import warnings
 from contextlib import suppress
@@ -21,6 +23,7 @@ from softmax_tool.errors import SoftmaxToolError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
 DONE = 0
 NOT_POSSIBLE = 2
@@ -36,13 +39,13 @@ DEBUG = "--debug"
 
 def main() -> NoReturn:
     """Run the command that the process was started with, and exit."""
-    signal.signal(signal.SIGTERM, _end)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _interrupt)
     # Nearly all that is made at the start stays: to look for garbage in it is in vain.
     gc.set_threshold(_OBJECTS_BEFORE_GARBAGE)
     # NumPy would start threads for products of matrices, of which there are none here.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    signal.signal(signal.SIGTERM, _end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _Interrupts())
     code = run(sys.argv[1:])
     if code > BY_A_SIGNAL:
         # Files are cleaned up and all is said. Threads that still compute are not waited for.
@@ -55,21 +58,65 @@ def _end(number: int, _frame: object) -> NoReturn:
     sys.exit(BY_A_SIGNAL + number)
 
 
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    """End by an exception, once: a second Ctrl-C must not get between it and a temporary file."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise KeyboardInterrupt
+class _Interrupts:
+    """Ends by an exception, again and again until it is heard, but not twice in a row.
+
+    In some places exceptions are lost. A second one must not get between the first and a temporary
+    file.
+    """
+
+    APART = 0.5  # seconds; cleaning up takes less
+    _SOON = 0.01
+
+    def __init__(self) -> None:
+        self._last = -math.inf
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if now - self._last < self.APART and number == signal.SIGINT:
+            return
+        if _is_importing(frame) and self._come_back(self._SOON):
+            # Out of an import, an exception may leave a lock behind that others wait for.
+            return
+        self._last = now
+        self._come_back(self.APART)
+        raise KeyboardInterrupt
+
+    def _come_back(self, seconds: float) -> bool:
+        """Be called again, where the system has a clock for that."""
+        if hasattr(signal, "setitimer"):
+            signal.signal(signal.SIGALRM, self)
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            return True
+        return False
+
+
+def _heard() -> None:
+    """Do not be interrupted again: all that is left is to say so, and to end."""
+    if hasattr(signal, "setitimer") and isinstance(signal.getsignal(signal.SIGALRM), _Interrupts):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and give its exit code; errors become one line on stderr."""
-    debug = DEBUG in arguments
-    if not debug and not sys.warnoptions:
-        warnings.simplefilter("ignore")
+    debug = False
     try:
+        debug = DEBUG in arguments
+        if not debug and not sys.warnoptions:
+            warnings.simplefilter("ignore")
         code = _invoke(arguments)
         _flush()
+        _heard()
     except BaseException as error:
+        _heard()
         if debug:
             _say(traceback.format_exc().rstrip())
         return _code_of(error)

@@ -68,7 +68,8 @@ class _Crew(Generic[_Item, _Result]):
     def dismiss(self) -> None:
         for process in self._others:
             process.end()
-        self._pool.shutdown(cancel_futures=True)
+        # Who was interrupted waits for no thread; where all is done, there is none to wait for.
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _processes(job: Callable[[_Item], _Result], count: int) -> tuple[Process[_Item, _Result], ...]:

@@ -205,6 +205,72 @@ def test_ctrl_c_waits_for_no_thread_and_leaves_no_file(tmp_path: Path) -> None:
 
 
 @on_posix
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_during_an_import_is_heard_after_it(tmp_path: Path, times: int) -> None:
+    """An exception out of an import may be lost, or leave its lock behind for others to wait for."""
+    (tmp_path / "imported.py").write_text(
+        "import os, signal\n"
+        f"for _ in range({times}): os.kill(os.getpid(), signal.SIGINT)\n"
+        "class Raises:\n"
+        "    def __set_name__(self, *_): sum(range(10**6))\n"
+        "class Here: there = Raises()\n"
+        "print('imported', flush=True)\n"
+    )
+    script = (
+        "import sys, time\n"
+        "from softmax_tool import engine\n"
+        "from softmax_tool.cli.main import main\n"
+        "def limits(*_):\n"
+        "    import imported; time.sleep(20); print('not heard')\n"
+        "engine.limits = limits; sys.argv = ['softmax-tool', 'limits']; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=False, cwd=tmp_path, timeout=15
+    )
+    assert done.stdout == b"imported\n"
+    assert done.stderr == b"softmax-tool: error: interrupted\n"
+    assert done.returncode == 130
+
+
+@on_posix
+def test_an_interrupt_that_was_lost_comes_again() -> None:
+    script = (
+        "import os, signal, sys, time, weakref\n"
+        "from softmax_tool import engine\n"
+        "from softmax_tool.cli import main as program\n"
+        "class Thing: pass\n"
+        "def limits(*_):\n"
+        "    thing = Thing()\n"
+        "    gone = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))\n"
+        "    del thing; time.sleep(20)\n"
+        "engine.limits = limits; sys.argv = ['softmax-tool', 'limits']; program.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=False, timeout=15
+    )
+    assert done.returncode == 130
+    assert done.stderr.endswith(b"softmax-tool: error: interrupted\n")
+
+
+@on_posix
+def test_an_interrupt_at_the_very_end_kills_nobody() -> None:
+    script = (
+        "import os, signal, sys, time\n"
+        "from softmax_tool import engine\n"
+        "from softmax_tool.cli.main import main\n"
+        "from softmax_tool.errors import InputError\n"
+        "def limits(*_):\n"
+        "    try: os.kill(os.getpid(), signal.SIGINT); time.sleep(1)\n"
+        "    except KeyboardInterrupt: raise InputError('too late')\n"
+        "import atexit; atexit.register(time.sleep, 1)\n"
+        "engine.limits = limits; sys.argv = ['softmax-tool', 'limits']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == b"softmax-tool: error: too late\n"
+
+
+@on_posix
 def test_being_ended_leaves_nothing_behind(tmp_path: Path) -> None:
     script = (
         "import signal, sys, os\n"
