@@ -207,7 +207,7 @@ def test_ctrl_c_waits_for_no_thread_and_leaves_no_file(tmp_path: Path) -> None:
 @on_posix
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_during_an_import_is_heard_after_it(tmp_path: Path, times: int) -> None:
-    """An exception out of an import may be lost, or leave its lock behind for others to wait for."""
+    """An exception out of an import may be lost, or leave a lock behind that others wait for."""
     (tmp_path / "imported.py").write_text(
         "import os, signal\n"
         f"for _ in range({times}): os.kill(os.getpid(), signal.SIGINT)\n"
