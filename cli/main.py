@@ -65,7 +65,7 @@ class _Interrupts:
     file.
     """
 
-    APART = 0.5  # seconds; cleaning up takes less
+    _APART = 0.5  # seconds; cleaning up takes less
     _SOON = 0.01
 
     def __init__(self) -> None:
@@ -73,13 +73,13 @@ class _Interrupts:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if now - self._last < self.APART and number == signal.SIGINT:
+        if now - self._last < self._APART and number == signal.SIGINT:
             return
         if _is_importing(frame) and self._come_back(self._SOON):
             # Out of an import, an exception may leave a lock behind that others wait for.
             return
         self._last = now
-        self._come_back(self.APART)
+        self._come_back(self._APART)
         raise KeyboardInterrupt
 
     def _come_back(self, seconds: float) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from softmax_tool.distinct import repeat_surely
 from softmax_tool.formats import FLOAT32
 from softmax_tool.formulations import LOSSES
+from softmax_tool.sweep import can_sweep
 
 if TYPE_CHECKING:
     from softmax_tool.plan import Options, Plan
@@ -21,7 +22,7 @@ ELEMENTS = 1 << 18
 # a loss has one result a row.
 ELEMENTS_OF_FEW_RESULTS = 1 << 19
 ELEMENTS_OF_LOSSES = 1 << 20  # in float32, of class labels, where that is all there is
-_FEW_CASES = 4
+_FEW_CASES = 4  # each holds results, and what they are made of, for a whole block
 
 
 def block_rows(plan: Plan, options: Options, source: Source) -> int:
@@ -38,5 +39,5 @@ def _elements(plan: Plan, options: Options, source: Source) -> int:
     if not plan.measured:  # whole rows are handed on
         return ELEMENTS
     few_values = all(repeat_surely(target, source.classes) for target in plan.formats)
-    is_swept = plan.formats == (FLOAT32,) and elementwise <= _FEW_CASES
+    is_swept = all(map(can_sweep, plan.formats)) and elementwise <= _FEW_CASES
     return ELEMENTS_OF_FEW_RESULTS if few_values or is_swept else ELEMENTS

@@ -96,7 +96,7 @@ def _work(
     before = {
         (names[a], names[b]): known for (a, b), known in zip(pairs, earlier.pairs, strict=True)
     }
-    compared: dict[tuple[CaseName, CaseName], PairSummary] = {}
+    compared: dict[_Pair, PairSummary] = {}
     for target in plan.formats:
         logits = target.round(block.logits)
         rounding.append(summarise_rounding(block.logits, logits, target))

@@ -153,6 +153,7 @@ class Lane:
 
     def _take_distance(self, m: _Measured, distance: Array) -> None:
         largest = float(np.maximum.reduce(distance, axis=None))
+        # A number is less than one unit off, and its cast to float32 less than 2**-23.
         slack = largest * 2.0**-23 + m.true.largest_unit
         if largest + slack > self.attempt.max_abs:
             places = np.flatnonzero(distance >= largest - 2 * slack)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,10 +30,15 @@ _HARMLESS = len(KINDS)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A row that may be shown; the worst kind in it decides, then its place."""
+    """A row that may be shown; the worst kind in it decides, then its place.
+
+    The kinds of its elements are codes, a byte each or one for all, until it is shown: words take
+    sixty times the room, and a row may come from another process.
+    """
 
     severity: int
     row: ShownRow
+    codes: tuple[Array, ...]  # of each elementwise result
 
     @property
     def order(self) -> tuple[int, int]:
@@ -51,7 +56,11 @@ def candidates(
         worst = case.marks.worst(len(rows))
         severity[rows] = np.minimum(severity[rows], worst)
     return tuple(
-        Candidate(int(severity[place]), _shown_row(block, outcome, int(place), names))
+        Candidate(
+            int(severity[place]),
+            _shown_row(block, outcome, int(place), names),
+            _codes(outcome, int(place), names),
+        )
         for place in _promising(block.start, severity, options)
     )
 
@@ -99,15 +108,21 @@ class ShownRows:
 
     def rows(self, total: int) -> tuple[ShownRow, ...]:
         """Return the rows to show, in their order."""
-        chosen = [candidate.row for candidate in self._found]
-        if self._slice is not None:
-            wanted = range(total)[slice(*self._slice)]
-            chosen = [row for row in chosen if row.row in wanted]
-        return tuple(sorted(chosen, key=lambda row: row.row))
+        chosen = sorted(self._chosen(total), key=lambda candidate: candidate.row.row)
+        return tuple(
+            replace(one.row, kinds=tuple(_words(each, len(one.row.logits)) for each in one.codes))
+            for one in chosen
+        )
+
+    def _chosen(self, total: int) -> list[Candidate]:
+        if self._slice is None:
+            return self._found
+        wanted = range(total)[slice(*self._slice)]
+        return [candidate for candidate in self._found if candidate.row.row in wanted]
 
     def because(self, total: int) -> str:
         """Say which rows these are, and how many are left out."""
-        shown = len(self.rows(total))
+        shown = len(self._chosen(total))
         if shown == total:
             return "every row"
         left = f"{plural(total - shown, 'row')} not shown"
@@ -139,14 +154,20 @@ def _shown_row(block: Block, outcome: BlockOutcome, place: int, names: tuple[Any
         label=label,
         logits=block.logits[place].copy(),
         values=tuple(_stored(name, case.values[place]) for name, case in elementwise),
-        kinds=tuple(
-            _words(case.marks.of_row(place), len(case.values[0])) for _, case in elementwise
-        ),
+        kinds=(),
         losses=tuple(float(case.values[position, 0]) if kept else 0.0 for case in losses),
         loss_kinds=tuple(
             str(_words(case.marks.of_row(position), 1)[0]) if kept else "" for case in losses
         ),
         ignored=not kept,
+    )
+
+
+def _codes(outcome: BlockOutcome, place: int, names: tuple[CaseName, ...]) -> tuple[Array, ...]:
+    return tuple(
+        case.marks.of_row(place).copy()
+        for name, case in zip(names, outcome.cases, strict=True)
+        if name.quantity not in LOSSES
     )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from softmax_tool.formats import FloatFormat
     from softmax_tool.screening import Limit, Listing, Screen, Seen
     from softmax_tool.summary import PairSummary, Summary
 
@@ -76,10 +77,15 @@ def sweep(
     return nothing
 
 
+def can_sweep(target: FloatFormat) -> bool:
+    """Tell whether 32 bits hold errors in a format: float64 has 29 more than it."""
+    return target == FLOAT32
+
+
 def _is_open_to(screen: Screen) -> bool:
     """Tell whether all rows are such as 32 bits are enough for."""
     rows = screen.yardsticks.rows
-    if screen.target != FLOAT32 or rows.weights is not None or rows.logits.shape[1] <= SHORT:
+    if not can_sweep(screen.target) or rows.weights is not None or rows.logits.shape[1] <= SHORT:
         return False
     values = rows.reference.of_rows
     with np.errstate(all="ignore"):
@@ -113,7 +119,7 @@ class _Sweep:
                 self.left[index] = Lane(attempt, peaks, workspace)
         self.peaks = Peaks(shape[1], _below_the_largest(screen))
         self.pairs = {
-            (a, b): PairSum(FLOAT32, before, shape)
+            (a, b): PairSum(screen.target, before, shape)
             for (a, b), before in pairs.items()
             if a in self.left and b in self.left
         }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from softmax_tool.blocks import BlockOutcome
     from softmax_tool.formats import FloatFormat
 
     Array = NDArray[np.float64]
@@ -135,16 +136,22 @@ def test_an_odd_number_of_units_stands_for_what_is_between(
     if wary:  # one value in a thousand
         monkeypatch.setattr(SettledElements, "tolerance", lambda *_, **__: 2.0**-34)
     logits = MAKERS["long"](np.random.default_rng(3)).astype(np.float32)
-    source = from_arrays(logits)
     options = Options(dtypes=("float32",), ops=("softmax",))
-    plan_ = plan(source, options, ieee_formats, None)
-    block = Block(0, logits, None)
-    quick = work(block, plan_, options, ())
-    monkeypatch.setattr(Screen, "promising", lambda self: np.zeros(len(self.numbers), bool))
-    slow = work(block, plan_, options, ())
+    quick, slow = _both_ways(logits, options, monkeypatch)
     for one, other in zip(quick.cases, slow.cases, strict=True):
         assert one.summary.ulp == other.summary.ulp
         assert one.summary.correctly_rounded == other.summary.correctly_rounded
+
+
+def _both_ways(
+    logits: Array, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> tuple[BlockOutcome, BlockOutcome]:
+    """Work on float32 logits as one block, quickly and with every row judged."""
+    plan_ = plan(from_arrays(logits), options, ieee_formats, None)
+    block = Block(0, logits, None)
+    quick = work(block, plan_, options, ())
+    monkeypatch.setattr(Screen, "promising", lambda self: np.zeros(len(self.numbers), bool))
+    return quick, work(block, plan_, options, ())
 
 
 def test_a_block_may_be_screened_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,13 +202,8 @@ def test_what_is_undecided_in_one_tile_changes_the_whole_row(
     rounded = values.astype(np.float32)
     near = np.abs(np.abs((values - rounded) / np.spacing(rounded)) - 0.5).argmin()
     logits[1, [-1, near]] = logits[1, [near, -1]]
-    source = from_arrays(logits)
     options = Options(dtypes=("float32",), ops=("log-softmax",))
-    plan_ = plan(source, options, ieee_formats, None)
-    block = Block(0, logits, None)
-    quick = work(block, plan_, options, ())
-    monkeypatch.setattr(Screen, "promising", lambda self: np.zeros(len(self.numbers), bool))
-    slow = work(block, plan_, options, ())
+    quick, slow = _both_ways(logits, options, monkeypatch)
     assert [c.summary.ulp for c in quick.cases] == [c.summary.ulp for c in slow.cases]
 
 

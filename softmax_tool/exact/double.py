@@ -89,7 +89,8 @@ def _of_rows(logits: NDArray[Any]) -> tuple[RowValues, Array]:
     any_masked = bool((minimum == -np.inf).any())
     for tile in tiles(logits.shape):
         above, columns = tile
-        z = _shift(logits[tile], maximum[above], z_scratch)
+        z = z_scratch.like(logits[tile])
+        _write_shifted(z, logits[tile], maximum[above])
         e = np.exp(z, out=e_scratch.like(z))
         part = columns.start // TILE
         _drop(e, first[above] - columns.start)
@@ -106,10 +107,10 @@ def _of_rows(logits: NDArray[Any]) -> tuple[RowValues, Array]:
     return RowValues(maximum, minimum, np.log1p(others), mean_shift, invalid, alone), others
 
 
-def _shift(x: NDArray[Any], maximum: Array, scratch: Scratch) -> Array:
-    z = scratch.like(x)
+def _write_shifted(z: Array, x: NDArray[Any], maximum: Array) -> None:
+    # A cast of its own is quicker than one on the way.
     np.copyto(z, x)
-    return np.asarray(np.subtract(z, _scalar(maximum), out=z))
+    np.subtract(z, _scalar(maximum), out=z)
 
 
 def _drop(e: Array, columns: NDArray[np.intp]) -> None:
@@ -181,9 +182,7 @@ class Float64Elements:
             np.subtract(hi, _scalar(self.rows.log_sum[tile[0]]), out=hi)
 
     def _write_shifted(self, tile: Tile, hi: Array) -> None:
-        # A cast of its own is quicker than one on the way.
-        np.copyto(hi, self.logits[tile])
-        np.subtract(hi, _scalar(self.rows.maximum[tile[0]]), out=hi)
+        _write_shifted(hi, self.logits[tile], self.rows.maximum[tile[0]])
 
 
 def _scalar(of_rows: Array) -> Any:

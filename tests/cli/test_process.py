@@ -21,6 +21,12 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comple
     )
 
 
+def script_run(script: str, folder: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=False, cwd=folder, timeout=60
+    )
+
+
 def shell(line: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [
@@ -73,7 +79,7 @@ def test_nothing_heavy_is_imported_that_is_not_needed(
         f"found = set({heavy!r}) & set(sys.modules); "
         "sys.exit(repr(found) if found else code)"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    done = script_run(script)
     assert done.stderr == b""
     assert done.returncode == 0
 
@@ -173,7 +179,7 @@ def test_an_interrupt_is_130() -> None:
         "def stop(*_): raise KeyboardInterrupt\n"
         "engine.limits = stop; sys.exit(run(['limits']))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    done = script_run(script)
     assert done.returncode == 130
     assert done.stderr == b"softmax-tool: error: interrupted\n"
 
@@ -189,16 +195,14 @@ def test_ctrl_c_waits_for_no_thread_and_leaves_no_file(tmp_path: Path) -> None:
         "def interrupt():\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
-        "def work(_): time.sleep(60)\n"
+        "def work(_): time.sleep(90)\n"
         "def limits(*_):\n"
         "    with open_text('report.txt'):\n"
         "        threading.Timer(0.2, interrupt).start()\n"
         "        list(in_order(work, range(9), 2))\n"
         "engine.limits = limits; sys.argv = ['softmax-tool', 'limits']; main()"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, check=False, cwd=tmp_path, timeout=30
-    )
+    done = script_run(script, tmp_path)
     assert done.returncode == 130
     assert done.stderr == b"softmax-tool: error: interrupted\n"
     assert list(tmp_path.iterdir()) == []
@@ -221,12 +225,10 @@ def test_ctrl_c_during_an_import_is_heard_after_it(tmp_path: Path, times: int) -
         "from softmax_tool import engine\n"
         "from softmax_tool.cli.main import main\n"
         "def limits(*_):\n"
-        "    import imported; time.sleep(20); print('not heard')\n"
+        "    import imported; time.sleep(90); print('not heard')\n"
         "engine.limits = limits; sys.argv = ['softmax-tool', 'limits']; main()"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, check=False, cwd=tmp_path, timeout=15
-    )
+    done = script_run(script, tmp_path)
     assert done.stdout == b"imported\n"
     assert done.stderr == b"softmax-tool: error: interrupted\n"
     assert done.returncode == 130
@@ -242,12 +244,10 @@ def test_an_interrupt_that_was_lost_comes_again() -> None:
         "def limits(*_):\n"
         "    thing = Thing()\n"
         "    gone = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGINT))\n"
-        "    del thing; time.sleep(20)\n"
+        "    del thing; time.sleep(90)\n"
         "engine.limits = limits; sys.argv = ['softmax-tool', 'limits']; program.main()"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, check=False, timeout=15
-    )
+    done = script_run(script)
     assert done.returncode == 130
     assert done.stderr.endswith(b"softmax-tool: error: interrupted\n")
 
@@ -265,7 +265,7 @@ def test_an_interrupt_at_the_very_end_kills_nobody() -> None:
         "import atexit; atexit.register(time.sleep, 1)\n"
         "engine.limits = limits; sys.argv = ['softmax-tool', 'limits']; main()"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    done = script_run(script)
     assert done.returncode == 2
     assert done.stderr == b"softmax-tool: error: too late\n"
 
@@ -281,9 +281,7 @@ def test_being_ended_leaves_nothing_behind(tmp_path: Path) -> None:
         "    with open_text('report.txt'): os.kill(os.getpid(), signal.SIGTERM)\n"
         "engine.limits = end; sys.argv = ['softmax-tool', 'limits']; main()"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, check=False, cwd=tmp_path
-    )
+    done = script_run(script, tmp_path)
     assert done.returncode == 128 + 15
     assert done.stderr == b""
     assert list(tmp_path.iterdir()) == []
