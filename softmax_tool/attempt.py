@@ -108,17 +108,19 @@ class Attempt:
     listing: Listing
     seen: Seen
     scratch: tuple[Scratch, Scratch]  # of float64
-    errors: ErrorSum = field(default_factory=ErrorSum)
-    ratio: float = 0.0  # the largest error as a fraction of its bound
-    max_abs: float = 0.0
-    max_rel: float = 0.0
+    errors: ErrorSum = field(init=False)
+    ratio: float = field(init=False)  # the largest error as a fraction of its bound
+    max_abs: float = field(init=False)
+    max_rel: float = field(init=False)
     right: int = 0
     suspects: Suspects = field(default_factory=Suspects)
     found: list[_Found] = field(default_factory=list)  # the largest error first
     limits: Array = field(init=False)  # up to which no error of a row has a kind
 
     def __post_init__(self) -> None:
-        self.ratio, self.max_rel = self.seen.ratio, self.seen.relative
+        seen = self.seen
+        self.errors = ErrorSum(seen.ulp)
+        self.ratio, self.max_abs, self.max_rel = seen.ratio, seen.distance, seen.relative
         self.limits = self.screen.least_limits()[self.rows]
 
     def take(self, tile: Tile, got: Array, true: TrueTile, weights: Counts | None = None) -> bool:

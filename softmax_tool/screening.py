@@ -40,13 +40,21 @@ class Seen:
     error: float = 0.0  # the list of worst cases is full of errors at least as large
     ratio: float = 0.0  # an error was this fraction of its bound
     relative: float = 0.0  # a relative error was as large
+    distance: float = 0.0  # so was an absolute one,
+    ulp: float = 0.0  # and one in ULP
 
     @classmethod
     def of(cls, summary: Summary) -> Seen:
         """Take it from the summary of earlier rows."""
         full = 0 < summary.top == len(summary.worst)
         error = summary.worst[-1].ulp if full else 0.0
-        return cls(error, summary.bound_ratio or 0.0, summary.max_rel_error or 0.0)
+        return cls(
+            error,
+            summary.bound_ratio or 0.0,
+            summary.max_rel_error or 0.0,
+            summary.max_abs_error or 0.0,
+            summary.ulp.largest,
+        )
 
 
 @dataclass(frozen=True, slots=True)

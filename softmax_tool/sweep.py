@@ -15,13 +15,14 @@ import numpy as np
 from softmax_tool.attempt import SHORT, Attempt, Bounds
 from softmax_tool.exact.float32_tiles import LEAST, MOST, Float32Tiles
 from softmax_tool.formats import FLOAT32
-from softmax_tool.lane import Lane, Workspace
+from softmax_tool.lane import Lane
+from softmax_tool.lanes import Lanes, Workspace
 from softmax_tool.pairs import PairSum
 from softmax_tool.peaks import Peaks, changed_rows
-from softmax_tool.tiling import tiles
+from softmax_tool.tiling import TILE, Scratch, tiles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     Pair = tuple[int, int]
 
 _A_LITTLE = 2.0**-20
+# What all cases of a tile are measured in, some 13 bytes each, is to stay in a core's own cache.
+_ELEMENTS_OF_ALL = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ def _is_open_to(screen: Screen) -> bool:
 
 
 class _Sweep:
+    """One pass over all tiles; cases that turn out not to be plain leave it."""
+
     def __init__(
         self,
         screen: Screen,
@@ -106,18 +111,23 @@ class _Sweep:
         listing: Listing,
     ) -> None:
         self.screen, self.candidates = screen, candidates
-        shape = candidates[0].got.shape
-        rows, workspace = np.arange(shape[0]), Workspace(shape)
-        first = screen.yardsticks.samples[0][:, None]
-        self.left: dict[int, Lane] = {}
+        shape = self.shape = screen.yardsticks.rows.logits.shape
+        self.elements = min(shape[0] * shape[1], _ELEMENTS_OF_ALL // len(candidates), TILE)
+        rows, scratch = np.arange(shape[0]), (Scratch(shape), Scratch(shape))
+        # Which candidates are left, in the order of the lanes.
+        self.left: list[int] = []
+        lanes = []
         for index, candidate in enumerate(candidates):
             bounds = None if candidate.limit is None else Bounds(screen, candidate.limit)
             if bounds is None or bounds.finite.all():
-                seen, wide = candidate.seen, workspace.wide
-                attempt = Attempt(screen, rows, bounds, listing, seen, wide)
-                peaks = Peaks(shape[1], np.take_along_axis(candidate.got, first, axis=1))
-                self.left[index] = Lane(attempt, peaks, workspace)
-        self.peaks = Peaks(shape[1], _below_the_largest(screen))
+                attempt = Attempt(screen, rows, bounds, listing, candidate.seen, scratch)
+                self.left.append(index)
+                lanes.append(Lane(attempt))
+        self.lanes = Lanes(lanes, Workspace(len(lanes), self.elements))
+        first = screen.yardsticks.samples[0][:, None]
+        least = [_below_the_largest(screen)]
+        least += [np.take_along_axis(candidates[i].got, first, axis=1) for i in self.left]
+        self.peaks = Peaks(shape[1], np.stack(least))
         self.pairs = {
             (a, b): PairSum(screen.target, before, shape)
             for (a, b), before in pairs.items()
@@ -126,32 +136,40 @@ class _Sweep:
 
     def run(self, truth: Float32Tiles) -> Swept | None:
         """Measure all; return None where not all true values can be told."""
-        for tile in tiles(self.candidates[0].got.shape):
+        for tile in tiles(self.shape, self.elements):
             if not self.left:
                 break
             true = truth.at(tile)
             if true is None:
                 return None
-            self.peaks.add(tile, true.rounded)
-            for index, lane in list(self.left.items()):
-                if not lane.take(tile, self.candidates[index].got[tile], true):
-                    self._drop(index)
+            got = {index: self.candidates[index].got[tile] for index in self.left}
+            results = list(got.values())
+            with_nan = self.peaks.add(tile, [true.rounded, *results])
+            failed = {*(place - 1 for place in with_nan), *self.lanes.take(tile, results, true)}
+            if failed:
+                self._drop(failed)
             for (a, b), pair in self.pairs.items():
-                pair.add(self.candidates[a].got[tile], self.candidates[b].got[tile], true)
-        for index, lane in list(self.left.items()):
-            if lane.attempt.not_plain().size:
-                self._drop(index)
-        leaders, classes = self.peaks.places(), self.candidates[0].got.shape[1]
+                pair.add(got[a], got[b], true)
+        lanes = self.lanes.lanes
+        self._drop({i for i, lane in enumerate(lanes) if lane.attempt.not_plain().size})
+        return Swept(self._summaries(), {key: pair.total for key, pair in self.pairs.items()})
+
+    def _drop(self, places: Collection[int]) -> None:
+        """Go on without some of the cases that are left."""
+        gone = [self.left[place] for place in places]
+        self.left = [index for index in self.left if index not in gone]
+        self.lanes = self.lanes.without(places)
+        self.peaks.drop([place + 1 for place in places])
+        self.pairs = {key: pair for key, pair in self.pairs.items() if not {*key} & {*gone}}
+
+    def _summaries(self) -> tuple[Summary | None, ...]:
+        leaders, *places = self.peaks.places()
         summaries: list[Summary | None] = [None] * len(self.candidates)
-        for index, lane in self.left.items():
-            changes = changed_rows(lane.peaks.places(), leaders, classes)
+        for index, lane, mine in zip(self.left, self.lanes.lanes, places, strict=True):
+            changes = changed_rows(mine, leaders, self.shape[1])
             are_exact = self.candidates[index].are_exact
             summaries[index] = lane.attempt.summary(changes, are_exact=are_exact)
-        return Swept(tuple(summaries), {key: pair.total for key, pair in self.pairs.items()})
-
-    def _drop(self, index: int) -> None:
-        del self.left[index]
-        self.pairs = {key: pair for key, pair in self.pairs.items() if index not in key}
+        return tuple(summaries)
 
 
 def _below_the_largest(screen: Screen) -> Array:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 TILE = 1 << 15
 
 
-def tiles(shape: tuple[int, ...]) -> Iterator[Tile]:
+def tiles(shape: tuple[int, ...], elements: int = TILE) -> Iterator[Tile]:
     """Cut (rows, classes) into tiles of whole rows, or of one row where rows are long."""
     rows, classes = shape
-    height, width = max(1, TILE // max(classes, 1)), min(classes, TILE)
+    height, width = max(1, elements // max(classes, 1)), min(classes, elements)
     for top in range(0, rows, height):
         for left in range(0, classes, width):
             yield slice(top, min(top + height, rows)), slice(left, min(left + width, classes))
@@ -36,3 +36,14 @@ class Scratch:
     def like(self, tile: NDArray[Any]) -> NDArray[Any]:
         """Return the part of it that has the shape of a tile."""
         return self._flat[: tile.size].reshape(tile.shape)
+
+
+class Stack:
+    """Several such arrays, one upon the other, for tiles of up to `elements`."""
+
+    def __init__(self, count: int, elements: int, dtype: DTypeLike) -> None:
+        self._flat = np.empty(count * elements, dtype)
+
+    def like(self, count: int, tile: NDArray[Any]) -> NDArray[Any]:
+        """Return the first of them, (count, rows, columns)."""
+        return self._flat[: count * tile.size].reshape(count, *tile.shape)

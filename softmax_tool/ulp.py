@@ -356,14 +356,17 @@ class UlpStatistics:
 
 
 class ErrorSum:
-    """ULP statistics in the making: adds finite errors, tile after tile."""
+    """ULP statistics in the making: adds finite errors, tile after tile.
 
-    def __init__(self) -> None:
+    The largest is no smaller than one that is `known`.
+    """
+
+    def __init__(self, known: float = 0.0) -> None:
         self.last = 0.0  # the largest error of the last tile
         self._elements, self._units = 0, 0
         self._rest = ExactSum()
         self._counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
-        self._largest = 0.0
+        self._largest = known
         self._spare = np.empty(TILE)
 
     def add(self, errors: Array, weights: Counts | None = None) -> bool:
