@@ -50,11 +50,16 @@ class Lanes:
         left = [lane for index, lane in enumerate(self.lanes) if index not in indices]
         return Lanes(left, self._workspace)
 
+    @property
+    def within(self) -> list[float]:
+        """How far any result so far is at most from its true value."""
+        return [lane.attempt.max_abs for lane in self.lanes]
+
     def take(self, tile: Tile, got: Sequence[Array], true: Float32Tile) -> list[int]:
         """Add a tile of all cases up; return those with an error that is not finite."""
         if true.is_apart:
             return self._take_in_float64(range(len(got)), tile, got, true)
-        numbers = self._numbers(got, true)
+        numbers, with_nan = self._numbers(got, true)
         left_out = self._left_out(numbers, true)
         np.abs(numbers, out=numbers)
         largest = np.maximum.reduce(_flat(numbers).view(np.uint32), axis=1).tolist()
@@ -67,7 +72,7 @@ class Lanes:
         most = (1 << 31) - (1 << (true.places - 1))
         measured: dict[int, Measured] = {}
         for index, lane in enumerate(self.lanes):
-            if largest[index] < most:
+            if largest[index] < most and index not in with_nan:
                 m = Measured(tile, got[index], true, numbers[index], distances[index])
                 total = (sums[index] << (PLACES - true.places)) + left_out[index]
                 lane.add(m, largest[index], total)
@@ -78,16 +83,24 @@ class Lanes:
             [index for index in range(len(got)) if index not in measured], tile, got, true
         )
 
-    def _numbers(self, got: Sequence[Array], true: Float32Tile) -> Numbers:
-        """Return the signed errors in units, (cases, rows, columns)."""
+    def _numbers(self, got: Sequence[Array], true: Float32Tile) -> tuple[Numbers, list[int]]:
+        """Return the signed errors in units, (cases, rows, columns), and which hold NaN."""
         workspace = self._workspace
         differences = workspace.floats.like(len(got), got[0])
         for of_case, difference in zip(got, differences, strict=True):
             np.subtract(of_case, true.rounded, out=difference)
         np.multiply(differences, true.per_unit, out=differences)
         numbers: Numbers = workspace.numbers.like(len(got), got[0])
-        np.copyto(numbers, differences, casting="unsafe")
-        return np.add(numbers, true.rest_in_units, out=numbers)
+        with_nan: list[int] = []
+        try:
+            with np.errstate(invalid="raise"):
+                np.copyto(numbers, differences, casting="unsafe")
+        except FloatingPointError:
+            # What is beyond an int32 shows in its number, NaN may become any.
+            np.copyto(numbers, differences, casting="unsafe")
+            with_nan = np.flatnonzero(np.isnan(_flat(differences).max(axis=1))).tolist()
+        np.add(numbers, true.rest_in_units, out=numbers)
+        return numbers, with_nan
 
     def _left_out(self, numbers: Numbers, true: Float32Tile) -> list[int]:
         """Return what signed numbers of units miss of the sums of magnitudes, in 2**-29 ULP."""

@@ -144,10 +144,11 @@ class _Sweep:
                 return None
             got = {index: self.candidates[index].got[tile] for index in self.left}
             results = list(got.values())
-            with_nan = self.peaks.add(tile, [true.rounded, *results])
-            failed = {*(place - 1 for place in with_nan), *self.lanes.take(tile, results, true)}
+            failed = self.lanes.take(tile, results, true)
             if failed:
                 self._drop(failed)
+                results = [got[index] for index in self.left]
+            self.peaks.add(tile, true.rounded, results, self.lanes.within)
             for (a, b), pair in self.pairs.items():
                 pair.add(got[a], got[b], true)
         lanes = self.lanes.lanes
