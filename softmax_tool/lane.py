@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
     Indices = NDArray[np.intp]
+    Mask = NDArray[np.bool_]
 
 _SLACK = 2.0**-20  # more than float32 loses of a sum of two products
 # More than a number of units is off in a relative error: a unit is 2**-24 ULP.
@@ -69,28 +70,47 @@ class Lane:
         self._least_limit = float(attempt.limits.min())
         self.line = None if attempt.bounds is None else Line(attempt)
 
-    def add(self, m: Measured, largest: int, total: int) -> None:
-        """Add a tile up, whose `largest` number of units is given, and the sum of its errors.
+    def add(self, m: Measured, largest: int, total: int, apart: Indices) -> bool:
+        """Add a tile up; say no where an error is not finite.
 
-        That sum is in 2**-29 ULP, exactly.
+        `largest` is the largest number of units, `total` the exact sum of errors in 2**-29 ULP; both
+        leave out the places that are `apart`, whose numbers are 0: those do not fit 32 bits.
         """
         attempt = self.attempt
         at_most = largest_error = (largest + 1) * m.unit
         if at_most > attempt.errors.largest:
             largest_error = float(m.errors_at(m.above((largest - 2) * m.unit)).max())
         wrong = attempt.errors.add_multiples(
-            m.numbers, m.true.places, total, at_most, largest_error
+            m.numbers, m.true.places, total, at_most, largest_error, apart.size
         )
-        attempt.right += m.numbers.size - wrong
+        attempt.right += m.numbers.size - apart.size - wrong
         if at_most > self._least_limit:
             limits = (attempt.limits[m.tile[0]] / m.unit).clip(max=2**31 - 1).astype(np.int32)
             places = np.flatnonzero(m.numbers >= limits)
             attempt.suspect(m.tile, places, m.errors_at(places))
-        # What is off by half an ULP or less is right.
-        if at_most > 0.5 and attempt.may_list(at_most):
-            attempt.list(m.tile, m.errors(), m.got, m.true.values, m.true.rounded)
         if at_most > attempt.least_of_interest:
             self._take_relative(m)
+        if apart.size and not self._add_apart(m, apart):
+            return False
+        # What is off by half an ULP or less is right.
+        at_most = max(at_most, attempt.errors.last)
+        if at_most > 0.5 and attempt.may_list(at_most):
+            attempt.list(m.tile, m.errors(), m.got, m.true.values, m.true.rounded)
+        return True
+
+    def _add_apart(self, m: Measured, places: Indices) -> bool:
+        """Add errors in some places up, in float64; say no where one is not finite."""
+        attempt, errors, distances = self.attempt, m.errors_at(places), m.distances_at(places)
+        if not attempt.errors.add(errors):
+            return False
+        rows = places // m.numbers.shape[1]
+        beyond = errors > attempt.limits[m.tile[0]][rows, 0]
+        attempt.suspect(m.tile, places[beyond], errors[beyond])
+        attempt.max_abs = max(attempt.max_abs, float(distances.max()))
+        attempt.take_relative(distances, m.values_at(places))
+        if self.line is not None:
+            self.take_ratios(m, places[self.line.may_be_beyond(m, places, attempt.ratio)])
+        return True
 
     def _take_relative(self, m: Measured) -> None:
         attempt = self.attempt
@@ -112,10 +132,8 @@ class Lane:
     def take_ratios(self, m: Measured, places: Indices) -> None:
         """Take in how near the errors in some places are to their bounds."""
         assert self.line is not None  # noqa: S101  (the caller has looked)
-        measure = m.distances_at(places)
-        if self.line.relative:
-            measure /= m.values_at(places)
-        self.attempt.take_ratios(m.tile, places, measure)
+        if places.size:
+            self.attempt.take_ratios(m.tile, places, self.line.measure(m, places))
 
 
 class Line:
@@ -132,7 +150,20 @@ class Line:
             furthest = np.maximum(np.abs(values.maximum), np.abs(values.minimum))
         self._slack = _SLACK * (np.abs(self._base) + np.abs(self._slope) * furthest)
         self._constant_slack = _RELATIVE_SLACK if self.relative else 0.0
+        self._logits = attempt.screen.yardsticks.rows.logits
 
     def at(self, ratio: float) -> tuple[Array, Array]:
         """Return base and slope of each row, (rows, 1)."""
         return (self._base - self._slack) * ratio - self._constant_slack, self._slope * ratio
+
+    def measure(self, m: Measured, places: Indices) -> Array:
+        """Return what is compared with bounds: errors in some places, those of softmax relative."""
+        distances = m.distances_at(places)
+        return distances / m.values_at(places) if self.relative else distances
+
+    def may_be_beyond(self, m: Measured, places: Indices, ratio: float) -> Mask:
+        """Return where errors may be a larger part of their bounds than `ratio`."""
+        rows = places // m.numbers.shape[1]
+        base, slope = (of_rows[m.tile[0]][rows, 0] for of_rows in self.at(ratio))
+        of = self._logits[m.tile] if self.relative else m.true.rounded
+        return np.asarray(self.measure(m, places) > base + slope * of.reshape(-1)[places])

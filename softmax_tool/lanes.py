@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.int32]
 
 
+_NOWHERE = np.empty(0, np.intp)
+
+
 class Workspace:
     """What tiles of up to `elements` of so many cases are measured in."""
 
@@ -64,24 +67,34 @@ class Lanes:
         np.abs(numbers, out=numbers)
         largest = np.maximum.reduce(_flat(numbers).view(np.uint32), axis=1).tolist()
         sums = np.add.reduce(_flat(numbers), axis=1, dtype=np.int64).tolist()
+        apart = [_NOWHERE] * len(got)
+        # What is beyond an int32 is −2**31, or within half an ULP of its ends.
+        most = (1 << 31) - (1 << (true.places - 1))
+        for index, of_case in enumerate(largest):
+            if of_case >= most and index not in with_nan and true.places == PLACES:
+                apart[index] = places = np.flatnonzero(numbers[index].view(np.uint32) >= most)
+                some = numbers[index].reshape(-1)
+                sums[index] -= int(some[places].sum(dtype=np.int64))
+                some[places] = 0
+                largest[index] = int(np.maximum.reduce(some))
         distances = self._workspace.floats.like(len(got), got[0])
         np.copyto(distances, numbers, casting="unsafe")
         np.multiply(distances, true.unit, out=distances)
         farthest = np.maximum.reduce(_flat(distances), axis=1).tolist()
-        # What is beyond an int32 is −2**31, or within half an ULP of its ends.
-        most = (1 << 31) - (1 << (true.places - 1))
         measured: dict[int, Measured] = {}
+        failed = []
         for index, lane in enumerate(self.lanes):
             if largest[index] < most and index not in with_nan:
                 m = Measured(tile, got[index], true, numbers[index], distances[index])
                 total = (sums[index] << (PLACES - true.places)) + left_out[index]
-                lane.add(m, largest[index], total)
-                lane.take_distance(m, farthest[index])
-                measured[index] = m
+                if lane.add(m, largest[index], total, apart[index]):
+                    lane.take_distance(m, farthest[index])
+                    measured[index] = m
+                else:
+                    failed.append(index)
         self._compare_with_bounds(tile, distances, true, measured)
-        return self._take_in_float64(
-            [index for index in range(len(got)) if index not in measured], tile, got, true
-        )
+        rest = [i for i in range(len(got)) if i not in measured and i not in failed]
+        return failed + self._take_in_float64(rest, tile, got, true)
 
     def _numbers(self, got: Sequence[Array], true: Float32Tile) -> tuple[Numbers, list[int]]:
         """Return the signed errors in units, (cases, rows, columns), and which hold NaN."""

@@ -399,17 +399,20 @@ class ErrorSum:
         total: int,
         at_most: float,
         largest: float,
+        apart: int,
     ) -> int:
         """Add a tile of errors, told by numbers of 2**-places; say how many exceed half an ULP.
 
         No error is 0 or on an edge of the histogram, and each is on the same side of all edges as
         its number of units. Their exact sum is so many times 2**-29; they are `at_most` so large,
-        and the `largest` is right unless there was a larger one before.
+        and the `largest` is right unless there was a larger one before. So many numbers are 0 that
+        stand for errors added up `apart`.
         """
+        elements = numbers.size - apart
         self.last, self._largest = at_most, max(self._largest, largest)
-        self._elements += numbers.size
+        self._elements += elements
         self._units += total << (_PLACES - _DOUBLE_PLACES)
-        above = [numbers.size]
+        above = [elements]
         for edge in HISTOGRAM_EDGES[1:]:
             if edge >= at_most:
                 break
