@@ -224,8 +224,12 @@ class Attempt:
 
     def take_ratios(self, tile: Tile, places: Indices, measure: Array) -> None:
         """Take in how near single errors, relative ones of softmax, are to their bounds."""
+        self.take_ratios_at(*self.places(tile, places), measure)
+
+    def take_ratios_at(self, rows: Indices, columns: Indices, measure: Array) -> None:
+        """Take them in by rows and columns of the block."""
         assert self.bounds is not None  # noqa: S101  (the caller has looked)
-        bounds = self.bounds.of(*self.places(tile, places))
+        bounds = self.bounds.of(rows, columns)
         self.ratio = max(self.ratio, float((measure / bounds[:, 0]).max()))
 
     def may_list(self, error: float) -> bool:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
     Indices = NDArray[np.intp]
-    Mask = NDArray[np.bool_]
 
 _SLACK = 2.0**-20  # more than float32 loses of a sum of two products
 # More than a number of units is off in a relative error: a unit is 2**-24 ULP.
@@ -69,6 +68,7 @@ class Lane:
         self.attempt = attempt
         self._least_limit = float(attempt.limits.min())
         self.line = None if attempt.bounds is None else Line(attempt)
+        self._apart = _Apart()
 
     def add(self, m: Measured, largest: int, total: int, apart: Indices) -> bool:
         """Add a tile up; say no where an error is not finite.
@@ -90,27 +90,35 @@ class Lane:
             attempt.suspect(m.tile, places, m.errors_at(places))
         if at_most > attempt.least_of_interest:
             self._take_relative(m)
-        if apart.size and not self._add_apart(m, apart):
-            return False
+        if apart.size:
+            at_most = max(at_most, self._keep_apart(m, apart))
         # What is off by half an ULP or less is right.
-        at_most = max(at_most, attempt.errors.last)
         if at_most > 0.5 and attempt.may_list(at_most):
             attempt.list(m.tile, m.errors(), m.got, m.true.values, m.true.rounded)
-        return True
+        return at_most < np.inf
 
-    def _add_apart(self, m: Measured, places: Indices) -> bool:
-        """Add errors in some places up, in float64; say no where one is not finite."""
-        attempt, errors, distances = self.attempt, m.errors_at(places), m.distances_at(places)
-        if not attempt.errors.add(errors):
-            return False
-        rows = places // m.numbers.shape[1]
-        beyond = errors > attempt.limits[m.tile[0]][rows, 0]
-        attempt.suspect(m.tile, places[beyond], errors[beyond])
-        attempt.max_abs = max(attempt.max_abs, float(distances.max()))
-        attempt.take_relative(distances, m.values_at(places))
+    def _keep_apart(self, m: Measured, places: Indices) -> float:
+        """Keep the errors in some places for the end; return the largest."""
+        errors, distances = m.errors_at(places), m.distances_at(places)
+        self.attempt.max_abs = max(self.attempt.max_abs, float(distances.max()))
+        self._apart.add(*self.attempt.places(m.tile, places), errors, distances, m.values_at(places))
+        return float(errors.max())
+
+    def finish(self) -> None:
+        """Add up what has been kept for the end."""
+        if not self._apart:
+            return
+        attempt = self.attempt
+        rows, columns, errors, distances, values = self._apart.all()
+        attempt.errors.add(errors)
+        beyond = errors > attempt.limits[rows, 0]
+        attempt.suspects.add(rows[beyond], columns[beyond], errors[beyond])
+        attempt.take_relative(distances, values)
         if self.line is not None:
-            self.take_ratios(m, places[self.line.may_be_beyond(m, places, attempt.ratio)])
-        return True
+            base, slope = (of_rows[rows, 0] for of_rows in self.line.at(attempt.ratio))
+            near = distances > base + slope * values
+            if near.any():
+                attempt.take_ratios_at(rows[near], columns[near], distances[near])
 
     def _take_relative(self, m: Measured) -> None:
         attempt = self.attempt
@@ -132,8 +140,26 @@ class Lane:
     def take_ratios(self, m: Measured, places: Indices) -> None:
         """Take in how near the errors in some places are to their bounds."""
         assert self.line is not None  # noqa: S101  (the caller has looked)
-        if places.size:
-            self.attempt.take_ratios(m.tile, places, self.line.measure(m, places))
+        measure = m.distances_at(places)
+        if self.line.relative:
+            measure /= m.values_at(places)
+        self.attempt.take_ratios(m.tile, places, measure)
+
+
+class _Apart:
+    """Errors of log-softmax beyond 32 bits: rows, columns, ULP, absolute errors, true values."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[Array, ...]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def add(self, *some: Array) -> None:
+        self._found.append(some)
+
+    def all(self) -> list[Array]:
+        return [np.concatenate(each) for each in zip(*self._found, strict=True)]
 
 
 class Line:
@@ -150,20 +176,7 @@ class Line:
             furthest = np.maximum(np.abs(values.maximum), np.abs(values.minimum))
         self._slack = _SLACK * (np.abs(self._base) + np.abs(self._slope) * furthest)
         self._constant_slack = _RELATIVE_SLACK if self.relative else 0.0
-        self._logits = attempt.screen.yardsticks.rows.logits
 
     def at(self, ratio: float) -> tuple[Array, Array]:
         """Return base and slope of each row, (rows, 1)."""
         return (self._base - self._slack) * ratio - self._constant_slack, self._slope * ratio
-
-    def measure(self, m: Measured, places: Indices) -> Array:
-        """Return what is compared with bounds: errors in some places, those of softmax relative."""
-        distances = m.distances_at(places)
-        return distances / m.values_at(places) if self.relative else distances
-
-    def may_be_beyond(self, m: Measured, places: Indices, ratio: float) -> Mask:
-        """Return where errors may be a larger part of their bounds than `ratio`."""
-        rows = places // m.numbers.shape[1]
-        base, slope = (of_rows[m.tile[0]][rows, 0] for of_rows in self.at(ratio))
-        of = self._logits[m.tile] if self.relative else m.true.rounded
-        return np.asarray(self.measure(m, places) > base + slope * of.reshape(-1)[places])

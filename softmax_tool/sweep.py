@@ -152,6 +152,8 @@ class _Sweep:
             for (a, b), pair in self.pairs.items():
                 pair.add(got[a], got[b], true)
         lanes = self.lanes.lanes
+        for lane in lanes:
+            lane.finish()
         self._drop({i for i, lane in enumerate(lanes) if lane.attempt.not_plain().size})
         return Swept(self._summaries(), {key: pair.total for key, pair in self.pairs.items()})
 
