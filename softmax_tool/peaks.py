@@ -24,49 +24,47 @@ _A_LITTLE = 2.0**-22  # relatively, more than rounding to float32 takes away
 class Peaks:
     """Gathers, tile by tile, where each row has its largest values: true ones, and some results.
 
-    No row's largest value may be below `at_least`, (1 + results, rows, 1): smaller ones need no
-    look.
+    No row's largest value may be below `at_least`, (1 + results, rows, 1): where true values show
+    that none of a tile reaches that, results need no look.
     """
 
     def __init__(self, classes: int, at_least: Array) -> None:
-        self._classes, self._largest = classes, at_least.copy()
-        self._places = [[np.empty(0, np.intp)] for _ in at_least]
-        self._values = [[np.empty(0, at_least.dtype)] for _ in at_least]
+        self._classes, self._at_least = classes, at_least.astype(np.float64)
+        self._places: list[Indices] = []
+        self._values: list[list[Array]] = [[] for _ in at_least]
 
-    def add(self, tile: Tile, true: Array, results: Sequence[Array], within: Sequence[float]) -> None:
+    def add(
+        self, tile: Tile, true: Array, results: Sequence[Array], within: Sequence[float]
+    ) -> None:
         """Take a tile of the true values, rounded, and of results `within` so much of them."""
-        top = np.maximum.reduce(true, axis=1, keepdims=True).astype(np.float64)
-        reach = np.array([0.0, *within])[:, None, None] * (1 + _A_LITTLE) + _A_LITTLE * np.abs(top)
-        below = top + reach < self._largest[:, tile[0]]
-        if below.all():
+        top = row_max(true)
+        reach = np.array([0.0, *within])[:, None, None]
+        floor = (self._at_least[:, tile[0]] - reach * (1 + _A_LITTLE)).min(axis=0)
+        floor = (floor - _A_LITTLE * np.abs(floor)).astype(np.float32)
+        if (top < floor).all():
             return
-        for index in np.flatnonzero(~below.all(axis=(1, 2))).tolist():
-            self._look(index, tile, results[index - 1] if index else true)
-
-    def _look(self, index: int, tile: Tile, values: Array) -> None:
-        largest, before = row_max(values), self._largest[index, tile[0]]
-        if (largest < before).all():
-            return
-        np.maximum(before, largest, out=before)
-        rows, columns = np.divmod(np.flatnonzero(values == before), values.shape[1])
-        self._values[index].append(before[rows, 0])
-        rows += tile[0].start
-        self._places[index].append(rows * self._classes + columns + tile[1].start)
+        places = np.flatnonzero(true >= floor)
+        rows, columns = np.divmod(places, true.shape[1])
+        self._places.append((rows + tile[0].start) * self._classes + columns + tile[1].start)
+        for found, values in zip(self._values, [true, *results], strict=True):
+            found.append(values.reshape(-1)[places])
 
     def drop(self, indices: Collection[int]) -> None:
         """Forget some of the results."""
-        left = [index for index in range(len(self._places)) if index not in indices]
-        self._largest = self._largest[left]
-        self._places = [self._places[index] for index in left]
+        left = [index for index in range(len(self._values)) if index not in indices]
+        self._at_least = self._at_least[left]
         self._values = [self._values[index] for index in left]
 
     def places(self) -> list[Indices]:
         """Return for each the places of the largest, counted through the rows, by row."""
+        places = np.concatenate(self._places)
+        starts = np.flatnonzero(np.diff(places // self._classes, prepend=-1))
+        counts = np.diff(starts, append=len(places))
         found = []
-        for index, largest in enumerate(self._largest):
-            places = np.concatenate(self._places[index])
-            values = np.concatenate(self._values[index])
-            found.append(places[values == largest[places // self._classes, 0]])
+        for some in self._values:
+            values = np.concatenate(some)
+            largest = np.maximum.reduceat(values, starts)
+            found.append(places[values == np.repeat(largest, counts)])
         return found
 
 
