@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
     _Pair = tuple[CaseName, CaseName]
 
+_NOT_MADE = np.empty((0, 0))
+
 
 @dataclass(frozen=True, slots=True)
 class BlockOutcome:
@@ -253,20 +255,24 @@ class _VariantWork:
             loss_xp = xp if shared else Sharing(loss_rows.arithmetic(inner))
         works = {name: self._work(name, yardsticks, loss_rows) for name in variant.cases}
         seen_of = dict(zip(variant.cases, seen, strict=True))
-        got = {
-            name: work.compute(xp)
-            for name, work in works.items()
-            if name.quantity not in NEED_LABELS
-        }
+        elementwise = {n: work for n, work in works.items() if n.quantity not in NEED_LABELS}
+        paired = {name for pair in before for name in pair}
+        # A sweep makes true values tile by tile: in a block they are made where it does not.
+        left = {n for n, work in elementwise.items() if work.is_exact and n not in paired}
+        got = {n: work.compute(xp) for n, work in elementwise.items() if n not in left}
         stalled = watching.stalled(len(self.kept))
         swept: dict[CaseName, Summary | None] = {}
         pairs: dict[_Pair, PairSummary] = {}
         if self.measured and not stalled.any():
-            swept, pairs = _swept(works, got, seen_of, before)
+            swept, pairs = _swept(elementwise, got, seen_of, before)
         outcomes: dict[CaseName, tuple[CaseOutcome, CaseWork]] = {}
         for name, work in works.items():
-            if name in got:
-                outcome = work.outcome(got[name], xp, stalled, seen_of[name], swept.get(name))
+            summary = swept.get(name)
+            if summary is not None:
+                outcome = work.plain_outcome(got.get(name, _NOT_MADE), summary)
+            elif name in elementwise:
+                results = got[name] if name in got else work.compute(xp)
+                outcome = work.outcome(results, xp, stalled, seen_of[name])
             elif name.quantity == GRADIENT:
                 outcome = work.run_gradient(whole_xp, self.kept, seen_of[name])
             else:
@@ -295,15 +301,18 @@ def _swept(
     seen: Mapping[CaseName, Seen],
     before: Mapping[_Pair, PairSummary],
 ) -> tuple[dict[CaseName, Summary | None], dict[_Pair, PairSummary]]:
-    """Measure all cases of each quantity at once, where that is possible."""
+    """Measure all cases of each quantity at once, where that is possible.
+
+    Those that nothing was `got` of are true values.
+    """
     summaries: dict[CaseName, Summary | None] = {}
     compared: dict[_Pair, PairSummary] = {}
-    for quantity in dict.fromkeys(name.quantity for name in got):
-        names = [name for name in got if name.quantity == quantity]
+    for quantity in dict.fromkeys(name.quantity for name in works):
+        names = [name for name in works if name.quantity == quantity]
         places = {name: place for place, name in enumerate(names)}
         pairs = {(a, b): known for (a, b), known in before.items() if a in places and b in places}
         candidates = [
-            Candidate(got[name], works[name].limit, seen[name], works[name].is_exact)
+            Candidate(got.get(name), works[name].limit, seen[name], works[name].is_exact)
             for name in names
         ]
         some = works[names[0]]

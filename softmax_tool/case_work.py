@@ -48,16 +48,13 @@ class CaseWork:
     at_distinct: Rows | None = None  # the same rows, where a loss needs no other classes
 
     def outcome(
-        self, got: Array, shared: Arithmetic, stalled: Mask, seen: Seen, swept: Summary | None
+        self, got: Array, shared: Arithmetic, stalled: Mask, seen: Seen
     ) -> CaseOutcome:
-        """Judge results of an elementwise quantity, as far as they were not `swept`; add up.
+        """Judge results of an elementwise quantity, add up.
 
         `shared` remembers what was computed on the way to them; in `stalled` rows a sum stalled.
         """
-        if swept is not None:
-            plain, summary = np.ones(len(got), bool), swept
-        else:
-            plain, summary = self._screened(got, stalled, seen)
+        plain, summary = self._screened(got, stalled, seen)
         rest = np.flatnonzero(~plain)
         if rest.size == len(got):
             marks, summary = self.judged_summary(got, rest, seen, shared)
@@ -68,8 +65,13 @@ class CaseWork:
             marks, more = part.judged_summary(got[rest], rest, seen)
             summary += more
         else:
-            nothing = np.empty((0, got.shape[1]), np.int8)
-            marks = Marks(rest, nothing, nothing.astype(bool))
+            return self.plain_outcome(got, summary)
+        return CaseOutcome(summary, got, marks, None, None, self.rows.distinct)
+
+    def plain_outcome(self, got: Array, summary: Summary) -> CaseOutcome:
+        """Return what is added up of results of which none has a kind."""
+        nothing = np.empty((0, self.rows.logits.shape[1]), np.int8)
+        marks = Marks(np.empty(0, np.intp), nothing, nothing.astype(bool))
         return CaseOutcome(summary, got, marks, None, None, self.rows.distinct)
 
     def run_loss(self, xp: Arithmetic, kept: Mask, seen: Seen) -> CaseOutcome:

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from softmax_tool.exact.float32_tiles import Float32Tile
     from softmax_tool.formats import FloatFormat
     from softmax_tool.screening import Limit, Listing, Screen, Seen
     from softmax_tool.summary import PairSummary, Summary
+    from softmax_tool.tiling import Tile
 
     Array = NDArray[Any]
     Indices = NDArray[np.intp]
@@ -44,7 +46,7 @@ _ELEMENTS_OF_ALL = 1 << 17
 class Candidate:
     """Results of one case on a block, whose rows may all be plain."""
 
-    got: Array  # (rows, classes)
+    got: Array | None  # (rows, classes); None for the true values rounded
     limit: Limit | None  # the formulation's bound; None if it has none
     seen: Seen
     are_exact: bool  # whether results are the true values rounded
@@ -124,9 +126,13 @@ class _Sweep:
                 self.left.append(index)
                 lanes.append(Lane(attempt))
         self.lanes = Lanes(lanes, Workspace(len(lanes), self.elements))
-        first = screen.yardsticks.samples[0][:, None]
+        true_leaders = screen.yardsticks.samples[0][:, None]
         least = [_below_the_largest(screen)]
-        least += [np.take_along_axis(candidates[i].got, first, axis=1) for i in self.left]
+        for results in (candidates[index].got for index in self.left):
+            of_row = least[0]
+            if results is not None:
+                of_row = np.take_along_axis(results, true_leaders, axis=1)
+            least.append(of_row)
         self.peaks = Peaks(shape[1], np.stack(least))
         self.pairs = {
             (a, b): PairSum(screen.target, before, shape)
@@ -142,7 +148,7 @@ class _Sweep:
             true = truth.at(tile)
             if true is None:
                 return None
-            got = {index: self.candidates[index].got[tile] for index in self.left}
+            got = {index: self._results(index, tile, true) for index in self.left}
             results = list(got.values())
             failed = self.lanes.take(tile, results, true)
             if failed:
@@ -156,6 +162,10 @@ class _Sweep:
             lane.finish()
         self._drop({i for i, lane in enumerate(lanes) if lane.attempt.not_plain().size})
         return Swept(self._summaries(), {key: pair.total for key, pair in self.pairs.items()})
+
+    def _results(self, index: int, tile: Tile, true: Float32Tile) -> Array:
+        got = self.candidates[index].got
+        return true.rounded if got is None else got[tile]
 
     def _drop(self, places: Collection[int]) -> None:
         """Go on without some of the cases that are left."""
