@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -60,8 +60,10 @@ class Bounds:
     @once
     def line(self) -> Minorant:
         """A line below the bounds of each row."""
-        yardsticks = self.screen.yardsticks
-        return Minorant.of(yardsticks.rows.logits, yardsticks.samples, self.of)
+        yardsticks, columns = self.screen.yardsticks, self.screen.yardsticks.samples
+        rows, reference = yardsticks.sampled
+        values = self._relative(replace(self.limit.conditions, reference=reference, picked=rows))
+        return Minorant.of(yardsticks.rows.logits, columns, values.reshape(columns.shape))
 
     def of(self, rows: Indices, columns: Indices) -> Array:
         """Return the bounds of single elements, (some, 1)."""

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
@@ -35,19 +33,12 @@ class Minorant:
     highest: Array  # that at its minimum, above all others
 
     @classmethod
-    def of(
-        cls,
-        logits: Array,
-        columns: NDArray[np.intp],
-        bound: Callable[[NDArray[np.intp], NDArray[np.intp]], Array],
-    ) -> Minorant:
+    def of(cls, logits: Array, columns: NDArray[np.intp], values: Array) -> Minorant:
         """Draw it from the bounds in three `columns` of each row, those that `samples` returns.
 
-        `bound` gives those of single elements, by rows and columns.
+        Both are (3, rows).
         """
-        rows = np.broadcast_to(np.arange(len(logits)), columns.shape)
-        values = bound(rows.reshape(-1), columns.reshape(-1)).reshape(columns.shape)
-        x = logits[rows, columns].astype(np.float64)
+        x = logits[np.arange(len(logits)), columns].astype(np.float64)
         with np.errstate(all="ignore"):
             v = x[0] - x
             slope = (values[1] - values[0]) / v[1]

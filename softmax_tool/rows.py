@@ -143,6 +143,17 @@ class Yardsticks:
         return made
 
     @property
+    def sampled(self) -> tuple[NDArray[np.intp], Reference]:
+        """Return the rows of these elements, one sample of all after the other, and their truth."""
+        made: tuple[NDArray[np.intp], Reference] = self._once(("sampled",), self._sampled)
+        return made
+
+    def _sampled(self) -> tuple[NDArray[np.intp], Reference]:
+        columns = self.samples
+        rows = np.tile(np.arange(columns.shape[1]), len(columns))
+        return rows, self.rows.reference.pick(rows, columns.reshape(-1))
+
+    @property
     def functions(self) -> float:
         """The error of exp, log and log1p as the models compute them, in u."""
         return _FLOAT64_FUNCTIONS if self.target == FLOAT64 else 1.0

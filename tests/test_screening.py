@@ -241,7 +241,10 @@ def test_a_line_that_no_bound_is_below(
             limit = bound(some)
             return limit / some.reference.softmax.hi if key[0] == "softmax" else limit
 
-    line = Minorant.of(logits, samples(logits), at)
+    columns = samples(logits)
+    numbers = np.broadcast_to(np.arange(len(logits)), columns.shape)
+    values = at(numbers.reshape(-1), columns.reshape(-1)).reshape(columns.shape)
+    line = Minorant.of(logits, columns, values)
     with np.errstate(all="ignore"):
         limit = bound(conditions)
         if key[0] == "softmax":
