@@ -47,9 +47,7 @@ class CaseWork:
     measured: bool = True  # whether errors are added up
     at_distinct: Rows | None = None  # the same rows, where a loss needs no other classes
 
-    def outcome(
-        self, got: Array, shared: Arithmetic, stalled: Mask, seen: Seen
-    ) -> CaseOutcome:
+    def outcome(self, got: Array, shared: Arithmetic, stalled: Mask, seen: Seen) -> CaseOutcome:
         """Judge results of an elementwise quantity, add up.
 
         `shared` remembers what was computed on the way to them; in `stalled` rows a sum stalled.

@@ -73,8 +73,8 @@ class Lane:
     def add(self, m: Measured, largest: int, total: int, apart: Indices) -> bool:
         """Add a tile up; say no where an error is not finite.
 
-        `largest` is the largest number of units, `total` the exact sum of errors in 2**-29 ULP; both
-        leave out the places that are `apart`, whose numbers are 0: those do not fit 32 bits.
+        `largest` is the largest number of units, `total` the exact sum of errors in 2**-29 ULP;
+        both leave out the places that are `apart`, whose numbers are 0: those do not fit 32 bits.
         """
         attempt = self.attempt
         at_most = largest_error = (largest + 1) * m.unit
@@ -101,7 +101,9 @@ class Lane:
         """Keep the errors in some places for the end; return the largest."""
         errors, distances = m.errors_at(places), m.distances_at(places)
         self.attempt.max_abs = max(self.attempt.max_abs, float(distances.max()))
-        self._apart.add(*self.attempt.places(m.tile, places), errors, distances, m.values_at(places))
+        self._apart.add(
+            *self.attempt.places(m.tile, places), errors, distances, m.values_at(places)
+        )
         return float(errors.max())
 
     def finish(self) -> None:

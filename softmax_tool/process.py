@@ -14,7 +14,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 from weakref import finalize
 
@@ -56,9 +56,14 @@ def can_copy() -> bool:
 
 
 class Process(Generic[_Item, _Result]):
-    """A process that does the job, one item at a time; with `copy`, a copy of this one."""
+    """A process that does the job, one item at a time; with `copy`, a copy of this one.
+
+    Another thread may hand it the next item meanwhile, so that it need not wait for one.
+    """
 
     def __init__(self, job: Callable[[_Item], _Result], *, copy: bool = False) -> None:
+        self._asking, self._last_answer = Lock(), Event()
+        self._last_answer.set()
         self._job = job
         self._is_copy = copy
         self._child = _copied(job) if copy else _started()
@@ -76,8 +81,16 @@ class Process(Generic[_Item, _Result]):
 
     def __call__(self, item: _Item) -> _Result:
         try:
-            self._send(item)
-            result: Any = self._receive()
+            with self._asking:
+                self._send(item)
+                # Answers come in the order of the questions.
+                before, mine = self._last_answer, Event()
+                self._last_answer = mine
+            before.wait()
+            try:
+                result: Any = self._receive()
+            finally:
+                mine.set()
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             raise WorkerEndedError(self._child.wait()) from error
         if isinstance(result, Raised):

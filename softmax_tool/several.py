@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
 
+_AT_ONCE = 2  # items that a process has at once: one that it works on, and the next
+
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -41,7 +43,7 @@ class _Crew(Generic[_Item, _Result]):
         self._free: SimpleQueue[Callable[[_Item], _Result]] = SimpleQueue()
         self._free.put(job)
         self._others = _processes(job, processors - 1)
-        self._pool = ThreadPoolExecutor(processors)
+        self._pool = ThreadPoolExecutor(1 + _AT_ONCE * len(self._others))
         for process in self._others:
             Thread(target=self._introduce, args=(process,), daemon=True).start()
 
@@ -63,7 +65,8 @@ class _Crew(Generic[_Item, _Result]):
     def _introduce(self, process: Process[_Item, _Result]) -> None:
         """Let a process work from the moment it is ready."""
         if process.is_ready():
-            self._free.put(process)
+            for _ in range(_AT_ONCE):
+                self._free.put(process)
 
     def dismiss(self) -> None:
         for process in self._others:

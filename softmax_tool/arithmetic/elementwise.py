@@ -4,7 +4,7 @@ A function is evaluated in float64 and rounded once; the few values that float64
 a rounding boundary to call are decided in decimal arithmetic. In float64 itself NumPy's functions
 are taken as they are.
 
-Which arguments of float32 are so close is known: `hard.json` has all of them, with what is right.
+Which arguments of float32 are so close is known: `hard.txt` has all of them, with what is right.
 So only those few are looked for that NumPy gets wrong: of exp none.
 Arguments of few bits are few: many of them are looked up in a table of all.
 """
@@ -106,11 +106,13 @@ def _misrounded(function: str) -> tuple[tuple[np.float32, np.float32], ...]:
 
     Wherever it is not right in every lane of a vector, and in what is left over behind the last.
     """
-    import json  # noqa: PLC0415  # 5 ms that a small input does not need
-    from importlib.resources import files  # noqa: PLC0415
+    import pkgutil  # noqa: PLC0415  # small inputs do not come here
 
-    hard = json.loads(files(__package__).joinpath("hard.json").read_text(encoding="ascii"))
-    x, right = np.array([[float.fromhex(text) for text in pair] for pair in hard[function]]).T
+    text = pkgutil.get_data(__package__, "hard.txt")
+    assert text is not None  # noqa: S101  (part of this package)
+    lines = [line.split() for line in text.decode("ascii").splitlines()]
+    hard = [(float.fromhex(x), float.fromhex(y)) for name, x, y in lines if name == function]
+    x, right = np.array(hard).T
     wide = FUNCTIONS[function](np.repeat(x, _COPIES))
     got = FLOAT32.round(wide).reshape(-1, _COPIES)
     wrong = (got != right[:, None]).any(axis=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,12 +11,17 @@ from softmax_tool.arithmetic import elementwise
 from softmax_tool.arithmetic.elementwise import evaluate
 from softmax_tool.formats import FLOAT32
 from softmax_tool.tiling import TILE
-from tests.golden.hard import FUNCTIONS, PATH, PATTERNS, correctly_rounded, hard_arguments, in_slice
+from tests.golden.hard import (
+    FUNCTIONS,
+    PATTERNS,
+    correctly_rounded,
+    hard_arguments,
+    in_slice,
+    on_file,
+)
 
-KNOWN = {
-    function: np.array([[float.fromhex(text) for text in pair] for pair in pairs])
-    for function, pairs in json.loads(PATH.read_text()).items()
-}
+KNOWN = {function: np.array(pairs) for function, pairs in on_file().items()}
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -1,12 +1,12 @@
 """The float32 arguments of exp, log and log1p that float64 cannot decide: all 2**32 are tried.
 
-`python -m tests.golden.hard` takes a few minutes and writes `softmax_tool/arithmetic/hard.json`.
+`python -m tests.golden.hard` takes a few minutes and writes `softmax_tool/arithmetic/hard.txt`.
 Values are decided in ball arithmetic.
 """
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-PATH = Path(elementwise.__file__).with_name("hard.json")
+PATH = Path(elementwise.__file__).with_name("hard.txt")
 FUNCTIONS = ("exp", "log", "log1p")
 PATTERNS = 1 << 32
 _AT_A_TIME = 1 << 20
@@ -30,15 +30,23 @@ _AT_A_TIME = 1 << 20
 
 def main() -> None:
     """Write the file."""
-    found = {
-        function: [
-            [argument.hex(), correctly_rounded(function, argument).hex()]
-            for argument in hard_arguments(function, 0, PATTERNS)
-        ]
+    found = [
+        (function, argument, correctly_rounded(function, argument))
         for function in FUNCTIONS
-    }
-    PATH.write_text(json.dumps(found, indent=1) + "\n")
-    print({function: len(pairs) for function, pairs in found.items()})
+        for argument in hard_arguments(function, 0, PATTERNS)
+    ]
+    PATH.write_text("".join(f"{f} {x.hex()} {y.hex()}\n" for f, x, y in found))
+    print(Counter(function for function, *_ in found))
+
+
+def on_file() -> dict[str, list[tuple[float, float]]]:
+    """Return the arguments of each function, and what is right, as they were found."""
+    found: dict[str, list[tuple[float, float]]] = {function: [] for function in FUNCTIONS}
+    for line in PATH.read_text().splitlines():
+        function, *numbers = line.split()
+        x, y = map(float.fromhex, numbers)
+        found[function].append((x, y))
+    return found
 
 
 def hard_arguments(function: str, start: int, stop: int) -> Iterator[float]:
