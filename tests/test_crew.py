@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from softmax_tool import crew
 from softmax_tool.errors import InputError, SoftmaxToolError
+from softmax_tool.process import Process, WorkerEndedError
 
 
 @pytest.fixture
@@ -121,6 +123,24 @@ def test_a_process_with_one_thread_is_copied(tmp_path: Path) -> None:
     ended = f"a worker process ended (exit status {-signal.SIGTERM})"
     assert run.stdout == f"once\nfinally\nrow 30: no\n{ended}\n"
     assert run.returncode == 0
+
+
+def test_threads_may_ask_a_process_at_once() -> None:
+    """Each gets its own answer, and none waits for ever where both ways are full."""
+    process: Process[bytes, bytes] = Process(bytes.swapcase)
+    assert process.is_ready()
+    items = [bytes([97 + number % 26]) * (number % 3 * 2_000_000 + 1) for number in range(60)]
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(process, items, timeout=60)) == [item.upper() for item in items]
+    process.end()
+
+
+def test_threads_that_ask_a_process_are_all_told_that_it_ended(jobs: Any) -> None:
+    process: Process[int, int] = Process(jobs.EndElsewhere(os.getpid()))
+    assert process.is_ready()
+    with ThreadPoolExecutor(3) as pool:
+        told = [pool.submit(process, number).exception(timeout=60) for number in range(9)]
+    assert {type(error) for error in told} == {WorkerEndedError}
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes in /proc")
