@@ -101,9 +101,10 @@ def _work(
     compared: dict[_Pair, PairSummary] = {}
     for target in plan.formats:
         logits = target.round(block.logits)
-        rounding.append(summarise_rounding(block.logits, logits, target))
+        reference = exact.reference(logits, target)
+        rounding.append(summarise_rounding(block.logits, logits, target, reference.of_rows))
         targets = _targets(block, plan, options, target)
-        rows = Rows(logits, targets, exact.reference(logits, target))
+        rows = Rows(logits, targets, reference)
         distinct = _distinct(block, logits, targets, target, plan, options)
         measure = _Measure.of(rows, kept, target, distinct, options)
         for variant in plan.variants:

@@ -409,9 +409,11 @@ def _new_ties(stored: Array, rounded: Array) -> int:
     return int(np.count_nonzero(np.count_nonzero(ties, axis=1) > before))
 
 
-def summarise_rounding(stored: Array, rounded: Array, target: FloatFormat) -> RoundingSummary:
-    """Count what rounding a block of logits changed."""
-    low, high = float(rounded.min()), float(rounded.max())
+def summarise_rounding(
+    stored: Array, rounded: Array, target: FloatFormat, of_rows: RowValues
+) -> RoundingSummary:
+    """Count what rounding a block of logits changed, given what belongs to its rounded rows."""
+    low, high = float(of_rows.minimum.min()), float(of_rows.maximum.max())
     all_finite = np.isfinite(low) and np.isfinite(high)
     finite = np.isfinite(rounded) if not all_finite else np.ones((1, 1), bool)
     # One zero: which of −0 and +0 a minimum is depends on their order.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.arithmetic.selection import row_max, row_min
+from softmax_tool.arithmetic.selection import row_min
 from softmax_tool.arithmetic.tree import combine_leaves
 from softmax_tool.exact.values import Exact, Reference, RowValues
 from softmax_tool.once import once
@@ -80,9 +80,9 @@ def reference(logits: NDArray[Any]) -> Reference:
 def _of_rows(logits: NDArray[Any]) -> tuple[RowValues, Array]:
     """Return what belongs to rows, and T, the sum of exp z over all but the first maximum."""
     rows, classes = logits.shape
-    maximum = row_max(logits).astype(np.float64)
-    minimum = row_min(logits).astype(np.float64)
     first = logits.argmax(axis=1)
+    maximum = np.take_along_axis(logits, first[:, None], axis=1).astype(np.float64)
+    minimum = row_min(logits).astype(np.float64)
     parts = -(-classes // TILE)
     sums, shifts = np.empty((rows, parts)), np.empty((rows, parts))
     z_scratch, e_scratch = Scratch(logits.shape), Scratch(logits.shape)
