@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from softmax_tool.tiling import TILE
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -112,7 +114,8 @@ class Lane:
             return
         attempt = self.attempt
         rows, columns, errors, distances, values = self._apart.all()
-        attempt.errors.add(errors)
+        for start in range(0, errors.size, TILE):
+            attempt.errors.add(errors[start : start + TILE])
         beyond = errors > attempt.limits[rows, 0]
         attempt.suspects.add(rows[beyond], columns[beyond], errors[beyond])
         attempt.take_relative(distances, values)

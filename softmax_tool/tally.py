@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from softmax_tool.diagnose import Judged
     from softmax_tool.distinct import Counts
     from softmax_tool.exact import Exact
+    from softmax_tool.exact.values import RowValues
     from softmax_tool.formats import FloatFormat
     from softmax_tool.report import Number
     from softmax_tool.rows import Rows

@@ -18,7 +18,8 @@ from softmax_tool.minorant import Minorant, samples
 from softmax_tool.plan import Options, ieee_formats, plan
 from softmax_tool.readers import Block, from_arrays
 from softmax_tool.rows import Rows, Yardsticks
-from softmax_tool.screening import Screen
+from softmax_tool.screening import Limit, Listing, Screen, Seen
+from softmax_tool.sweep import Candidate, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,6 +183,55 @@ def test_ordinary_float32_rows_are_measured_in_one_sweep(
 
     monkeypatch.setattr(Screen, "add_up", refuse)
     work(Block(0, logits, None), plan_, options, ((0, 1),))
+
+
+@pytest.mark.parametrize("shape", [(3, 40_000), (150, 300)], ids=["wide", "tall"])
+@pytest.mark.parametrize("quantity", ["softmax", "log-softmax"])
+def test_errors_of_any_size_are_swept_as_they_are_screened(
+    quantity: str, shape: tuple[int, int]
+) -> None:
+    """Results so many float32 numbers from the true ones, some of them beyond 32 bits of units."""
+    rng = np.random.default_rng(11)
+    logits = (rng.standard_normal(shape) * 2).astype(np.float32)
+    # Two classes so close at the top that an error may change their order.
+    best = logits.argmax(axis=1)
+    logits[np.arange(len(logits)), best - 1] = np.nextafter(logits.max(axis=1), np.float32(0))
+    yardsticks = Yardsticks(Rows(logits, None, reference(logits, FLOAT32)), FLOAT32, 1e9)
+    screen = Screen(yardsticks, quantity, np.arange(len(logits)))
+    bound = FORMULATIONS[quantity, "shifted"].error_bound
+    assert bound is not None
+    limit = Limit(bound, yardsticks.conditions(WIDE_SUM))
+    listing = Listing(7, (0, len(logits)), (0, shape[1]))
+    steps = rng.integers(-2, 3, shape)
+    candidates = [
+        Candidate(_moved(screen.ruler.rounded, off), limit, Seen(), are_exact=False)
+        for off in (
+            rng.integers(-1, 2, shape),
+            rng.integers(-5, 6, shape),  # units of 2**-29 ULP end at 4
+            rng.choice([0, 0, 0, 1, -3, 4, 127, -128, 900], shape),
+            np.where(rng.random(shape) < 2**-8, rng.choice([4, -5, 99, -9000], shape), steps),
+        )
+    ]
+    candidates.append(Candidate(None, None, Seen(), are_exact=True))
+    swept = sweep(screen, candidates, {}, listing)
+    for candidate, mine in zip(candidates, swept.summaries, strict=True):
+        got = screen.ruler.rounded if candidate.got is None else candidate.got
+        nowhere = np.zeros(len(got), bool)
+        plain, theirs = screen.add_up(
+            got, nowhere, candidate.limit, listing, Seen(), are_exact=candidate.are_exact
+        )
+        assert plain.all()
+        assert mine is not None
+        assert mine.bound_ratio == pytest.approx(theirs.bound_ratio, rel=1e-9)
+        assert replace(mine, bound_ratio=None) == replace(theirs, bound_ratio=None)
+    changes = [each.rank_changes for each in swept.summaries if each is not None]
+    assert max(changes) > changes[-1] == 0
+
+
+def _moved(values: Array, steps: NDArray[np.int64]) -> Array:
+    """Return the float32 numbers so many steps away."""
+    bits = values.astype(np.float32).view(np.int32) + steps.astype(np.int32)
+    return bits.view(np.float32)
 
 
 def test_what_is_undecided_in_one_tile_changes_the_whole_row(
