@@ -193,39 +193,52 @@ def test_errors_of_any_size_are_swept_as_they_are_screened(
     """Results so many float32 numbers from the true ones, some of them beyond 32 bits of units."""
     rng = np.random.default_rng(11)
     logits = (rng.standard_normal(shape) * 2).astype(np.float32)
-    # Two classes so close at the top that an error may change their order.
-    best = logits.argmax(axis=1)
-    logits[np.arange(len(logits)), best - 1] = np.nextafter(logits.max(axis=1), np.float32(0))
-    yardsticks = Yardsticks(Rows(logits, None, reference(logits, FLOAT32)), FLOAT32, 1e9)
-    screen = Screen(yardsticks, quantity, np.arange(len(logits)))
+    # Two classes so close to the largest that an error may change their order.
+    rows, best = np.arange(len(logits)), logits.argmax(axis=1)
+    logits[rows, best - 1] = np.nextafter(logits.max(axis=1), np.float32(0))
+    logits[rows, best - 2] = logits.max(axis=1) - np.float32(1e-4)
+    truth = reference(logits.astype(np.float64), FLOAT32)
+    yardsticks = Yardsticks(Rows(logits, None, truth), FLOAT32, 1e9)
+    screen = Screen(yardsticks, quantity, rows)
     bound = FORMULATIONS[quantity, "shifted"].error_bound
     assert bound is not None
     limit = Limit(bound, yardsticks.conditions(WIDE_SUM))
     listing = Listing(7, (0, len(logits)), (0, shape[1]))
-    steps = rng.integers(-2, 3, shape)
-    candidates = [
-        Candidate(_moved(screen.ruler.rounded, off), limit, Seen(), are_exact=False)
-        for off in (
-            rng.integers(-1, 2, shape),
-            rng.integers(-5, 6, shape),  # units of 2**-29 ULP end at 4
-            rng.choice([0, 0, 0, 1, -3, 4, 127, -128, 900], shape),
-            np.where(rng.random(shape) < 2**-8, rng.choice([4, -5, 99, -9000], shape), steps),
-        )
+    few_large = np.where(
+        rng.random(shape) < 2**-8, rng.choice([4, -5, 99, -9000], shape), rng.integers(-2, 3, shape)
+    )
+    overtaking = rng.integers(-1, 2, shape)
+    overtaking[rows, best - 2] = 9000 if quantity == "softmax" else -9000
+    steps = [
+        few_large,
+        rng.integers(-1, 2, shape),
+        rng.integers(-5, 6, shape),  # units of 2**-29 ULP end at 4
+        rng.choice([0, 0, 0, 1, -3, 4, 127, -128, 900], shape),
+        few_large,
+        overtaking,
     ]
+    results: list[Array | None] = [_moved(screen.ruler.rounded, each) for each in steps]
+    for spoilt, wrong in ((0, np.nan), (2, np.inf)):
+        np.asarray(results[spoilt])[1, shape[1] // 2] = wrong
+    candidates = [Candidate(got, limit, Seen(), are_exact=False) for got in results]
     candidates.append(Candidate(None, None, Seen(), are_exact=True))
     swept = sweep(screen, candidates, {}, listing)
+    changes = []
     for candidate, mine in zip(candidates, swept.summaries, strict=True):
         got = screen.ruler.rounded if candidate.got is None else candidate.got
+        if mine is None:
+            assert not np.isfinite(got).all()
+            continue
         nowhere = np.zeros(len(got), bool)
         plain, theirs = screen.add_up(
             got, nowhere, candidate.limit, listing, Seen(), are_exact=candidate.are_exact
         )
         assert plain.all()
-        assert mine is not None
         assert mine.bound_ratio == pytest.approx(theirs.bound_ratio, rel=1e-9)
         assert replace(mine, bound_ratio=None) == replace(theirs, bound_ratio=None)
-    changes = [each.rank_changes for each in swept.summaries if each is not None]
-    assert max(changes) > changes[-1] == 0
+        changes.append(mine.rank_changes)
+    assert len(changes) == 5
+    assert changes[-2:] == [len(logits), 0]
 
 
 def _moved(values: Array, steps: NDArray[np.int64]) -> Array:
