@@ -218,7 +218,7 @@ def test_errors_of_any_size_are_swept_as_they_are_screened(
         overtaking,
     ]
     results: list[Array | None] = [_moved(screen.ruler.rounded, each) for each in steps]
-    for spoilt, wrong in ((0, np.nan), (2, np.inf)):
+    for spoilt, wrong in ((2, np.nan), (4, np.inf)):
         np.asarray(results[spoilt])[1, shape[1] // 2] = wrong
     candidates = [Candidate(got, limit, Seen(), are_exact=False) for got in results]
     candidates.append(Candidate(None, None, Seen(), are_exact=True))
