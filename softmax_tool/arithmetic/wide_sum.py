@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,18 +42,27 @@ class TreeSummation:
         maxima = np.maximum.accumulate(np.maximum.reduceat(x, starts, axis=1), axis=1)
         e = xp.exp(xp.subtract(x, np.repeat(maxima, LEAF, axis=1)[:, : x.shape[1]]))
         # -inf minus -inf is NaN, but a leaf that holds nothing but masked classes adds nothing.
-        e[x == -np.inf] = 0
+        masked = x == -np.inf
+        if masked.any():
+            e[masked] = 0
         sums = leaf_sums(e.astype(self.accumulator.storage, copy=False))
-        total = sums[:, :1]
-        for leaf in range(1, len(starts)):
-            before, after = maxima[:, leaf - 1 : leaf], maxima[:, leaf : leaf + 1]
-            stays = after == before
-            with np.errstate(all="ignore"):
-                if not stays.all():
-                    factor = xp.exp(xp.subtract(before, after)).astype(sums.dtype)
-                    total = np.where(stays, total, total * factor)
-                total = total + sums[:, leaf : leaf + 1]
+        before, after = maxima[:, :-1], maxima[:, 1:]
+        stays = after == before
+        with np.errstate(all="ignore"):
+            factors = xp.exp(xp.subtract(before, after)).astype(sums.dtype)
+            # From one rise to the next, leaves are added one after the other.
+            rises = np.flatnonzero(~stays.all(axis=0)) + 1
+            total = _last_sum(sums[:, : rises[0] if rises.size else None])
+            for leaf, end in pairwise([*rises.tolist(), sums.shape[1]]):
+                here = slice(leaf - 1, leaf)
+                total = np.where(stays[:, here], total, total * factors[:, here])
+                total = _last_sum(np.concatenate([total, sums[:, leaf:end]], axis=1))
         return xp.working.round(total)
+
+
+def _last_sum(values: Array) -> Array:
+    """Add the columns one after the other; returns (rows, 1)."""
+    return np.asarray(np.add.accumulate(values, axis=1)[:, -1:])
 
 
 def build(target: FloatFormat) -> Rounded:
