@@ -59,6 +59,14 @@ class Measured(NamedTuple):
         return np.asarray(self.true.values.reshape(-1)[places])
 
 
+class Units(NamedTuple):
+    """How many units the errors of one case in a tile are."""
+
+    largest: int
+    total: int  # of all, in 2**-29 ULP, exactly
+    apart: Indices  # places left out, where numbers are 0: errors that do not fit 32 bits
+
+
 class Lane:
     """One case: takes what has been measured of its tiles.
 
@@ -72,18 +80,14 @@ class Lane:
         self.line = None if attempt.bounds is None else Line(attempt)
         self._apart = _Apart()
 
-    def add(self, m: Measured, largest: int, total: int, apart: Indices) -> bool:
-        """Add a tile up; say no where an error is not finite.
-
-        `largest` is the largest number of units, `total` the exact sum of errors in 2**-29 ULP;
-        both leave out the places that are `apart`, whose numbers are 0: those do not fit 32 bits.
-        """
-        attempt = self.attempt
-        at_most = largest_error = (largest + 1) * m.unit
+    def add(self, m: Measured, units: Units) -> bool:
+        """Add a tile up; say no where an error is not finite."""
+        attempt, apart = self.attempt, units.apart
+        at_most = largest = (units.largest + 1) * m.unit
         if at_most > attempt.errors.largest:
-            largest_error = float(m.errors_at(m.above((largest - 2) * m.unit)).max())
+            largest = float(m.errors_at(m.above((units.largest - 2) * m.unit)).max())
         wrong = attempt.errors.add_multiples(
-            m.numbers, m.true.places, total, at_most, largest_error, apart.size
+            m.numbers, m.true.places, units.total, at_most, largest, apart.size
         )
         attempt.right += m.numbers.size - apart.size - wrong
         if at_most > self._least_limit:

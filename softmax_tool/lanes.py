@@ -1,7 +1,6 @@
 """The cases of a sweep measured side by side: one operation of NumPy goes through a tile of all.
 
-Half of the time that one case of a tile takes is Python's, on the way from one operation to the
-next.
+So what Python takes on the way from one operation to the next is paid once, not for each case.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import numpy as np
 
 from softmax_tool.attempt import TrueTile
 from softmax_tool.exact.float32_tiles import PLACES
-from softmax_tool.lane import Measured
+from softmax_tool.lane import Measured, Units
 from softmax_tool.tiling import Stack
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
     Numbers = NDArray[np.int32]
-
 
 _FEW = 6  # one in 2**6: so many are quicker measured by themselves
 _NOWHERE = np.empty(0, np.intp)
@@ -65,38 +63,24 @@ class Lanes:
             return self._take_in_float64(range(len(got)), tile, got, true)
         numbers, with_nan = self._numbers(got, true)
         left_out = self._left_out(numbers, true)
-        np.abs(numbers, out=numbers)
-        largest = np.maximum.reduce(_flat(numbers).view(np.uint32), axis=1).tolist()
-        sums = np.add.reduce(_flat(numbers), axis=1, dtype=np.int64).tolist()
-        apart = [_NOWHERE] * len(got)
-        # What is beyond an int32 is −2**31, or within half an ULP of its ends.
-        most = (1 << 31) - (1 << (true.places - 1))
-        for index, of_case in enumerate(largest):
-            if of_case >= most and index not in with_nan and true.places == PLACES:
-                some = numbers[index].reshape(-1)
-                places = np.flatnonzero(some.view(np.uint32) >= most)
-                if places.size <= some.size >> _FEW:
-                    apart[index] = places
-                    sums[index] -= int(some[places].sum(dtype=np.int64))
-                    some[places] = 0
-                    largest[index] = int(np.maximum.reduce(some))
+        counted = _counted(np.abs(numbers, out=numbers), left_out, with_nan, true.places)
         distances = self._workspace.floats.like(len(got), got[0])
         np.copyto(distances, numbers, casting="unsafe")
         np.multiply(distances, true.unit, out=distances)
         farthest = np.maximum.reduce(_flat(distances), axis=1).tolist()
         measured: dict[int, Measured] = {}
-        failed = []
-        for index, lane in enumerate(self.lanes):
-            if largest[index] < most and index not in with_nan:
-                m = Measured(tile, got[index], true, numbers[index], distances[index])
-                total = (sums[index] << (PLACES - true.places)) + left_out[index]
-                if lane.add(m, largest[index], total, apart[index]):
-                    lane.take_distance(m, farthest[index])
-                    measured[index] = m
-                else:
-                    failed.append(index)
+        failed, rest = [], []
+        for index, (lane, units) in enumerate(zip(self.lanes, counted, strict=True)):
+            if units is None:
+                rest.append(index)
+                continue
+            m = Measured(tile, got[index], true, numbers[index], distances[index])
+            if lane.add(m, units):
+                lane.take_distance(m, farthest[index])
+                measured[index] = m
+            else:
+                failed.append(index)
         self._compare_with_bounds(tile, distances, true, measured)
-        rest = [i for i in range(len(got)) if i not in measured and i not in failed]
         return failed + self._take_in_float64(rest, tile, got, true)
 
     def _numbers(self, got: Sequence[Array], true: Float32Tile) -> tuple[Numbers, list[int]]:
@@ -184,6 +168,41 @@ class _Lines:
                 self._base[index], self._slope[index] = lane.line.at(ratio)
                 self._ratios[index] = ratio
         return self._base[:, tile[0]], self._slope[:, tile[0]]
+
+
+def _counted(
+    numbers: Numbers, left_out: list[int], with_nan: list[int], places: int
+) -> list[Units | None]:
+    """Count the units of each case; None for one that float64 has to measure."""
+    largest = np.maximum.reduce(_flat(numbers).view(np.uint32), axis=1).tolist()
+    sums = np.add.reduce(_flat(numbers), axis=1, dtype=np.int64).tolist()
+    return [
+        None
+        if index in with_nan
+        else _units(
+            numbers[index].reshape(-1),
+            largest[index],
+            (sums[index] << (PLACES - places)) + left_out[index],
+            places,
+        )
+        for index in range(len(numbers))
+    ]
+
+
+def _units(numbers: Numbers, largest: int, total: int, places: int) -> Units | None:
+    """Write 0 for the few numbers that do not fit 32 bits, where they are few."""
+    # What is beyond an int32 is −2**31, or within half an ULP of its ends.
+    most = (1 << 31) - (1 << (places - 1))
+    if largest < most:
+        return Units(largest, total, _NOWHERE)
+    if places != PLACES:
+        return None
+    apart = np.flatnonzero(numbers.view(np.uint32) >= most)
+    if apart.size > numbers.size >> _FEW:
+        return None
+    total -= int(numbers[apart].sum(dtype=np.int64))
+    numbers[apart] = 0
+    return Units(int(np.maximum.reduce(numbers)), total, apart)
 
 
 def _flat(stack: Array) -> Array:

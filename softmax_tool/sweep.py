@@ -176,8 +176,10 @@ class _Sweep:
         self.pairs = {key: pair for key, pair in self.pairs.items() if not {*key} & {*gone}}
 
     def _summaries(self) -> tuple[Summary | None, ...]:
-        leaders, *places = self.peaks.places()
         summaries: list[Summary | None] = [None] * len(self.candidates)
+        if not self.left:
+            return tuple(summaries)
+        leaders, *places = self.peaks.places()
         for index, lane, mine in zip(self.left, self.lanes.lanes, places, strict=True):
             changes = changed_rows(mine, leaders, self.shape[1])
             are_exact = self.candidates[index].are_exact

@@ -19,7 +19,8 @@ from softmax_tool.plan import Options, ieee_formats, plan
 from softmax_tool.readers import Block, from_arrays
 from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.screening import Limit, Listing, Screen, Seen
-from softmax_tool.sweep import Candidate, sweep
+from softmax_tool.summary import PairSummary
+from softmax_tool.sweep import Candidate, Swept, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -239,6 +240,10 @@ def test_errors_of_any_size_are_swept_as_they_are_screened(
         changes.append(mine.rank_changes)
     assert len(changes) == 5
     assert changes[-2:] == [len(logits), 0]
+    none = Swept((None, None), {})
+    assert sweep(screen, [candidates[2], candidates[4]], {(0, 1): PairSummary()}, listing) == none
+    endless = replace(limit, bound=lambda some: np.full_like(some.y, np.inf))
+    assert sweep(screen, [replace(candidates[1], limit=endless)] * 2, {}, listing) == none
 
 
 def _moved(values: Array, steps: NDArray[np.int64]) -> Array:
