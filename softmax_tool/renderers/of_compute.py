@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from softmax_tool.excerpt import largest
 from softmax_tool.renderers import display
 from softmax_tool.renderers.grids import (
     Cell,
@@ -229,8 +230,7 @@ def _columns_shown(report: ComputeReport, row: ShownRow) -> tuple[list[int], str
         return chosen, text
     if classes <= SHOWN_WHOLE:
         return list(range(classes)), ""
-    order = np.argsort(-np.nan_to_num(np.asarray(row.logits, np.float64)), kind="stable")
-    interesting = {int(column) for column in order[:LARGEST]}
+    interesting = set(largest(row.logits, LARGEST))
     if row.label is not None and 0 <= row.label < classes:
         interesting.add(row.label)
     interesting |= {first for kinds in row.kinds for first in _first_of_each_kind(kinds)}
