@@ -18,7 +18,6 @@ from softmax_tool.pairs import compare_pair
 from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.screening import Seen
 from softmax_tool.summary import PairSummary
-from softmax_tool.sweep import Candidate, sweep
 from softmax_tool.tally import summarise_rounding
 from softmax_tool.targets import Targets
 
@@ -296,6 +295,8 @@ def _swept(
     before: Mapping[_Pair, PairSummary],
 ) -> tuple[dict[CaseName, Summary | None], dict[_Pair, PairSummary]]:
     """Measure all cases of each quantity at once, where that is possible."""
+    from softmax_tool.sweep import Candidate, sweep  # noqa: PLC0415  # 5 ms that few need
+
     summaries: dict[CaseName, Summary | None] = {}
     compared: dict[_Pair, PairSummary] = {}
     for quantity in dict.fromkeys(name.quantity for name in got):

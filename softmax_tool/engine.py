@@ -21,7 +21,6 @@ from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format, narro
 from softmax_tool.formulations import EXACT, GRADIENT, LOSSES
 from softmax_tool.job import Job
 from softmax_tool.plan import Options, Plan, ieee_formats, plan, stored_format
-from softmax_tool.readers import from_arrays
 from softmax_tool.reductions import reduction_event
 from softmax_tool.report import (
     Case,
@@ -175,6 +174,8 @@ def compute(
 def demonstration() -> Source:
     """Return the built-in example: the textbook's rows, the traps, and some rows of real digits."""
     from importlib.resources import files  # noqa: PLC0415  # 3 ms that few need
+
+    from softmax_tool.readers import from_arrays  # noqa: PLC0415
 
     folder = files("softmax_tool.demonstration")
     with (folder / "logits.npy").open("rb") as stream:
