@@ -152,6 +152,8 @@ def _shown_row(block: Block, outcome: BlockOutcome, place: int, names: tuple[Any
     return ShownRow(
         row=block.start + place,
         label=label,
+        classes=block.logits.shape[1],
+        columns=range(block.logits.shape[1]),
         logits=block.logits[place].copy(),
         values=tuple(_stored(name, case.values[place]) for name, case in elementwise),
         kinds=(),

@@ -7,6 +7,7 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from softmax_tool.excerpt import ALL, excerpt
 from softmax_tool.renderers.kinds import KINDS
 from softmax_tool.report import FormatLimits
 
@@ -139,13 +140,13 @@ def _compute(report: ComputeReport) -> tuple[list[str], Iterator[list[Cell]]]:
 
 
 def _elements(report: ComputeReport) -> Iterator[list[Cell]]:
-    for row in report.shown:
-        columns = slice(*report.settings.columns) if report.settings.columns else slice(None)
+    for whole in report.shown:
+        row = excerpt(whole, report.settings.columns or ALL, KINDS)
         losses = _row_losses(row)
-        for column in range(len(row.logits))[columns]:
-            line: list[Cell] = [row.row, column, row.label, float(row.logits[column])]
+        for here, column in enumerate(row.columns):
+            line: list[Cell] = [row.row, column, row.label, float(row.logits[here])]
             for values, kinds in zip(row.values, row.kinds, strict=True):
-                line += [float(values[column]), str(kinds[column])]
+                line += [float(values[here]), str(kinds[here])]
             yield line + losses
 
 
