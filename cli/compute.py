@@ -119,6 +119,7 @@ def compute(
         top=top,
         rows=part("--rows", ":" if rows is None and how.every_row else rows),
         columns=part("--columns", columns),
+        excerpts=not how.every_row,
         input=one_of("--input", input_, tuple(INPUTS)),
         weights=read_weights(weights, source),
         weights_name=weights,

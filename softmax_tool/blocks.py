@@ -17,6 +17,7 @@ from softmax_tool.formulations import GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.pairs import compare_pair
 from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.screening import Seen
+from softmax_tool.shown import ANY_SEVERITY
 from softmax_tool.summary import PairSummary
 from softmax_tool.tally import summarise_rounding
 from softmax_tool.targets import Targets
@@ -56,6 +57,7 @@ class Earlier:
 
     cases: tuple[Seen, ...]
     pairs: tuple[PairSummary, ...]
+    severity: int = ANY_SEVERITY  # what rows must be worse than to be shown
 
     @classmethod
     def nothing(cls, cases: int, pairs: int) -> Earlier:
