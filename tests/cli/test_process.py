@@ -54,6 +54,7 @@ SMALL = (
     *("softmax_tool.check.report", "numpy.ma", "softmax_tool.several"),
     *("importlib.resources", "softmax_tool.readers.memory", "numpy.typing"),
 )
+OTHERS = tuple(f"softmax_tool.cli.{name}" for name in ("check", "explain", "inspect", "limits"))
 MEASURING = ("softmax_tool.sweep", "softmax_tool.attempt", "softmax_tool.minorant")
 STORING = ("tempfile", "softmax_tool.writers.arrays")
 
@@ -63,9 +64,9 @@ STORING = ("tempfile", "softmax_tool.writers.arrays")
     [
         (["--version"], AT_ONCE),
         (["--help"], AT_ONCE),
-        (["compute", "LOGITS", "--format", "json"], SMALL + MEASURING),
-        (["compute", "LOGITS", "--format", "csv"], SMALL + MEASURING + STORING),
-        (["compare", "LOGITS", "--format", "markdown"], SMALL + STORING),
+        (["compute", "LOGITS", "--format", "json"], SMALL + MEASURING + OTHERS),
+        (["compute", "LOGITS", "--format", "csv"], SMALL + MEASURING + STORING + OTHERS),
+        (["compare", "LOGITS", "--format", "markdown"], SMALL + STORING + OTHERS),
         (["compute", "LOGITS", "--format", "table"], SMALL[1:] + MEASURING + STORING),
     ],
 )
