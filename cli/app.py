@@ -1,6 +1,7 @@
 """The Typer app: its commands, the options of the program itself, and how it is run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -8,32 +9,20 @@ import typer
 from softmax_tool.errors import UsageError
 from softmax_tool.version import VERSION
 
-from .check import check
-from .compare import compare
-from .compute import compute
-from .explain import explain
 from .grouped import GroupedCommand
-from .inspect import inspect
-from .limits import limits
 from .options import OutputOptions
 
-app = typer.Typer(
-    name="softmax-tool",
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-for command, purpose in (
-    (compute, "The quantities themselves, and what goes wrong on the way."),
-    (compare, "Which formulation survives in which dtype, and how far off it is."),
-    (check, "May CI pass? Exit code 0 for nothing found, 1 for something, 2 for no answer."),
-    (explain, "The arithmetic of one row, step by step."),
-    (inspect, "What am I looking at, and which dtype would it survive in?"),
-    (limits, "Where the edges of each dtype are."),
-):
-    app.command(cls=GroupedCommand, short_help=purpose)(command)
+NAME = "softmax-tool"
+
+COMMANDS = {
+    "compute": "The quantities themselves, and what goes wrong on the way.",
+    "compare": "Which formulation survives in which dtype, and how far off it is.",
+    "check": "May CI pass? Exit code 0 for nothing found, 1 for something, 2 for no answer.",
+    "explain": "The arithmetic of one row, step by step.",
+    "inspect": "What am I looking at, and which dtype would it survive in?",
+    "limits": "Where the edges of each dtype are.",
+}
+"""What each command is for; it is a function in a module, both of its name."""
 
 _Refusal: type[Exception] = typer.BadParameter.__mro__[2]
 """What Typer's parser raises: its module differs between versions, its place in the tree does not.
@@ -46,7 +35,6 @@ def _show_version(*, wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def program(
     *,
     version: Annotated[
@@ -76,10 +64,10 @@ def invoke(arguments: Sequence[str]) -> int:
     UsageError
         For arguments that the parser refuses.
     """
-    root = typer.main.get_command(app)
+    root = root_of(arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS)
     if not arguments:
         # Help is what a person wants here, but a script that lost its arguments has not succeeded.
-        with root.make_context(app.info.name, [], resilient_parsing=True) as context:
+        with root.make_context(NAME, [], resilient_parsing=True) as context:
             typer.echo(context.get_help(), err=True)
         return 2
     try:
@@ -87,16 +75,33 @@ def invoke(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        if _command(arguments) == check.__name__:
+        if _command(arguments) == "check":
             from .unanswered import tell_unanswered  # noqa: PLC0415  # loads what writes reports
 
             tell_unanswered(error, _understood(root, arguments))
         raise
 
 
+def root_of(names: Iterable[str]) -> Any:
+    """Build the program with some of its commands: all of them take 10 ms, and one is run."""
+    app = typer.Typer(
+        name=NAME,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(program)
+    for name in names:
+        command = getattr(import_module(f".{name}", __package__), name)
+        app.command(cls=GroupedCommand, short_help=COMMANDS[name])(command)
+    return typer.main.get_command(app)
+
+
 def _run(root: Any, arguments: Sequence[str]) -> int:
     try:
-        with root.make_context(app.info.name, list(arguments)) as context:
+        with root.make_context(NAME, list(arguments)) as context:
             root.invoke(context)
     except typer.Exit as end:
         return end.exit_code

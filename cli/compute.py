@@ -80,7 +80,6 @@ def compute(
     from softmax_tool import engine
     from softmax_tool.declared import INPUTS
     from softmax_tool.plan import Options
-    from softmax_tool.writers.arrays import check_path
 
     from .output import Messages, answer, spare_inputs
     from .source import NO_LABEL, open_source, read_weights
@@ -90,6 +89,8 @@ def compute(
     messages = Messages(quiet)
     how = answer(format_, None, color, width)
     if output is not None:
+        from softmax_tool.writers.arrays import check_path
+
         check_path(output)
     spare_inputs(output, (*logits, *(labels or ()), weights))
     asked = arithmetics(arithmetic)
@@ -118,6 +119,7 @@ def compute(
         top=top,
         rows=part("--rows", ":" if rows is None and how.every_row else rows),
         columns=part("--columns", columns),
+        excerpts=not how.every_row,
         input=one_of("--input", input_, tuple(INPUTS)),
         weights=read_weights(weights, source),
         weights_name=weights,

@@ -48,7 +48,7 @@ class Answer:
 
     @property
     def every_row(self) -> bool:
-        """Whether the format writes every row, unless a person chooses."""
+        """Whether the format writes every row, and whole, unless a person chooses."""
         return renderers.FORMATS[self.format].every_row
 
     def write(self, report: Report) -> None:

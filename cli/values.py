@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from softmax_tool.writers.arrays import ArrayWriter, ValuesWriter, open_arrays, open_values
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -14,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.report import CaseName, ComputeReport
+    from softmax_tool.writers.arrays import ArrayWriter, ValuesWriter
 
 
 class Values:
@@ -41,6 +40,8 @@ class Values:
 
     def begin(self, names: Sequence[CaseName], dtypes: Sequence[np.dtype[Any]]) -> None:
         """Open the writers, now that it is known which arrays there are."""
+        from softmax_tool.writers.arrays import open_arrays, open_values  # noqa: PLC0415  # 1 ms
+
         self._names = tuple(names)
         if self._path is not None:
             keys = [f"{name.quantity}/{name.formulation}/{name.dtype}" for name in names]

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from softmax_tool.distinct import repeat_surely
 from softmax_tool.formats import FLOAT32
 from softmax_tool.formulations import LOSSES
-from softmax_tool.sweep import can_sweep
 
 if TYPE_CHECKING:
     from softmax_tool.plan import Options, Plan
@@ -38,6 +37,8 @@ def _elements(plan: Plan, options: Options, source: Source) -> int:
         return ELEMENTS_OF_LOSSES if are_few else ELEMENTS_OF_FEW_RESULTS
     if not plan.measured:  # whole rows are handed on
         return ELEMENTS
+    from softmax_tool.sweep import can_sweep  # noqa: PLC0415  # 5 ms that only `compare` needs
+
     few_values = all(repeat_surely(target, source.classes) for target in plan.formats)
     is_swept = all(map(can_sweep, plan.formats)) and elementwise <= _FEW_CASES
     return ELEMENTS_OF_FEW_RESULTS if few_values or is_swept else ELEMENTS

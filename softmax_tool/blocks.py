@@ -17,8 +17,8 @@ from softmax_tool.formulations import GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.pairs import compare_pair
 from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.screening import Seen
+from softmax_tool.shown import ANY_SEVERITY
 from softmax_tool.summary import PairSummary
-from softmax_tool.sweep import Candidate, sweep
 from softmax_tool.tally import summarise_rounding
 from softmax_tool.targets import Targets
 
@@ -59,6 +59,7 @@ class Earlier:
 
     cases: tuple[Seen, ...]
     pairs: tuple[PairSummary, ...]
+    severity: int = ANY_SEVERITY  # what rows must be worse than to be shown
 
     @classmethod
     def nothing(cls, cases: int, pairs: int) -> Earlier:
@@ -306,6 +307,8 @@ def _swept(
 
     Those that nothing was `got` of are true values.
     """
+    from softmax_tool.sweep import Candidate, sweep  # noqa: PLC0415  # 5 ms that few need
+
     summaries: dict[CaseName, Summary | None] = {}
     compared: dict[_Pair, PairSummary] = {}
     for quantity in dict.fromkeys(name.quantity for name in works):

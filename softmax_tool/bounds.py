@@ -13,26 +13,28 @@ and Higham 2021, sections 3 and 4; docs/numerics.md derives the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from softmax_tool.arithmetic.tree import LEAF
 from softmax_tool.exact import class_coefficients, coefficients_of
 from softmax_tool.formats import accumulator_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from fractions import Fraction
+
+    from numpy.typing import NDArray
 
     from softmax_tool.exact import Reference
     from softmax_tool.formats import FloatFormat
     from softmax_tool.targets import Targets
     from softmax_tool.ulp import Ruler
 
-Array = NDArray[np.float64]
+    Array = NDArray[np.float64]
+    Bound = Callable[["Conditions"], Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,6 @@ class Conditions:
     def pick(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Conditions:
         """Return the same for single elements, each with what belongs to its row, (some, 1)."""
         return replace(self, reference=self.reference.pick(rows, columns), picked=rows)
-
-
-Bound = Callable[[Conditions], Array]
 
 
 def compounded(first_order: Array | float) -> Array:

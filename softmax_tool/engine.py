@@ -21,7 +21,6 @@ from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format, narro
 from softmax_tool.formulations import EXACT, GRADIENT, LOSSES
 from softmax_tool.job import Job
 from softmax_tool.plan import Options, Plan, ieee_formats, plan, stored_format
-from softmax_tool.readers import from_arrays
 from softmax_tool.reductions import reduction_event
 from softmax_tool.report import (
     Case,
@@ -132,12 +131,11 @@ def compute(
         raise UsageError("compute takes one arithmetic; use compare to set several side by side")
     options, source = _with_label_counts(options, plan_, source)
     totals = _Totals(plan_, options)
-    shown = ShownRows(options)
     sink = Outlet(plan_, options, values) if values is not None else None
     job = Job(plan_, options, totals.pairs, show_rows=True, keep_values=sink is not None)
     for done in _work(job, source, totals, threads):
         totals.add(done.outcome)
-        shown.add(done.shown, totals.rows)
+        totals.shown.add(done.shown, totals.rows)
         if sink is not None:
             sink.add(done.start, done.outcome)
         if progress is not None:
@@ -162,8 +160,8 @@ def compute(
         _settings(plan_, options, info),
         results,
         losses,
-        shown.rows(totals.rows),
-        shown.because(totals.rows),
+        totals.shown.rows(totals.rows),
+        totals.shown.because(totals.rows),
         pairs,
         rounding,
         sentences,
@@ -175,6 +173,8 @@ def compute(
 def demonstration() -> Source:
     """Return the built-in example: the textbook's rows, the traps, and some rows of real digits."""
     from importlib.resources import files  # noqa: PLC0415  # 3 ms that few need
+
+    from softmax_tool.readers import from_arrays  # noqa: PLC0415
 
     folder = files("softmax_tool.demonstration")
     with (folder / "logits.npy").open("rb") as stream:
@@ -338,6 +338,7 @@ class _Totals:
         self.pairs = _pairs_of(self.names)
         self.rows = 0
         self.sighting = Sighting()
+        self.shown = ShownRows(options)
         self._summaries = [Summary(options.top) for _ in self.names]
         self._pairs = [PairSummary() for _ in self.pairs]
         self._rounding = [RoundingSummary() for _ in plan_.formats]
@@ -368,7 +369,8 @@ class _Totals:
 
     def earlier(self) -> Earlier:
         """Return what later rows must exceed to be told."""
-        return Earlier(tuple(map(Seen.of, self._summaries)), tuple(self._pairs))
+        cases = tuple(map(Seen.of, self._summaries))
+        return Earlier(cases, tuple(self._pairs), self.shown.limit)
 
     def case(self, index: int) -> Case:
         s = self._summaries[index]

@@ -11,6 +11,7 @@ from softmax_tool.shown import candidates
 
 if TYPE_CHECKING:
     from softmax_tool.blocks import BlockOutcome, Earlier
+    from softmax_tool.outcomes import CaseOutcome
     from softmax_tool.plan import Options, Plan
     from softmax_tool.readers.log import ReadLog
     from softmax_tool.readers.portions import Portion
@@ -55,10 +56,12 @@ class Job:
         block = as_logits(read, declared)
         outcome = work(block, self.plan, self.options, self.pairs, earlier)
         shown: tuple[Candidate, ...] = ()
-        if self.show_rows or self.keep_values:
+        if self.keep_values:
             outcome = replace(outcome, cases=tuple(case.expanded() for case in outcome.cases))
         if self.show_rows:
-            shown = candidates(block, outcome, self.plan, self.options)
-        if not self.keep_values:
-            outcome = replace(outcome, cases=tuple(c.without_values() for c in outcome.cases))
+            shown = candidates(block, outcome, self.plan, self.options, earlier.severity)
+        outcome = replace(outcome, cases=tuple(map(self._handed_on, outcome.cases)))
         return Done(block.start, outcome, Sighting.of(read, declared), noticed, shown)
+
+    def _handed_on(self, case: CaseOutcome) -> CaseOutcome:
+        return case.without_marks() if self.keep_values else case.without_values()

@@ -58,6 +58,9 @@ class Marks:
         return Marks(self.rows, some.expand(self.kind), some.expand(self.unavoidable))
 
 
+_NO_MARKS = Marks(np.empty(0, np.intp), np.empty((0, 0), np.int8), np.empty((0, 0), bool))
+
+
 @dataclass(frozen=True, slots=True)
 class CaseOutcome:
     """One case on one block."""
@@ -83,4 +86,8 @@ class CaseOutcome:
 
     def without_values(self) -> CaseOutcome:
         """Return what is enough for sums over blocks."""
-        return replace(self, values=_NO_VALUES, distinct=None)
+        return replace(self.without_marks(), values=_NO_VALUES, distinct=None)
+
+    def without_marks(self) -> CaseOutcome:
+        """Return the same but for the kinds of single elements."""
+        return replace(self, marks=_NO_MARKS)

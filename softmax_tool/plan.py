@@ -44,6 +44,8 @@ class Options:
     top: int = 10
     rows: Slice | None = None
     columns: Slice | None = None
+    excerpts: bool = False
+    """Whether of a long row only the columns that tell most are shown, unless some are chosen."""
     label_counts: NDArray[np.int64] | None = None
     """Rows of each class that a mean is over, where a gradient needs them; the engine counts."""
     input: str = "logits"

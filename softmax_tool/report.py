@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
     from numpy.typing import NDArray
@@ -243,12 +243,15 @@ class CompareReport:
 class ShownRow:
     """One row as `compute` shows it: logits after rounding to the dtype, and every quantity.
 
-    `values[i]` and `kinds[i]` belong to `ComputeReport.results[i]`: arrays of shape (classes,);
-    a kind is "" where there is none. Per-row losses likewise for `ComputeReport.losses`.
+    `columns` are those of its `classes` that stand here: all, or such as tell most. `values[i]` and
+    `kinds[i]` belong to `ComputeReport.results[i]`: arrays of shape (len(columns),), as `logits`; a
+    kind is "" where there is none. Per-row losses likewise for `ComputeReport.losses`.
     """
 
     row: int
     label: int | None
+    classes: int
+    columns: Sequence[int]  # in their order
     logits: NDArray[Any]
     values: tuple[NDArray[Any], ...]
     kinds: tuple[NDArray[Any], ...]

@@ -14,7 +14,6 @@ from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.bounds import LEAST_IN_ULP, Conditions, loss_bound
 from softmax_tool.formats import FLOAT64
 from softmax_tool.formulations import FORMULATIONS, GRADIENT, LOSSES
-from softmax_tool.minorant import samples
 from softmax_tool.ulp import Ruler
 
 if TYPE_CHECKING:
@@ -139,6 +138,8 @@ class Yardsticks:
     @property
     def samples(self) -> NDArray[np.intp]:
         """Return the columns of each row that a line below a bound is drawn through, (3, rows)."""
+        from softmax_tool.minorant import samples  # noqa: PLC0415  # only where measured
+
         made: NDArray[np.intp] = self._once(("samples",), lambda: samples(self.rows.logits))
         return made
 

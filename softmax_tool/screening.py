@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.arithmetic.selection import row_max
-from softmax_tool.attempt import Attempt, Bounds, TrueTile
 from softmax_tool.peaks import changed_rows
 from softmax_tool.summary import Summary
 from softmax_tool.tiling import Scratch, tiles
@@ -21,6 +20,7 @@ from softmax_tool.tiling import Scratch, tiles
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from softmax_tool.attempt import Attempt
     from softmax_tool.bounds import Bound, Conditions
     from softmax_tool.formats import FloatFormat
     from softmax_tool.rows import Yardsticks
@@ -144,6 +144,8 @@ class Screen:
         are_exact : bool
             Whether results are the true values rounded, whose bound is half an ULP.
         """
+        from softmax_tool.attempt import Attempt, Bounds  # noqa: PLC0415  # only where measured
+
         rows = np.flatnonzero(self.promising() & ~stalled & np.isfinite(got[:, 0]))
         bounds = None
         if limit is not None and rows.size:
@@ -163,6 +165,8 @@ class Screen:
 
     def _run(self, attempt: Attempt, got: Array) -> Indices:
         """Add all tiles up; return the rows, if any, that make the sums void."""
+        from softmax_tool.attempt import TrueTile  # noqa: PLC0415  # only where measured
+
         ruler, rows, weights, tail = self.ruler, attempt.rows, None, None
 
         def of_rows(array: Array) -> Array:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -37,42 +38,62 @@ def by_several(
         crew.dismiss()
 
 
+@dataclass(frozen=True, slots=True)
+class _Worker(Generic[_Item, _Result]):
+    """One that does the job, in threads of its own: as many as it has items at once.
+
+    Memory that is freed in a thread is kept for that thread: if this process worked now in the one,
+    now in the other, it would hold twice what it needs.
+    """
+
+    job: Callable[[_Item], _Result]
+    threads: ThreadPoolExecutor
+
+    @classmethod
+    def of(cls, job: Callable[[_Item], _Result], at_once: int) -> _Worker[_Item, _Result]:
+        return cls(job, ThreadPoolExecutor(at_once))
+
+
 class _Crew(Generic[_Item, _Result]):
     def __init__(self, job: Callable[[_Item], _Result], processors: int) -> None:
         self._ahead = 2 * processors
-        self._free: SimpleQueue[Callable[[_Item], _Result]] = SimpleQueue()
-        self._free.put(job)
         self._others = _processes(job, processors - 1)
-        self._pool = ThreadPoolExecutor(1 + _AT_ONCE * len(self._others))
+        self._workers: list[_Worker[_Item, _Result]] = [_Worker.of(job, 1)]
+        self._free: SimpleQueue[_Worker[_Item, _Result]] = SimpleQueue()
+        self._free.put(self._workers[0])
         for process in self._others:
-            Thread(target=self._introduce, args=(process,), daemon=True).start()
+            worker = _Worker.of(process, _AT_ONCE)
+            self._workers.append(worker)
+            Thread(target=self._introduce, args=(process, worker), daemon=True).start()
 
     def results(self, items: Iterable[_Item]) -> Iterator[_Result]:
         waiting: deque[Future[_Result]] = deque()
         for item in items:
-            waiting.append(self._pool.submit(self._run, self._free.get(), item))
+            worker = self._free.get()
+            waiting.append(worker.threads.submit(self._run, worker, item))
             while waiting and (waiting[0].done() or len(waiting) > self._ahead):
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
-    def _run(self, worker: Callable[[_Item], _Result], item: _Item) -> _Result:
+    def _run(self, worker: _Worker[_Item, _Result], item: _Item) -> _Result:
         try:
-            return worker(item)
+            return worker.job(item)
         finally:
             self._free.put(worker)
 
-    def _introduce(self, process: Process[_Item, _Result]) -> None:
+    def _introduce(self, process: Process[_Item, _Result], worker: _Worker[_Item, _Result]) -> None:
         """Let a process work from the moment it is ready."""
         if process.is_ready():
             for _ in range(_AT_ONCE):
-                self._free.put(process)
+                self._free.put(worker)
 
     def dismiss(self) -> None:
         for process in self._others:
             process.end()
         # Who was interrupted waits for no thread; where all is done, there is none to wait for.
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for worker in self._workers:
+            worker.threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _processes(job: Callable[[_Item], _Result], count: int) -> tuple[Process[_Item, _Result], ...]:

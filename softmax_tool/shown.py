@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.diagnose import KINDS
+from softmax_tool.excerpt import index, telling
 from softmax_tool.formats import find_format
 from softmax_tool.formulations import LOSSES
 from softmax_tool.renderers.display import bounds, plural
@@ -26,14 +27,17 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 _HARMLESS = len(KINDS)
+ANY_SEVERITY = _HARMLESS + 1
+"""What every row is worse than."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A row that may be shown; the worst kind in it decides, then its place.
 
-    The kinds of its elements are codes, a byte each or one for all, until it is shown: words take
-    sixty times the room, and a row may come from another process.
+    Only the columns that will be shown are in it. The kinds of its elements are codes, a byte each
+    or one for all, until it is shown: words take sixty times the room, and a row may come from
+    another process.
     """
 
     severity: int
@@ -46,29 +50,30 @@ class Candidate:
 
 
 def candidates(
-    block: Block, outcome: BlockOutcome, plan: Plan, options: Options
+    block: Block, outcome: BlockOutcome, plan: Plan, options: Options, limit: int
 ) -> tuple[Candidate, ...]:
-    """Return what may be shown of one block."""
+    """Return what may be shown of one block; rows must be worse than `limit`, unless chosen."""
     names, count = plan.cases, len(outcome.kept)
     severity = np.full(count, _HARMLESS)
     for name, case in zip(names, outcome.cases, strict=True):
         rows = np.flatnonzero(outcome.kept) if name.quantity in LOSSES else np.arange(count)
         worst = case.marks.worst(len(rows))
         severity[rows] = np.minimum(severity[rows], worst)
+    places = _promising(block.start, severity, options, limit)
+    if not places.size:
+        return ()
+    whole = replace(outcome, cases=tuple(case.expanded() for case in outcome.cases))
     return tuple(
-        Candidate(
-            int(severity[place]),
-            _shown_row(block, outcome, int(place), names),
-            _codes(outcome, int(place), names),
-        )
-        for place in _promising(block.start, severity, options)
+        _candidate(block, whole, int(place), int(severity[place]), names, options)
+        for place in places
     )
 
 
-def _promising(start: int, severity: Array, options: Options) -> Array:
+def _promising(start: int, severity: Array, options: Options, limit: int) -> Array:
     if options.rows is None:
         top = _top(options)
         worst = np.sort(np.argsort(severity, kind="stable")[:top])
+        worst = worst[severity[worst] < limit]
         # Of rows in which nothing is wrong, the first of all are shown.
         return worst[(severity[worst] < _HARMLESS) | (start + worst < top)]
     numbers = np.arange(start, start + len(severity))
@@ -98,6 +103,13 @@ class ShownRows:
         self._found += found
         self._forget(seen)
 
+    @property
+    def limit(self) -> int:
+        """The severity that later rows must be worse than to be shown."""
+        if self._slice is not None or len(self._found) < self._top:
+            return ANY_SEVERITY
+        return self._found[-1].severity
+
     def _forget(self, seen: int) -> None:
         if self._slice is None:
             self._found = sorted(self._found, key=lambda c: c.order)[: self._top]
@@ -110,7 +122,7 @@ class ShownRows:
         """Return the rows to show, in their order."""
         chosen = sorted(self._chosen(total), key=lambda candidate: candidate.row.row)
         return tuple(
-            replace(one.row, kinds=tuple(_words(each, len(one.row.logits)) for each in one.codes))
+            replace(one.row, kinds=tuple(_words(each, len(one.row.columns)) for each in one.codes))
             for one in chosen
         )
 
@@ -135,25 +147,32 @@ class ShownRows:
         return f"{plural(shown, 'row')}, {which}; {left}"
 
 
-def _shown_row(block: Block, outcome: BlockOutcome, place: int, names: tuple[Any, ...]) -> ShownRow:
-    elementwise = [
-        (name, case)
-        for name, case in zip(names, outcome.cases, strict=True)
-        if name.quantity not in LOSSES
-    ]
-    losses = [
-        case for name, case in zip(names, outcome.cases, strict=True) if name.quantity in LOSSES
-    ]
+def _candidate(
+    block: Block,
+    outcome: BlockOutcome,
+    place: int,
+    severity: int,
+    names: tuple[CaseName, ...],
+    options: Options,
+) -> Candidate:
+    cases = tuple(zip(names, outcome.cases, strict=True))
+    elementwise = [(name, case) for name, case in cases if name.quantity not in LOSSES]
+    losses = [case for name, case in cases if name.quantity in LOSSES]
     kept = bool(outcome.kept[place])
     position = int(np.count_nonzero(outcome.kept[:place]))
     label = None
     if block.labels is not None and block.labels.ndim == 1:
         label = int(block.labels[place])
-    return ShownRow(
+    logits, codes = block.logits[place], [case.marks.of_row(place) for _, case in elementwise]
+    columns = _columns(logits, label, codes, options)
+    at = index(columns)
+    row = ShownRow(
         row=block.start + place,
         label=label,
-        logits=block.logits[place].copy(),
-        values=tuple(_stored(name, case.values[place]) for name, case in elementwise),
+        classes=len(logits),
+        columns=columns,
+        logits=logits[at].copy(),
+        values=tuple(_stored(name, case.values[place, at]) for name, case in elementwise),
         kinds=(),
         losses=tuple(float(case.values[position, 0]) if kept else 0.0 for case in losses),
         loss_kinds=tuple(
@@ -161,14 +180,16 @@ def _shown_row(block: Block, outcome: BlockOutcome, place: int, names: tuple[Any
         ),
         ignored=not kept,
     )
+    return Candidate(severity, row, tuple(c if len(c) == 1 else c[at].copy() for c in codes))
 
 
-def _codes(outcome: BlockOutcome, place: int, names: tuple[CaseName, ...]) -> tuple[Array, ...]:
-    return tuple(
-        case.marks.of_row(place).copy()
-        for name, case in zip(names, outcome.cases, strict=True)
-        if name.quantity not in LOSSES
-    )
+def _columns(
+    logits: Array, label: int | None, codes: Sequence[Array], options: Options
+) -> Sequence[int]:
+    every = range(len(logits))
+    if options.columns is not None:
+        return every[slice(*options.columns)]
+    return telling(logits, label, codes, range(len(KINDS))) if options.excerpts else every
 
 
 def _stored(name: CaseName, values: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from dataclasses import dataclass
 
@@ -13,6 +14,11 @@ from softmax_tool.errors import InputError
 def square(number: int) -> tuple[int, int]:
     time.sleep(0.01)
     return number * number, os.getpid()
+
+
+def place(_: int) -> tuple[int, int]:
+    time.sleep(0.01)
+    return os.getpid(), threading.get_ident()
 
 
 def refuse(number: int) -> int:

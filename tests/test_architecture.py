@@ -96,8 +96,10 @@ MAY_IMPORT: dict[str, tuple[str, ...] | None] = {
     "readers": ("ahead", "errors"),
     "writers": ("errors",),
     "report": (),
+    "excerpt": (),
     "renderers": (
         "report",
+        "excerpt",
         "check.report",
         "explanation.report",
         "inspection.report",

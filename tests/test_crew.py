@@ -34,6 +34,12 @@ def test_results_come_in_order(processors: int, many: bool, jobs: Any) -> None:
     assert len({process for _, process in results}) == processors
 
 
+def test_each_process_works_in_one_thread(jobs: Any) -> None:
+    """What a thread frees is kept for it: a second one would take as much memory once more."""
+    places = set(crew.in_order(jobs.place, range(120), 3, many=True))
+    assert len({process for process, _ in places}) == len(places) == 3
+
+
 def test_few_items_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "Popen", None)
     assert list(crew.in_order(abs, [-1, -2, -3], 2, many=False)) == [1, 2, 3]

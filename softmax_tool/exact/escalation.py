@@ -146,24 +146,39 @@ class SettledElements:
             rows, columns = rows[~below], columns[~below]
         if not rows.size:
             return values
-        again = np.unique(rows)
-        logits = self.logits[again].astype(np.float64)
-        wide = quad.reference(logits)
+        self._settle(values.hi, np.unique(rows), logarithm=logarithm)
+        return values
+
+    def _settle(self, hi: Array, rows: Indices, *, logarithm: bool) -> None:
+        """Write such values of some rows over those of float64 as round once and for all."""
+        whole = self.logits[rows].astype(np.float64)
+        wide = quad.reference(whole)
         if self.columns is not None:
-            wide = wide.at(self.columns[again])
+            wide = wide.at(self.columns[rows])
         exact = wide.log_softmax if logarithm else wide.softmax
+        # Tile by tile, as each step takes some arrays more.
+        for tile in tiles(exact.hi.shape):
+            above, columns = rows[tile[0]], tile[1]
+            some, logits = exact[tile], self.plain.logits[above, columns]
+            known = None
+            if logarithm:
+                known = _is_just_below(some.hi, logits, self.plain.rows[above])
+            decide = _Decided(whole[tile[0]], logits, logarithm)
+            settle_zeros(some, self.target, decide, known)
+            hi[above, columns] = round_to_odd(some)
 
-        def decide(row: int, column: int) -> tuple[float, float]:
-            x = float(self.plain.logits[again[row], column])
-            return RowBrackets.of(logits[row]).rounded(x, logarithm=logarithm)
 
-        known = None
-        if logarithm:
-            known = _is_just_below(exact.hi, self.plain.logits[again], self.plain.rows[again])
-        settle_zeros(exact, self.target, decide, known)
-        settled = values.hi.copy()
-        settled[again] = round_to_odd(exact)
-        return replace(values, hi=settled)
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """Rounds log-softmax or softmax of single logits once, and says what that misses."""
+
+    whole: Array
+    logits: NDArray[Any]  # of some columns of these rows
+    logarithm: bool
+
+    def __call__(self, row: int, column: int) -> tuple[float, float]:
+        known = RowBrackets.of(self.whole[row])
+        return known.rounded(float(self.logits[row, column]), logarithm=self.logarithm)
 
 
 def _is_just_below(hi: Array, logits: NDArray[Any], rows: RowValues) -> Mask:

@@ -8,7 +8,6 @@ import os
 import shutil
 import stat
 import sys
-import tempfile
 import weakref
 import zipfile
 import zlib
@@ -169,6 +168,8 @@ def gunzipped(origin: Origin) -> Origin:
 
 def spooled(origin: Origin) -> Origin:
     """The same bytes in an unnamed temporary file, which can seek and be opened again."""
+    import tempfile  # noqa: PLC0415  # 1 ms that few need
+
     spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # closed by the finalizer below
     with reading(origin.name), origin.open(last=True) as stream:
         shutil.copyfileobj(stream, spool, _COPY_BYTES)

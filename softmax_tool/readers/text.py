@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
@@ -21,6 +20,8 @@ def spooled_table(
     origin: Origin, dialect: Dialect, log: ReadLog | None = None
 ) -> tuple[Origin, Header]:
     """Parse a text table into an unnamed temporary file of float64, as a headerless NPY."""
+    import tempfile  # noqa: PLC0415  # 1 ms that few need
+
     spool = tempfile.TemporaryFile()  # noqa: SIM115  # closed by the origin's finalizer
     held = spool_origin(origin.path, origin.name, cast("BinaryIO", spool))
     rows = 0

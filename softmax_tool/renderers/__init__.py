@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class OutputFormat:
     """An output format: where its renderer lives, what it is for, and what it has to be given.
 
-    `whole_values`: whole arrays. `every_row`: every row shown, unless a person chooses.
+    `whole_values`: whole arrays. `every_row`: every row shown, and whole, unless a person chooses.
     `tells_errors`: it has words for that there is no report, in `render_error` of its module.
     """
 

@@ -7,6 +7,7 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from softmax_tool.excerpt import ALL, excerpt
 from softmax_tool.renderers.kinds import KINDS
 from softmax_tool.report import FormatLimits
 
@@ -88,6 +89,8 @@ def cell(value: Cell) -> str:
     >>> cell(-0.1), cell("-0.1"), cell("=1+1"), cell(None), cell(True), cell(float("-inf"))
     ('-0.1', "'-0.1", "'=1+1", '', 'true', '-inf')
     """
+    if isinstance(value, float):  # most are
+        return repr(value)
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -139,14 +142,15 @@ def _compute(report: ComputeReport) -> tuple[list[str], Iterator[list[Cell]]]:
 
 
 def _elements(report: ComputeReport) -> Iterator[list[Cell]]:
-    for row in report.shown:
-        columns = slice(*report.settings.columns) if report.settings.columns else slice(None)
+    for whole in report.shown:
+        row = excerpt(whole, report.settings.columns or ALL, KINDS)
         losses = _row_losses(row)
-        for column in range(len(row.logits))[columns]:
-            line: list[Cell] = [row.row, column, row.label, float(row.logits[column])]
-            for values, kinds in zip(row.values, row.kinds, strict=True):
-                line += [float(values[column]), str(kinds[column])]
-            yield line + losses
+        # An array gives all of its numbers at once many times faster than one by one.
+        found = [row.columns, row.logits.astype(float).tolist()]
+        for values, kinds in zip(row.values, row.kinds, strict=True):
+            found += [values.tolist(), kinds.tolist()]
+        for column, *numbers in zip(*found, strict=True):
+            yield [row.row, column, row.label, *numbers, *losses]
 
 
 def _rows(report: ComputeReport) -> Iterator[list[Cell]]:

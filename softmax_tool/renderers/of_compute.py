@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from softmax_tool.excerpt import LARGEST, excerpt
 from softmax_tool.renderers import display
 from softmax_tool.renderers.grids import (
     Cell,
@@ -36,9 +35,6 @@ from softmax_tool.renderers.pairs import closing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from typing import Any
-
-    from numpy.typing import NDArray
 
     from softmax_tool.report import CaseName, ComputeReport, KindCounts, Loss, Result, ShownRow
 
@@ -47,19 +43,11 @@ DIFFERS = "≠"
 """Marks a value that is not the one of the stable formulation, bit for bit."""
 
 
-SHOWN_WHOLE = 24
-"""A row of up to so many classes is shown whole."""
-
-
-LARGEST = 8
-"""So many of the largest logits are shown of a longer row."""
-
-
 def compute(report: ComputeReport) -> Iterator[Section]:
     """Say the values row by row, then what happened over all rows, and the verdict last."""
     yield head("compute", report.input, report.settings, ())
     for row in report.shown:
-        yield _row_table(report, row)
+        yield _row_table(report, excerpt(row, report.settings.columns, KINDS))
     if report.shown_because:
         yield Prose("", (f"shown: {report.shown_because}",))
     yield from _computed(report)
@@ -74,11 +62,11 @@ def _heading(name: CaseName) -> tuple[str, str]:
 
 
 def _row_table(report: ComputeReport, row: ShownRow) -> Tables:
-    columns, folded = _columns_shown(report, row)
-    values = [_values(report, row, place, columns) for place in range(len(report.results))]
+    folded = _folded(report, row)
+    values = [_values(report, row, place) for place in range(len(report.results))]
     fixed: list[tuple[Column, list[Cell]]] = [
-        (Column("class", "left"), [_class_cell(row, column) for column in columns]),
-        (Column("logit"), aligned([display.number(float(row.logits[c])) for c in columns])),
+        (Column("class", "left"), [_class_cell(row, column) for column in row.columns]),
+        (Column("logit"), aligned([display.number(float(logit)) for logit in row.logits])),
     ]
     legend = [folded] if folded else []
     if any(part.differs for column in values for part in column):
@@ -141,19 +129,17 @@ class _Value:
         return KINDS.get(self.kind, "lost" if self.kind else "")
 
 
-def _values(
-    report: ComputeReport, row: ShownRow, place: int, columns: Sequence[int]
-) -> list[_Value]:
+def _values(report: ComputeReport, row: ShownRow, place: int) -> list[_Value]:
     values, kinds = row.values[place], row.kinds[place]
     stable = _stable(report, place)
-    texts = aligned([display.number(float(values[column])) for column in columns])
+    texts = aligned([display.number(float(value)) for value in values])
     return [
         _Value(
             cell.text,
-            str(kinds[column]),
-            stable is not None and _differ(values[column], row.values[stable][column]),
+            str(kinds[here]),
+            stable is not None and _differ(values[here], row.values[stable][here]),
         )
-        for cell, column in zip(texts, columns, strict=True)
+        for here, cell in enumerate(texts)
     ]
 
 
@@ -219,33 +205,19 @@ def _row_title(row: ShownRow) -> str:
     return title if row.label is None else f"{title}, label {row.label}"
 
 
-def _columns_shown(report: ComputeReport, row: ShownRow) -> tuple[list[int], str]:
-    """Choose the classes to show: all, those asked for, or the ones that matter."""
-    classes = len(row.logits)
+def _folded(report: ComputeReport, row: ShownRow) -> str:
+    """Say how many classes are not shown, and why these are."""
+    left_out = row.classes - len(row.columns)
+    if not left_out:
+        return ""
+    told = f"… {display.plural(left_out, 'class', 'classes')} not shown"
     if report.settings.columns is not None:
-        chosen = list(range(classes)[slice(*report.settings.columns)])
-        left_out = classes - len(chosen)
-        text = f"… {display.plural(left_out, 'class', 'classes')} not shown" if left_out else ""
-        return chosen, text
-    if classes <= SHOWN_WHOLE:
-        return list(range(classes)), ""
-    order = np.argsort(-np.nan_to_num(np.asarray(row.logits, np.float64)), kind="stable")
-    interesting = {int(column) for column in order[:LARGEST]}
-    if row.label is not None and 0 <= row.label < classes:
-        interesting.add(row.label)
-    interesting |= {first for kinds in row.kinds for first in _first_of_each_kind(kinds)}
-    left_out = classes - len(interesting)
+        return told
     label = ", the label," if row.label is not None else ""
-    return sorted(interesting), (
-        f"… {display.plural(left_out, 'class', 'classes')} not shown; these are the {LARGEST} "
-        f"largest logits{label} and the first value of each kind (--columns A:B shows others)"
+    return (
+        f"{told}; these are the {LARGEST} largest logits{label} and the first value of each kind "
+        "(--columns A:B shows others)"
     )
-
-
-def _first_of_each_kind(kinds: NDArray[Any]) -> Iterator[int]:
-    for kind in sorted(set(kinds.tolist())):
-        if kind:
-            yield int(np.flatnonzero(kinds == kind)[0])
 
 
 def _row_losses(report: ComputeReport, row: ShownRow) -> list[str]:

@@ -13,7 +13,6 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-import typer
 
 from softmax_tool.check.rules import RULES
 from softmax_tool.renderers.github import SHOWN
@@ -198,7 +197,7 @@ def test_a_pyproject_of_others_is_no_matter(check: Callable[..., Any], tmp_path:
 
 
 def test_every_option_is_configurable_or_left_out_on_purpose() -> None:
-    command = typer.main.get_command(app.app).commands["check"]  # type: ignore[attr-defined]
+    command = app.root_of(["check"]).commands["check"]
     options = {
         option.removeprefix("--")
         for parameter in command.params

@@ -52,8 +52,11 @@ SMALL = (
     *("rich", "multiprocessing", "secrets", "asyncio", "email", "http", "importlib.metadata"),
     *("numpy.random", "numpy.polynomial", "numpy.testing", "softmax_tool.demonstration"),
     *("softmax_tool.check.report", "numpy.ma", "softmax_tool.several"),
-    "importlib.resources",
+    *("importlib.resources", "softmax_tool.readers.memory", "numpy.typing"),
 )
+OTHERS = tuple(f"softmax_tool.cli.{name}" for name in ("check", "explain", "inspect", "limits"))
+MEASURING = ("softmax_tool.sweep", "softmax_tool.attempt", "softmax_tool.minorant")
+STORING = ("tempfile", "softmax_tool.writers.arrays")
 
 
 @pytest.mark.parametrize(
@@ -61,10 +64,10 @@ SMALL = (
     [
         (["--version"], AT_ONCE),
         (["--help"], AT_ONCE),
-        (["compute", "LOGITS", "--format", "json"], SMALL),
-        (["compute", "LOGITS", "--format", "csv"], SMALL),
-        (["compare", "LOGITS", "--format", "markdown"], SMALL),
-        (["compute", "LOGITS", "--format", "table"], SMALL[1:]),
+        (["compute", "LOGITS", "--format", "json"], SMALL + MEASURING + OTHERS),
+        (["compute", "LOGITS", "--format", "csv"], SMALL + MEASURING + STORING + OTHERS),
+        (["compare", "LOGITS", "--format", "markdown"], SMALL + STORING + OTHERS),
+        (["compute", "LOGITS", "--format", "table"], SMALL[1:] + MEASURING + STORING),
     ],
 )
 def test_nothing_heavy_is_imported_that_is_not_needed(

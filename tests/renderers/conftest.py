@@ -355,6 +355,8 @@ def compute_report(reduction: str = "mean") -> ComputeReport:
     broken = ShownRow(
         row=0,
         label=3,
+        classes=5,
+        columns=range(5),
         logits=logits,
         values=(naive, shifted, naive, log_of, log_softmax),
         kinds=(
@@ -371,6 +373,8 @@ def compute_report(reduction: str = "mean") -> ComputeReport:
     fine = ShownRow(
         row=1,
         label=-100,
+        classes=5,
+        columns=range(5),
         logits=array(2.0, 1.0, 0.10003662109375, 0.0, -1.0),
         values=(
             array(0.6, 0.22, 0.09, 0.081, 0.03),
@@ -446,7 +450,20 @@ def wide_report() -> ComputeReport:
         settings=settings(dtypes=("float32",), ops=("softmax",), formulations=("shifted",)),
         results=(Result(of, values.reshape(1, -1), counts, classes, 1),),
         losses=(),
-        shown=(ShownRow(0, 10_000, logits, (values,), (kinds,), (), (), ignored=False),),
+        shown=(
+            ShownRow(
+                row=0,
+                label=10_000,
+                classes=classes,
+                columns=range(classes),
+                logits=logits,
+                values=(values,),
+                kinds=(kinds,),
+                losses=(),
+                loss_kinds=(),
+                ignored=False,
+            ),
+        ),
         shown_because="all 1 row",
         pairs=(),
         input_rounding=(),
