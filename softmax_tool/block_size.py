@@ -21,7 +21,9 @@ ELEMENTS = 1 << 18
 # a loss has one result a row.
 ELEMENTS_OF_FEW_RESULTS = 1 << 19
 ELEMENTS_OF_LOSSES = 1 << 20  # in float32, of class labels, where that is all there is
-_FEW_CASES = 4  # each holds results, and what they are made of, for a whole block
+# Each case holds results, and what they are made of, for a whole block.
+_FEW_CASES = 4
+_ALL_CASES = 12  # of one format and arithmetic
 
 
 def block_rows(plan: Plan, options: Options, source: Source) -> int:
@@ -40,5 +42,5 @@ def _elements(plan: Plan, options: Options, source: Source) -> int:
     from softmax_tool.sweep import can_sweep  # noqa: PLC0415  # 5 ms that only `compare` needs
 
     few_values = all(repeat_surely(target, source.classes) for target in plan.formats)
-    is_swept = all(map(can_sweep, plan.formats)) and elementwise <= _FEW_CASES
+    is_swept = all(map(can_sweep, plan.formats)) and elementwise <= _ALL_CASES
     return ELEMENTS_OF_FEW_RESULTS if few_values or is_swept else ELEMENTS
