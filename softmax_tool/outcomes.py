@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.diagnose import KINDS, NO_KIND
+from softmax_tool.kinds import KINDS, NO_KIND
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

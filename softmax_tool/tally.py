@@ -11,11 +11,11 @@ import numpy as np
 from softmax_tool import sentences
 from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.arithmetic.tracing import EVENTS
-from softmax_tool.diagnose import KINDS, NO_KIND
 from softmax_tool.distinct import count
 from softmax_tool.exact import decimals
 from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import GRADIENT
+from softmax_tool.kinds import KINDS, NO_KIND
 from softmax_tool.origins import describe
 from softmax_tool.report import Finding
 from softmax_tool.summary import RoundingSummary, Summary, worst_of
@@ -185,7 +185,7 @@ def _largest_ratio(of: Array, to: Array, among: Mask) -> float | None:
 
 
 def _count_kinds(judged: Judged, weights: Counts | None) -> tuple[tuple[int, int, int, int], ...]:
-    counts, roots = [], _Roots.of(judged, weights)
+    counts = []
     for code in range(len(KINDS)):
         here = judged.kind == code
         if not here.any():
@@ -193,66 +193,19 @@ def _count_kinds(judged: Judged, weights: Counts | None) -> tuple[tuple[int, int
             continue
         unavoidable = count(here & judged.unavoidable, weights)
         rows = int(np.count_nonzero(here.any(axis=1)))
-        began = 0 if roots is None else roots.count(here & ~judged.unavoidable)
-        counts.append((count(here, weights), rows, began, unavoidable))
+        roots = _count_roots(judged, code, here & ~judged.unavoidable, weights)
+        counts.append((count(here, weights), rows, roots, unavoidable))
     return tuple(counts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Roots:
-    """The first events that elements go back to, of the rows that were traced."""
-
-    rows: NDArray[np.intp]
-    event: NDArray[np.int64]
-    stride: int
-    own: Mask | None  # where an event is in the element's own column; None: each has its own
-    weights: Counts | None  # how many elements each stands for
-
-    @classmethod
-    def of(cls, judged: Judged, weights: Counts | None) -> _Roots | None:
-        """Return None where nothing was traced."""
-        traced = judged.traced
-        if traced is None:
-            return None
-        rows, event, stride = np.flatnonzero(traced.place >= 0), traced.event, traced.tracing.stride
-        own = None
-        if event.shape[1] > 1:
-            own = traced.column == np.arange(1, event.shape[1] + 1)
-        return cls(rows, event, stride, own, None if weights is None else weights[rows])
-
-    def count(self, among: Mask) -> int:
-        """Count the distinct events of some elements of all rows."""
-        among = among[self.rows]
-        if self.own is None:
-            return count(among, self.weights)
-        alone = among & self.own
-        pairs = _distinct(self.event, among & ~self.own)
-        known = sum(
-            alone[row, number % self.stride - 1]
-            and self.event[row, number % self.stride - 1] == number
-            for row, number in pairs
-            if number % self.stride
-        )
-        return count(alone, self.weights) + len(pairs) - int(known)
-
-
-_HIGHEST = np.iinfo(np.int64).max
-
-
-def _distinct(numbers: NDArray[np.int64], among: Mask) -> set[tuple[int, int]]:
-    """Return the distinct pairs of row and number; what is often alike is cheaply told."""
-    rows, classes = among.shape
-    lowest = np.where(among, numbers, _HIGHEST).min(axis=1)
-    if (lowest == np.where(among, numbers, lowest[:, None]).max(axis=1)).all():
-        return {(row, n) for row, n in enumerate(lowest.tolist()) if n != _HIGHEST}
-    places = np.flatnonzero(among)
-    some = numbers.reshape(-1)[places]
-    changes = np.ones(len(places), bool)
-    changes[1:] = some[1:] != some[:-1]
-    first = np.searchsorted(places, np.arange(rows) * classes)
-    changes[first[first < len(places)]] = True
-    where = places[changes] // classes
-    return set(zip(where.tolist(), some[changes].tolist(), strict=True))
+def _count_roots(judged: Judged, code: int, among: Mask, weights: Counts | None) -> int:
+    """Count the events that some elements of a kind go back to, those of rows that were traced."""
+    if judged.traced is None:
+        return 0
+    rows = judged.traced.rows
+    if len(rows) < len(among):
+        among, weights = among[rows], None if weights is None else weights[rows]
+    return judged.traced.causes.count_roots(code, among, weights)
 
 
 def _rank_changes(results: Results) -> int:
@@ -308,14 +261,14 @@ def _propagated(results: Results, rows: NDArray[np.int64]) -> Mask:
     kind, traced = results.judged.kind[rows], results.judged.traced
     if traced is None:
         return np.zeros(kind.shape, bool)
-    place = traced.place[rows]
+    place, causes = traced.place[rows], traced.causes
     known = (place >= 0)[:, None] & (kind != NO_KIND)
     own = np.arange(kind.shape[1])[None, :]
     if results.is_loss:
         own = np.array([[-1]]) if results.columns is None else results.columns[rows][:, None]
-        if traced.tracing.distinct is not None:
-            own = traced.tracing.distinct[place].places(own)
-    return np.asarray(known & (traced.column[place] != own + 1))
+        if causes.tracing.distinct is not None:
+            own = causes.tracing.distinct[place].places(own)
+    return np.asarray(known & (causes.column_of(causes.of_rows(place).numbers) != own + 1))
 
 
 def finding(results: Results, row: int, column: int) -> Finding:
@@ -330,11 +283,12 @@ def finding(results: Results, row: int, column: int) -> Finding:
     traced = judged.traced
     # What is correctly rounded, though 0 or subnormal, went wrong at no step.
     if kind is not None and traced is not None and judged.wrong[row, column]:
-        place = int(traced.place[row])
-        event, event_class = traced.event[place, column], traced.event_class[place, column]
-        origin = describe(traced.tracing, int(event), int(event_class), place, number)
+        place, tracing = int(traced.place[row]), traced.causes.tracing
+        events = traced.causes.of_rows(np.array([place]))
+        event, event_class = int(events.numbers[0, column]), int(events.classes[0, column])
+        origin = describe(tracing, event, event_class, place, number)
         happened = EVENTS[event_class] if event_class >= 0 else sentences.ROUNDING
-        name = traced.tracing.tape[traced.tracing.locate(int(event))[0]].name
+        name = tracing.tape[tracing.locate(event)[0]].name
     propagated = origin is not None and origin.column != own_column
     exact = exact_number(results, row, column)
     ulp = float(judged.errors[row, column])
