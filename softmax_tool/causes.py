@@ -101,9 +101,10 @@ class Causes:
         happened: Mapping[tuple[str, int], Mask] = self.tracing.happened
         if rows is not None:
             happened = {key: of_rows(mask, rows) for key, mask in happened.items()}
-        events = _first_events(codes, history)
+        events = first_events(codes, history)
         _name_causes(events, happened, self.stride)
-        _prefer_own_column(events, columns, happened, self.stride)
+        own = {key: at_own_columns(mask, columns, codes.shape) for key, mask in happened.items()}
+        prefer_own_column(events, columns, own, self.stride)
         return events
 
     def unexplained(self) -> Mask:
@@ -215,7 +216,7 @@ def _occurring(codes: Codes) -> list[tuple[str, tuple[str, ...]]]:
     ]
 
 
-def _first_events(codes: Codes, history: Mapping[str, History]) -> Events:
+def first_events(codes: Codes, history: Mapping[str, History]) -> Events:
     """Return the first event of each element by its kind."""
     numbers = np.full(codes.shape, NEVER)
     classes = np.full(codes.shape, -1, np.int8)
@@ -246,13 +247,15 @@ def _name_causes(events: Events, happened: Mapping[tuple[str, int], Mask], strid
             events.classes[rows[here], places[here]] = EVENTS.index(name)
 
 
-def _prefer_own_column(
-    events: Events, columns: Ids, happened: Mapping[tuple[str, int], Mask], stride: int
+def prefer_own_column(
+    events: Events, columns: Ids, own: Mapping[tuple[str, int], Mask], stride: int
 ) -> None:
-    """Where a sum handed on another column's event of an operation, name the element's own."""
-    shape = events.numbers.shape
-    for (name, operation), mask in happened.items():
-        here = (events.classes == EVENTS.index(name)) & at_own_columns(mask, columns, shape)
+    """Where a sum handed on another column's event of an operation, name the element's own.
+
+    `own` tells for each class of event and operation in which elements' own columns it happened.
+    """
+    for (name, operation), mask in own.items():
+        here = (events.classes == EVENTS.index(name)) & mask
         if here.any():
             start = operation * stride
             here &= (events.numbers >= start) & (events.numbers < start + stride)

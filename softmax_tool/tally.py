@@ -103,7 +103,7 @@ def summarise(
         return replace(
             summary,
             ulp=UlpStatistics(largest=float(errors.max(initial=0.0))),
-            worst=_worst(results, top, range(len(KINDS)), listed),
+            worst=worst_cases(results, top, range(len(KINDS)), listed),
         )
     return _with_errors(summary, results, UlpStatistics.of(errors, weights), bound, listed)
 
@@ -131,7 +131,7 @@ def _with_errors(
         max_rel_error=max_rel,
         bound_ratio=bound_ratio,
         bound_elements=bound_elements,
-        worst=_worst(results, summary.top, (NO_KIND, *range(len(KINDS))), listed),
+        worst=worst_cases(results, summary.top, listed=listed),
     )
 
 
@@ -218,7 +218,12 @@ def _rank_changes(results: Results) -> int:
     return int(np.count_nonzero(changed))
 
 
-def _worst(results: Results, top: int, kinds: Iterable[int], listed: float) -> tuple[Finding, ...]:
+def worst_cases(
+    results: Results,
+    top: int,
+    kinds: Iterable[int] = (NO_KIND, *range(len(KINDS))),
+    listed: float = 0.0,
+) -> tuple[Finding, ...]:
     """Return the worst elements, at most one of each kind in a row, so that many rows show."""
     judged = results.judged
     wrong = judged.wrong & (judged.errors > listed) if listed else judged.wrong

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Ids = NDArray[np.int64]
+    Indices = NDArray[np.intp]
     Mask = NDArray[np.bool_]
 
 NEVER = np.int64(2**62)
@@ -31,6 +32,10 @@ class Reach:
 
     def __getitem__(self, rows: Any) -> Reach:
         return Reach(of_rows(self.numbers, rows), of_rows(self.where, rows))
+
+    def pick(self, rows: Indices, columns: Indices) -> Reach:
+        """Return that of single elements, (some, 1)."""
+        return Reach(pick(self.numbers, rows, columns), pick(self.where, rows, columns))
 
     @property
     def is_of_columns(self) -> bool:
@@ -54,6 +59,12 @@ class Reach:
 
 
 History = tuple[Reach, ...]
+
+
+def pick(array: NDArray[Any], rows: Indices, columns: Indices) -> NDArray[Any]:
+    """Return single elements, (some, 1), of an array that broadcasts to all of them."""
+    row = rows if len(array) > 1 else 0 * rows
+    return array[row, columns if array.shape[1] > 1 else 0 * columns][:, None]
 
 
 def of_rows(array: NDArray[Any], rows: Any) -> NDArray[Any]:
