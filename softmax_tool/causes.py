@@ -14,7 +14,7 @@ import numpy as np
 from softmax_tool.arithmetic.history import NEVER, earliest, met, of_rows
 from softmax_tool.arithmetic.tracing import EVENTS
 from softmax_tool.distinct import count
-from softmax_tool.kinds import KINDS
+from softmax_tool.kinds import KINDS, occurring
 from softmax_tool.once import once
 
 if TYPE_CHECKING:
@@ -110,9 +110,9 @@ class Causes:
     def unexplained(self) -> Mask:
         """Return which elements of a kind go back to no event."""
         unexplained = np.zeros(self.codes.shape, bool)
-        for kind, names in _occurring(self.codes):
-            here = self.codes == KINDS.index(kind)
-            for name in names:
+        for code in occurring(self.codes):
+            here = self.codes == code
+            for name in _EVENTS_OF[KINDS[code]]:
                 here &= ~met(self.history.get(name, ()), here.shape)
             unexplained |= here
         return unexplained
@@ -207,22 +207,13 @@ class _Ways:
         return int(np.count_nonzero(known))
 
 
-def _occurring(codes: Codes) -> list[tuple[str, tuple[str, ...]]]:
-    """Return the kinds that occur, each with the classes of event that it may go back to."""
-    return [
-        (kind, names)
-        for code, (kind, names) in enumerate(_EVENTS_OF.items())
-        if (codes == code).any()
-    ]
-
-
 def first_events(codes: Codes, history: Mapping[str, History]) -> Events:
     """Return the first event of each element by its kind."""
     numbers = np.full(codes.shape, NEVER)
     classes = np.full(codes.shape, -1, np.int8)
-    for kind, names in _occurring(codes):
-        here = codes == KINDS.index(kind)
-        for name in names:
+    for code in occurring(codes):
+        here = codes == code
+        for name in _EVENTS_OF[KINDS[code]]:
             if name in history:
                 first = earliest(history[name], codes.shape)
                 known = here & (first < NEVER)

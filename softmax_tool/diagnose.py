@@ -115,8 +115,12 @@ def judge(
         How to run rows again; None for the exact values themselves, which have no operations.
     """
     rounded, exact, target = ruler.rounded, ruler.exact, ruler.target
-    same = (got == rounded) | (np.isnan(got) & np.isnan(rounded))
-    aside = masked & same & ~invalid
+    same = got == rounded
+    if np.isnan(rounded.max(initial=0)):
+        same |= np.isnan(got) & np.isnan(rounded)
+    aside = masked & same
+    if invalid.any():
+        aside &= ~invalid
     counted = ~(invalid | aside)
     wrong = counted & ~same
     errors = ruler.errors(got)
@@ -136,6 +140,8 @@ def _judge_unavoidable(
     got: Array, exact: Exact, right: Mask, target: FloatFormat, kind: NDArray[np.int8]
 ) -> Mask:
     """Mark correctly rounded results that are 0 or subnormal all the same."""
+    if not right.any():
+        return right
     small = right & (np.abs(got) < target.smallest_normal)
     if not small.any():
         return small
@@ -156,17 +162,18 @@ def _judge_wrong(
     kind: NDArray[np.int8],
 ) -> TracedRows | None:
     """Give every element that needs one its kind and its first event."""
-    tiny, finite = np.abs(got) < target.smallest_normal, np.isfinite(got)  # False for NaN
-    suspicious = wrong & (tiny | ~finite)
-    if not computation.sums_are_wide:
-        suspicious |= wrong
-    # What is not finite is so called, and not silent.
-    far = wrong & finite & (errors > computation.least_threshold)
-    silent = np.zeros(got.shape, bool)
+    finite = np.isfinite(got)
+    suspicious, silent = wrong, np.zeros(got.shape, bool)
+    if computation.sums_are_wide and finite.any():
+        suspicious = wrong & ((np.abs(got) < target.smallest_normal) | ~finite)
+    # What is 0 or not finite is so called, and not silent.
+    far = wrong & finite
+    if far.any():
+        far &= (errors > computation.least_threshold) & ~((got == 0) & exact.nonzero)
     rows = np.flatnonzero(far.any(axis=1))
     if rows.size:
         silent[rows] = far[rows] & (errors[rows] > computation.thresholds(rows))
-    rows = np.flatnonzero((suspicious | silent).any(axis=1))
+    rows = np.flatnonzero(suspicious.any(axis=1) | silent.any(axis=1))
     if not rows.size:
         return None
     tracing, traced = computation.trace(rows)
@@ -180,8 +187,10 @@ def _judge_wrong(
         replays = _Replays(causes.events, tracing, traced.columns, unexplained)
         replays.explain(rows, codes, errors, computation)
         causes = replace(causes, replayed=causes.events)
-    chosen = codes != NO_KIND
-    kind[rows] = np.where(chosen, codes, kind[rows])
+    if rows.size == len(kind):
+        np.copyto(kind, codes, where=codes != NO_KIND)
+    else:
+        kind[rows] = np.where(codes != NO_KIND, codes, kind[rows])
     place = np.full(len(kind), -1, np.int64)
     place[rows] = np.arange(len(rows))
     return TracedRows(place, causes)
@@ -223,7 +232,7 @@ def _kinds(
     for kind in KINDS:
         fits = left & conditions[kind]()
         if fits.any():
-            codes[fits] = CODE[kind]
+            np.copyto(codes, np.int8(CODE[kind]), where=fits)
             left = left & ~fits
             if not left.any():
                 break

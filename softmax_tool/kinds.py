@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 # In the order in which they are asked: an element has the first kind that fits it.
 KINDS = (
     "overflow",
@@ -17,3 +23,11 @@ KINDS = (
 )
 NO_KIND = -1
 CODE = {kind: code for code, kind in enumerate(KINDS)}
+
+
+def occurring(codes: NDArray[np.int8]) -> list[int]:
+    """Return which kinds occur among codes, `NO_KIND` for none."""
+    least, most = int(codes.min(initial=len(KINDS))), int(codes.max(initial=NO_KIND))
+    if least == most:
+        return [most] if most != NO_KIND else []
+    return [code for code in range(max(least, 0), most + 1) if (codes == code).any()]

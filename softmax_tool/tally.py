@@ -15,7 +15,7 @@ from softmax_tool.distinct import count
 from softmax_tool.exact import decimals
 from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import GRADIENT
-from softmax_tool.kinds import KINDS, NO_KIND
+from softmax_tool.kinds import KINDS, NO_KIND, occurring
 from softmax_tool.origins import describe
 from softmax_tool.report import Finding
 from softmax_tool.summary import RoundingSummary, Summary, worst_of
@@ -117,6 +117,14 @@ def _with_errors(
 ) -> Summary:
     """Add up errors as well: those in ULP, of what is counted, distances, changes of rank."""
     judged, exact = results.judged, results.exact
+    summary = replace(
+        summary,
+        rank_changes=_rank_changes(results) if results.is_ranked else 0,
+        ulp=ulp,
+        worst=worst_cases(results, summary.top, listed=listed) if ulp.largest > listed else (),
+    )
+    if not (judged.counted & np.isfinite(results.got)).any():
+        return summary
     distance = _distances(results.got, exact)
     usable = judged.counted & np.isfinite(distance)
     max_abs = float(np.where(usable, distance, 0.0).max()) if usable.any() else None
@@ -125,13 +133,10 @@ def _with_errors(
     bound_ratio, bound_elements = _bound_ratio(distance, bound, usable, results)
     return replace(
         summary,
-        rank_changes=_rank_changes(results) if results.is_ranked else 0,
-        ulp=ulp,
         max_abs_error=max_abs,
         max_rel_error=max_rel,
         bound_ratio=bound_ratio,
         bound_elements=bound_elements,
-        worst=worst_cases(results, summary.top, listed=listed),
     )
 
 
@@ -185,16 +190,17 @@ def _largest_ratio(of: Array, to: Array, among: Mask) -> float | None:
 
 
 def _count_kinds(judged: Judged, weights: Counts | None) -> tuple[tuple[int, int, int, int], ...]:
-    counts = []
-    for code in range(len(KINDS)):
+    counts = [(0, 0, 0, 0)] * len(KINDS)
+    some_unavoidable = judged.unavoidable.any()
+    for code in occurring(judged.kind):
         here = judged.kind == code
-        if not here.any():
-            counts.append((0, 0, 0, 0))
-            continue
-        unavoidable = count(here & judged.unavoidable, weights)
+        avoidable, unavoidable = here, 0
+        if some_unavoidable:
+            avoidable = here & ~judged.unavoidable
+            unavoidable = count(here & judged.unavoidable, weights)
         rows = int(np.count_nonzero(here.any(axis=1)))
-        roots = _count_roots(judged, code, here & ~judged.unavoidable, weights)
-        counts.append((count(here, weights), rows, roots, unavoidable))
+        roots = _count_roots(judged, code, avoidable, weights)
+        counts[code] = (count(here, weights), rows, roots, unavoidable)
     return tuple(counts)
 
 

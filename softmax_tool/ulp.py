@@ -97,9 +97,9 @@ class Ruler:
         values are at 0, NaN against a number and a number against a true infinity at infinity; −0
         equals +0. What is not 0 never becomes 0 by underflow.
         """
-        g, y = got.astype(np.float64), self.exact.hi
         if self.outside is None and self.target.precision < 53 and got_lo is None:
-            return self._errors_inside(g)
+            return self._errors_inside(got)
+        g, y = got.astype(np.float64), self.exact.hi
         with np.errstate(all="ignore"):
             errors = self.in_ulp(g - y)
             if got_lo is not None:
@@ -122,18 +122,22 @@ class Ruler:
             errors[self.vanished & (errors == 0) & (g == 0)] = _TINIEST
         return errors
 
-    def _errors_inside(self, g: Array) -> Array:
+    def _errors_inside(self, got: NDArray[Any]) -> Array:
         """Return errors where every true value is below the largest, in less time."""
         top = np.ldexp(1.0, self.target.emax + 1)
-        with np.errstate(all="ignore"):
-            errors = np.clip(g, -top, top)
-            errors -= self.exact.hi
-            errors *= self.scale
-        np.abs(errors, out=errors)
-        if np.isnan(errors.max(initial=0.0)):
-            errors[np.isnan(errors)] = np.inf
+        errors, y, scale = np.empty(got.shape), self.exact.hi, self.scale
+        for tile in tiles(got.shape):
+            error = errors[tile]
+            np.copyto(error, got[tile])
+            with np.errstate(all="ignore"):
+                np.minimum(np.maximum(error, -top, out=error), top, out=error)
+                np.subtract(error, y[tile], out=error)
+                np.multiply(error, scale[tile], out=error)
+            np.abs(error, out=error)
+            if np.isnan(error.max(initial=0.0)):
+                error[np.isnan(error)] = np.inf
         if self.vanished is not None:
-            errors[self.vanished & (errors == 0) & (g == 0)] = _TINIEST
+            errors[self.vanished & (errors == 0) & (got == 0)] = _TINIEST
         return errors
 
 
@@ -207,19 +211,13 @@ def _errors_at_the_top(
 HISTOGRAM_EDGES: tuple[float, ...] = (0.0, 0.5, *(2.0**k for k in range(33)), float("inf"))
 
 
-def histogram(errors: Array, weights: Counts | None = None) -> NDArray[np.int64]:
+def _histogram(
+    errors: Array, least: float, largest: float, weights: Counts | None = None
+) -> NDArray[np.int64]:
     """Count errors in the bins (previous edge, edge]; the first holds exact zeros alone.
 
     With `weights` each counts so many times. NaN is not an error and must not be passed.
     """
-    if not errors.size:
-        return np.zeros(len(HISTOGRAM_EDGES), np.int64)
-    return _histogram(errors, float(errors.min()), float(errors.max()), weights)
-
-
-def _histogram(
-    errors: Array, least: float, largest: float, weights: Counts | None = None
-) -> NDArray[np.int64]:
     counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
     size = errors.size if weights is None else int(weights.sum())
     if largest <= _FEW_EDGES:
@@ -231,6 +229,9 @@ def _histogram(
                 above = count(errors > edge, weights)
             counts[index] = left - above
             left = above
+        return counts
+    if least > HISTOGRAM_EDGES[-2]:
+        counts[-1] = size
         return counts
     # Rounding the bit pattern up to the next power of two gives ⌈log2⌉ without a logarithm.
     bits = np.ravel(errors).view(np.int64)
@@ -254,28 +255,17 @@ _ANCHOR_BITS = int(np.float64(_ANCHOR).view(np.int64))
 _SMALL, _LARGE = 2.0**-20, 2.0**12
 
 
-def sum_of_errors(errors: Array, weights: Counts | None = None) -> ExactSum:
-    """Add finite errors up: those between 2**-20 and 2**12 in units of 2**-33, others exactly.
-
-    True values are not known better than that; and the sum does not depend on the order. With
-    `weights` each counts so many times.
-    """
-    errors = np.ravel(errors)
-    times = None if weights is None else np.ravel(weights)
-    total, spare = ExactSum(), np.empty(TILE)
-    for start in range(0, errors.size, TILE):
-        tile = errors[start : start + TILE]
-        often = None if times is None else times[start : start + TILE]
-        units, rest = _sum_of_tile(tile, float(tile.min()), float(tile.max()), spare, often)
-        total += rest + ExactSum.of_units(units, _PLACES)
-    return total
-
-
 def _sum_of_tile(
     errors: Array, least: float, largest: float, spare: Array, weights: Counts | None = None
 ) -> tuple[int, ExactSum]:
-    """Return the sum of the common errors in their units, and that of the others."""
+    """Return the sum of a tile of errors: of the common ones in their units, and of the others.
+
+    Those between 2**-20 and 2**12 are taken in units of 2**-33, as true values are not known better
+    than that, the others exactly; so the sum does not depend on the order.
+    """
     rest = _NOTHING
+    if least >= _LARGE:
+        return 0, ExactSum.of(errors, weights)
     if least < _SMALL or largest >= _LARGE:
         apart = (errors < _SMALL) | (errors >= _LARGE)
         if weights is None:
@@ -325,26 +315,25 @@ class UlpStatistics:
     @classmethod
     def of(cls, errors: Array, weights: Counts | None = None) -> UlpStatistics:
         """Gather the errors of one array of any shape; with `weights` each counts so often."""
-        if not errors.size:
+        finite, infinite = ErrorSum(), 0
+        errors, times = np.ravel(errors), None if weights is None else np.ravel(weights)
+        for start in range(0, errors.size, TILE):
+            tile = errors[start : start + TILE]
+            often = None if times is None else times[start : start + TILE]
+            if finite.add(tile, often):
+                continue
+            below = tile < np.inf
+            infinite += count(~below, often)
+            if below.any():
+                finite.add(tile[below], None if often is None else often[below])
+        return finite.statistics() + cls._of_infinite(infinite)
+
+    @classmethod
+    def _of_infinite(cls, number: int) -> UlpStatistics:
+        if not number:
             return cls()
-        largest, finite = float(errors.max()), errors
-        elements, infinite = errors.size if weights is None else int(weights.sum()), 0
-        if not largest < np.inf:
-            below = errors < np.inf
-            infinite = count(~below, weights)
-            if weights is None:
-                finite = errors[below]
-            else:
-                finite, weights = np.where(below, errors, 0.0), weights * below
-        counts = histogram(finite, weights)
-        counts[-1] += infinite
-        return cls(
-            elements,
-            sum_of_errors(finite, weights),
-            infinite,
-            tuple(int(count) for count in counts),
-            largest,
-        )
+        counts = (0,) * (len(HISTOGRAM_EDGES) - 1) + (number,)
+        return cls(number, ExactSum(), number, counts, math.inf)
 
     @property
     def mean(self) -> float | None:
