@@ -239,6 +239,8 @@ class CaseWork:
         if self._is_loss:
             labels = self._labels()
             return rows if labels is None else rows & _inside(labels, self.options.columns)[:, None]
+        if self.options.columns is None:
+            return rows
         columns = np.arange(self.rows.logits.shape[1])[None, :]
         return rows & _inside(columns, self.options.columns)
 

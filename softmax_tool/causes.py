@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from softmax_tool.arithmetic.history import NEVER, earliest, met, of_rows
+from softmax_tool.arithmetic.masks import both
 from softmax_tool.arithmetic.tracing import EVENTS
 from softmax_tool.distinct import count
 from softmax_tool.kinds import KINDS, occurring
@@ -113,7 +114,7 @@ class Causes:
         for code in occurring(self.codes):
             here = self.codes == code
             for name in _EVENTS_OF[KINDS[code]]:
-                here &= ~met(self.history.get(name, ()), here.shape)
+                here = both(here, ~met(self.history.get(name, ()), here.shape))
             unexplained |= here
         return unexplained
 
@@ -184,15 +185,15 @@ class _Ways:
 
     def count(self, among: Mask, weights: Counts | None) -> int:
         """Count the distinct events of some elements, an own one as often as its weight says."""
-        own = np.zeros((1, 1), bool)
+        own = np.zeros(among.shape, bool)
         for reach in self.of_columns:
-            own = own | reach.where
+            own |= reach.where
         operations = self.numbers // self.stride
         # An event that reached the whole row happened in the column of an element as well: that
         # one is its own.
         for operation in set(operations[operations < NEVER // self.stride].tolist()):
             if operation in self.happened:
-                own = own | (self.happened[operation] & (operations == operation))
+                own |= both(self.happened[operation], operations == operation)
         alone, spread = among & own, among & ~own
         rows = np.flatnonzero(spread.any(axis=1))
         return count(alone, weights) + rows.size - self._known(alone, rows)

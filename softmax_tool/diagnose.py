@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from softmax_tool.arithmetic.history import NEVER, met
-from softmax_tool.arithmetic.tracing import EVENTS, Traced, Tracing
+from softmax_tool.arithmetic.masks import both, either
+from softmax_tool.arithmetic.tracing import EVENTS, Traced, Tracing, is_tiny
 from softmax_tool.causes import Causes, Events, at_own_columns
 from softmax_tool.kinds import CODE, KINDS, NO_KIND
 
@@ -120,8 +121,8 @@ def judge(
         same |= np.isnan(got) & np.isnan(rounded)
     aside = masked & same
     if invalid.any():
-        aside &= ~invalid
-    counted = ~(invalid | aside)
+        aside = both(aside, ~invalid)
+    counted = both(~aside, ~invalid)
     wrong = counted & ~same
     errors = ruler.errors(got)
     kind = np.full(got.shape, NO_KIND, np.int8)
@@ -133,7 +134,7 @@ def judge(
 
 
 def _is_subnormal(values: Array, target: FloatFormat) -> Mask:
-    return np.asarray((values != 0) & (np.abs(values) < target.smallest_normal))
+    return np.asarray((values != 0) & is_tiny(values, target))
 
 
 def _judge_unavoidable(
@@ -142,7 +143,7 @@ def _judge_unavoidable(
     """Mark correctly rounded results that are 0 or subnormal all the same."""
     if not right.any():
         return right
-    small = right & (np.abs(got) < target.smallest_normal)
+    small = right & is_tiny(got, target)
     if not small.any():
         return small
     vanished = small & (got == 0) & exact.nonzero
@@ -165,7 +166,7 @@ def _judge_wrong(
     finite = np.isfinite(got)
     suspicious, silent = wrong, np.zeros(got.shape, bool)
     if computation.sums_are_wide and finite.any():
-        suspicious = wrong & ((np.abs(got) < target.smallest_normal) | ~finite)
+        suspicious = wrong & (is_tiny(got, target) | ~finite)
     # What is 0 or not finite is so called, and not silent.
     far = wrong & finite
     if far.any():
@@ -210,16 +211,16 @@ def _kinds(
     def had(event: str) -> Mask:
         return met(history.get(event, ()), got.shape)
 
-    def singular(operation: str) -> Mask:
-        return _any_of(tracing.singular[operation], got.shape)
+    def lost(operation: str) -> Mask:
+        return both(had("zero"), _any_of(tracing.singular[operation], got.shape))
 
     def large() -> Mask:
         return np.asarray(np.abs(exact.hi) >= target.smallest_normal)
 
     conditions: dict[str, Callable[[], Mask]] = {
         "overflow": lambda: had("overflow"),
-        "zero-denominator": lambda: np.isnan(got) & had("zero") & singular("divide"),
-        "log-of-zero": lambda: ~np.isfinite(got) & had("zero") & singular("log") & ~exact.infinite,
+        "zero-denominator": lambda: both(np.isnan(got), lost("divide")),
+        "log-of-zero": lambda: both(~(np.isfinite(got) | exact.infinite), lost("log")),
         "absorbed": lambda: (got == 0) & large(),
         "underflow": lambda: (got == 0) & exact.nonzero & ~large(),
         "nan": lambda: np.isnan(got),
@@ -230,7 +231,10 @@ def _kinds(
     }
     codes, left = np.full(got.shape, NO_KIND, np.int8), wrong
     for kind in KINDS:
-        fits = left & conditions[kind]()
+        fits = both(left, conditions[kind]())
+        if fits.all():
+            codes.fill(CODE[kind])
+            break
         if fits.any():
             np.copyto(codes, np.int8(CODE[kind]), where=fits)
             left = left & ~fits
@@ -241,10 +245,10 @@ def _kinds(
 
 def _any_of(masks: list[Mask], shape: tuple[int, ...]) -> Mask:
     """Return where any operation met a singular operand, spread over rows where shapes differ."""
-    result = np.zeros(shape, bool)
+    result = np.zeros((shape[0], 1), bool)
     for mask in masks:
         fits = mask.shape[1] in {1, shape[1]}
-        result |= mask if fits else mask.any(axis=1, keepdims=True)
+        result = either(result, mask if fits else np.any(mask, axis=1, keepdims=True))
     return result
 
 

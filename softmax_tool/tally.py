@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool import sentences
+from softmax_tool.arithmetic.masks import both
 from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.arithmetic.tracing import EVENTS
 from softmax_tool.distinct import count
@@ -237,7 +238,7 @@ def worst_cases(
         return ()
     found: list[Finding] = []
     for code in kinds:
-        among = wrong & (judged.kind == code) & results.listed
+        among = both(wrong & (judged.kind == code), results.listed)
         if not among.any():
             continue
         for row, column in _worst_of_rows(results, among, top):

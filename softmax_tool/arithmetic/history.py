@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.arithmetic.masks import both, either
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -44,11 +46,11 @@ class Reach:
 
     def within(self, mask: Mask) -> Reach:
         """Return what of it is within a mask."""
-        return Reach(self.numbers, mask if self.where.all() else self.where & mask)
+        return Reach(self.numbers, both(self.where, mask))
 
     def by_row(self, mask: Mask | None = None) -> Ids:
         """Return the first event of each row, of those within a mask, (rows, 1)."""
-        where = self.where if mask is None else self.where & mask
+        where = self.where if mask is None else both(self.where, mask)
         if not self.is_of_columns:
             there = where.any(axis=1, keepdims=True)
             return np.where(there, self.numbers, NEVER)
@@ -84,7 +86,7 @@ def met(history: History, shape: tuple[int, ...]) -> Mask:
     """Return which elements were reached at all; broadcasts to a shape."""
     reached = np.zeros((shape[0], 1), bool)
     for reach in history:
-        reached = reach.where if not reached.any() else reached | reach.where
+        reached = either(reached, reach.where)
     return reached
 
 

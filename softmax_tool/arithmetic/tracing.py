@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.arithmetic.history import NEVER, Reach, met, within
+from softmax_tool.arithmetic.masks import both
 from softmax_tool.arithmetic.tree import LEAF, tree_sum
 from softmax_tool.distinct import count_by_row
 
@@ -216,18 +217,19 @@ class Tracing:
             columns = np.maximum(columns, operand.columns)
         index = self._record(name, step, values, value, columns)
         if name in self.singular:
-            self.singular[name].append(np.broadcast_to(values[-1] == 0, value.shape))
+            self.singular[name].append(values[-1] == 0)
         special = _Special.of(value)
         events = {
             "overflow": self._overflowed(name, values, special),
             "absorbed": _is_absorbed(name, self._step(step), values, value),
         }
         if name in _INEXACT:
-            tiny = np.abs(value) < self.working.smallest_normal
+            tiny = is_tiny(value, self.working)
             if tiny.any():
                 events["subnormal"] = tiny & ~special.zero
         if special.zero.any():
-            events["zero"] = special.zero & _all_finite(values) & _exact_is_nonzero(name, values)
+            finite = _all_finite(values)
+            events["zero"] = _where_not_zero(name, values, both(special.zero, finite))
         history = _inherit([operand.history for operand in lifted], value, special)
         self._add_invalid(history, values, value, columns, index)
         traced = Traced(value, columns, {}, index)
@@ -237,8 +239,8 @@ class Tracing:
         """Return where finite operands gave an infinity or a NaN, unless one was singular."""
         if not special.infinite.any():
             return None
-        overflowed = special.infinite & _all_finite(values)
-        return overflowed & ~self.singular[name][-1] if name in self.singular else overflowed
+        overflowed = both(special.infinite, _all_finite(values))
+        return both(overflowed, ~self.singular[name][-1]) if name in self.singular else overflowed
 
     def _summed(self, addends: Traced, value: Array) -> Traced:
         whole_row = np.zeros((1, 1), np.int64)
@@ -291,16 +293,18 @@ class Tracing:
         if not made.any():
             return
         for operand in operands:
-            was = np.isnan(operand)
-            made = made & ~(was if value.shape[1] > 1 else was.any(axis=1, keepdims=True))
+            was: Mask = np.isnan(operand)
+            if value.shape[1] == 1:
+                was = np.any(was, axis=1, keepdims=True)
+            made = both(made, ~was)
         if not made.any():
             return
         if "overflow" in history:
-            made = made & ~met(history["overflow"], value.shape)
+            made = both(made, ~met(history["overflow"], value.shape))
             if not made.any():
                 return
         zeros = history.get("zero", ())
-        own = made & ~met(zeros, value.shape)
+        own = both(made, ~met(zeros, value.shape))
         self.happened["invalid", index] = own
         history["invalid"] = (
             *within(history.get("invalid", ()), ~made),
@@ -372,28 +376,37 @@ def _all_finite(values: tuple[Array, ...]) -> Mask:
     finite = np.ones((1, 1), bool)
     for value in sorted(values, key=np.size):
         if finite.any():
-            finite = finite & np.isfinite(value)
+            finite = both(finite, np.isfinite(value))
     return finite
 
 
-def _is_subnormal(value: Array, target: FloatFormat) -> Mask:
-    return np.asarray((value != 0) & (np.abs(value) < target.smallest_normal))
+def is_tiny(values: Array, target: FloatFormat) -> Mask:
+    """Return where magnitudes are below the normal numbers of a format, as 0 is."""
+    least = target.smallest_normal
+    return np.asarray((values < least) & (values > -least))
 
 
-def _exact_is_nonzero(name: str, values: tuple[Array, ...]) -> Mask | bool:
+def _is_subnormal(values: Array, target: FloatFormat) -> Mask:
+    return np.asarray((values != 0) & is_tiny(values, target))
+
+
+def _where_not_zero(name: str, values: tuple[Array, ...], among: Mask) -> Mask | None:
+    """Return where the exact result of an operation is not 0, among some elements."""
+    if not among.any():
+        return None
     if name == "exp":
-        return True
+        return among
     if name in {"divide", "where_not_below"}:
-        return np.asarray(values[0] != 0)
+        return both(among, values[0] != 0)
     if name == "multiply":
-        return np.asarray((values[0] != 0) & (values[1] != 0))
-    return False
+        return both(both(among, values[0] != 0), values[1] != 0)
+    return None
 
 
 def _is_absorbed(name: str, step: str, values: tuple[Array, ...], value: Array) -> Mask | None:
     if name == "divide":
         ones = value == 1
-        return ones & (values[0] != values[1]) if ones.any() else None
+        return both(ones, values[0] != values[1]) if ones.any() else None
     if step == "lse":
         return np.asarray((value == values[0]) & (values[1] != 0) & (values[0] != 0))
     return None
