@@ -16,6 +16,7 @@ from softmax_tool.arithmetic.masks import both, either
 from softmax_tool.arithmetic.tracing import EVENTS, Traced, Tracing, is_tiny
 from softmax_tool.causes import Causes, Events, at_own_columns
 from softmax_tool.kinds import CODE, KINDS, NO_KIND
+from softmax_tool.measured import Measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,14 +71,23 @@ class Judged:
     Arrays have the results' shape. `kind` indexes `KINDS`, `NO_KIND` where there is none.
     """
 
-    rounded: Array  # the correctly rounded exact values
-    errors: Array  # in ULP
+    measured: Measured
     wrong: Mask  # counted elements that are not correctly rounded
     counted: Mask  # neither masked nor of an invalid row
     masked: Mask
     kind: NDArray[np.int8]
     unavoidable: Mask
     traced: TracedRows | None
+
+    @property
+    def rounded(self) -> Array:
+        """The correctly rounded exact values."""
+        return self.measured.ruler.rounded
+
+    @property
+    def errors(self) -> Array:
+        """Errors in ULP."""
+        return self.measured.errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +120,7 @@ def judge(
         True values of the same shape.
     invalid : bool array, shape (rows, 1)
         Rows that are NaN by definition; not judged.
-    masked : bool array
+    masked : bool array, which broadcasts to the results
         Elements whose logit is -inf; not judged where the result is the exact one.
     computation : Computation or None
         How to run rows again; None for the exact values themselves, which have no operations.
@@ -119,18 +129,16 @@ def judge(
     same = got == rounded
     if np.isnan(rounded.max(initial=0)):
         same |= np.isnan(got) & np.isnan(rounded)
-    aside = masked & same
-    if invalid.any():
-        aside = both(aside, ~invalid)
+    aside = both(both(same, masked), ~invalid)
     counted = both(~aside, ~invalid)
     wrong = counted & ~same
-    errors = ruler.errors(got)
+    measured = Measured(got, ruler)
     kind = np.full(got.shape, NO_KIND, np.int8)
     unavoidable = _judge_unavoidable(got, exact, counted & same, target, kind)
     traced = None
     if computation is not None:
-        traced = _judge_wrong(got, exact, wrong, errors, target, computation, kind)
-    return Judged(rounded, errors, wrong, counted, aside, kind, unavoidable, traced)
+        traced = _judge_wrong(measured, wrong, computation, kind)
+    return Judged(measured, wrong, counted, aside, kind, unavoidable, traced)
 
 
 def _is_subnormal(values: Array, target: FloatFormat) -> Mask:
@@ -154,39 +162,33 @@ def _judge_unavoidable(
 
 
 def _judge_wrong(
-    got: Array,
-    exact: Exact,
-    wrong: Mask,
-    errors: Array,
-    target: FloatFormat,
-    computation: Computation,
-    kind: NDArray[np.int8],
+    measured: Measured, wrong: Mask, computation: Computation, kind: NDArray[np.int8]
 ) -> TracedRows | None:
     """Give every element that needs one its kind and its first event."""
-    finite = np.isfinite(got)
+    got, exact, target = measured.got, measured.ruler.exact, measured.ruler.target
+    finite = measured.finite
     suspicious, silent = wrong, np.zeros(got.shape, bool)
     if computation.sums_are_wide and finite.any():
         suspicious = wrong & (is_tiny(got, target) | ~finite)
     # What is 0 or not finite is so called, and not silent.
     far = wrong & finite
     if far.any():
-        far &= (errors > computation.least_threshold) & ~((got == 0) & exact.nonzero)
+        far &= (measured.errors > computation.least_threshold) & ~((got == 0) & exact.nonzero)
     rows = np.flatnonzero(far.any(axis=1))
     if rows.size:
-        silent[rows] = far[rows] & (errors[rows] > computation.thresholds(rows))
+        silent[rows] = far[rows] & (measured.errors[rows] > computation.thresholds(rows))
     rows = np.flatnonzero(suspicious.any(axis=1) | silent.any(axis=1))
     if not rows.size:
         return None
     tracing, traced = computation.trace(rows)
     if rows.size < len(got):
         got, exact, wrong, silent = got[rows], exact[rows], wrong[rows], silent[rows]
-        errors = errors[rows]
     codes = _kinds(got, exact, wrong, silent, traced.history, tracing, target)
     causes = Causes(codes, tracing, traced.history, traced.columns)
     unexplained = causes.unexplained()
     if unexplained.any():
         replays = _Replays(causes.events, tracing, traced.columns, unexplained)
-        replays.explain(rows, codes, errors, computation)
+        replays.explain(rows, codes, measured.errors[rows], computation)
         causes = replace(causes, replayed=causes.events)
     if rows.size == len(kind):
         np.copyto(kind, codes, where=codes != NO_KIND)

@@ -94,19 +94,15 @@ def summarise(
         correctly_rounded=count(judged.counted & ~judged.wrong, weights),
         lost_share=lost_share(results, avoidable=True) if results.quantity == GRADIENT else None,
     )
-    counted, errors = judged.counted, judged.errors
-    if not counted.all():
-        if weights is None:
-            errors = errors[counted]
-        else:
-            errors, weights = np.where(counted, errors, 0.0), weights * counted
     if bound is None:
+        largest = judged.errors.max(initial=0.0, where=judged.counted)
         return replace(
             summary,
-            ulp=UlpStatistics(largest=float(errors.max(initial=0.0))),
+            ulp=UlpStatistics(largest=float(largest)),
             worst=worst_cases(results, top, range(len(KINDS)), listed),
         )
-    return _with_errors(summary, results, UlpStatistics.of(errors, weights), bound, listed)
+    ulp = judged.measured.statistics(judged.counted, weights)
+    return _with_errors(summary, results, ulp, bound, listed)
 
 
 def _with_errors(
@@ -124,7 +120,7 @@ def _with_errors(
         ulp=ulp,
         worst=worst_cases(results, summary.top, listed=listed) if ulp.largest > listed else (),
     )
-    if not (judged.counted & np.isfinite(results.got)).any():
+    if not (judged.counted & judged.measured.finite).any():
         return summary
     distance = _distances(results.got, exact)
     usable = judged.counted & np.isfinite(distance)

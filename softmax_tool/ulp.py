@@ -61,13 +61,23 @@ class Ruler:
     @once
     def outside(self) -> NDArray[np.bool_] | None:
         """True values that are not finite, or not below the largest; None where there are none."""
-        inside = np.abs(self.exact.hi) < self.target.max_finite  # False for NaN
-        return None if inside.all() else ~inside
+        if self.furthest < self.target.max_finite:  # False for NaN
+            return None
+        return ~(np.abs(self.exact.hi) < self.target.max_finite)
+
+    @once
+    def furthest(self) -> float:
+        """The largest magnitude of all true values; NaN where one is NaN."""
+        hi = self.exact.hi
+        return float(max(hi.max(initial=0.0), -hi.min(initial=0.0)))
 
     @once
     def vanished(self) -> NDArray[np.bool_] | None:
         """True values that are 0 only in float64; None where there are none."""
-        vanished = (self.exact.hi == 0) & self.exact.nonzero
+        vanished = self.exact.hi == 0
+        if not vanished.any():
+            return None
+        vanished &= self.exact.nonzero
         return vanished if vanished.any() else None
 
     def _tail(self) -> Array:
