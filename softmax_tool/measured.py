@@ -60,8 +60,10 @@ class Measured:
         add up exactly unless they are far apart.
         """
         target, scale = self.ruler.target, self.ruler.scale
+        if target.precision == 53:
+            return None
         top = ldexp(1.0, target.emax + 1)
-        if target.precision == 53 or not self.ruler.furthest <= ldexp(top, -54):
+        if not self.ruler.furthest <= ldexp(top, -54):
             return None
         total = UlpStatistics()
         for tile in tiles(self.got.shape):

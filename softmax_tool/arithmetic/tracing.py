@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.arithmetic.history import NEVER, Reach, met, within
+from softmax_tool.arithmetic.look import Look
 from softmax_tool.arithmetic.masks import both
 from softmax_tool.arithmetic.tree import LEAF, tree_sum
 from softmax_tool.distinct import count_by_row
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 # the result that became 0 behind those operands, if there is one.
 EVENTS = ("overflow", "zero", "subnormal", "absorbed", "stalled", "invalid")
 _INEXACT = ("exp", "log", "log1p", "divide", "multiply")
+# What gives a 0 only by rounding, unless one of its first operands is 0: how many of them.
+_NOT_ZERO = {"exp": 0, "divide": 1, "where_not_below": 1, "multiply": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ class Tracing:
     # Where events of a class happened in an operation: (rows, 1), or (rows, classes).
     happened: dict[tuple[str, int], Mask] = field(default_factory=dict)
     singular: dict[str, list[Mask]] = field(default_factory=lambda: {"divide": [], "log": []})
+    # By identity of the array, which a look keeps alive.
+    looks: dict[int, Look] = field(default_factory=dict)
 
     @property
     def stride(self) -> int:
@@ -216,38 +221,56 @@ class Tracing:
         for operand in lifted[1:]:
             columns = np.maximum(columns, operand.columns)
         index = self._record(name, step, values, value, columns)
+        look = self._look(value)
         if name in self.singular:
-            self.singular[name].append(values[-1] == 0)
-        special = _Special.of(value)
+            self.singular[name].append(self._look(values[-1]).zero)
         events = {
-            "overflow": self._overflowed(name, values, special),
+            "overflow": self._overflowed(name, values, look),
+            "zero": self._vanished(name, values, look),
             "absorbed": _is_absorbed(name, self._step(step), values, value),
         }
         if name in _INEXACT:
-            tiny = is_tiny(value, self.working)
-            if tiny.any():
-                events["subnormal"] = tiny & ~special.zero
-        if special.zero.any():
-            finite = _all_finite(values)
-            events["zero"] = _where_not_zero(name, values, both(special.zero, finite))
-        history = _inherit([operand.history for operand in lifted], value, special)
+            events["subnormal"] = look.subnormal(self.working)
+        history = _inherit([operand.history for operand in lifted], look)
         self._add_invalid(history, values, value, columns, index)
         traced = Traced(value, columns, {}, index)
         return self._with_events(traced, value, history, events, index)
 
-    def _overflowed(self, name: str, values: tuple[Array, ...], special: _Special) -> Mask | None:
+    def _look(self, value: Array) -> Look:
+        """Return what an array holds, looked for once."""
+        if id(value) not in self.looks:
+            self.looks[id(value)] = Look(value)
+        return self.looks[id(value)]
+
+    def _finite(self, values: tuple[Array, ...], among: Mask) -> Mask:
+        """Return where all operands are finite, among some elements."""
+        for value in values:
+            among = both(among, ~self._look(value).not_finite)
+        return among
+
+    def _overflowed(self, name: str, values: tuple[Array, ...], look: Look) -> Mask | None:
         """Return where finite operands gave an infinity or a NaN, unless one was singular."""
-        if not special.infinite.any():
+        if not look.not_finite.any():
             return None
-        overflowed = both(special.infinite, _all_finite(values))
+        overflowed = self._finite(values, look.not_finite)
         return both(overflowed, ~self.singular[name][-1]) if name in self.singular else overflowed
+
+    def _vanished(self, name: str, values: tuple[Array, ...], look: Look) -> Mask | None:
+        """Return where finite operands gave a 0 that is none without rounding."""
+        if name not in _NOT_ZERO or not look.zero.any():
+            return None
+        vanished = self._finite(values, look.zero)
+        for operand in values[: _NOT_ZERO[name]]:
+            vanished = both(vanished, ~self._look(operand).zero)
+        return vanished
 
     def _summed(self, addends: Traced, value: Array) -> Traced:
         whole_row = np.zeros((1, 1), np.int64)
         index = self._record("sum", "sum", (addends.value,), value, whole_row)
         e = addends.value
-        infinite = ~np.isfinite(e)
-        reaching = {"overflow": infinite, "invalid": np.isnan(e)} if infinite.any() else {}
+        look = self._look(e)
+        infinite = look.not_finite
+        reaching = {"overflow": infinite, "invalid": look.nan} if infinite.any() else {}
         reached = {
             "overflow": ~np.isfinite(value),
             "zero": value == 0,
@@ -267,9 +290,10 @@ class Tracing:
                 history[name] = (Reach(numbers, there),)
         distinct = self.distinct
         events = {"overflow": ~np.isfinite(value) & ~infinite.any(axis=1, keepdims=True)}
-        if not self.stage:
+        is_largest = value == e.max(axis=1, keepdims=True)
+        if not self.stage and is_largest.any():
             several = count_by_row(e != 0, None if distinct is None else distinct.counts) > 1
-            events["absorbed"] = several & (value == e.max(axis=1, keepdims=True))
+            events["absorbed"] = several & is_largest
         if not self.sums_are_wide:
             whole = e if distinct is None else distinct.expand(e)
             events["stalled"] = is_stalled(whole, value, self.working)
@@ -289,11 +313,11 @@ class Tracing:
 
         Where that is an overflow, its own number tells, and nothing is noted.
         """
-        made = np.isnan(value)
+        made = self._look(value).nan
         if not made.any():
             return
         for operand in operands:
-            was: Mask = np.isnan(operand)
+            was = self._look(operand).nan
             if value.shape[1] == 1:
                 was = np.any(was, axis=1, keepdims=True)
             made = both(made, ~was)
@@ -339,45 +363,18 @@ class Tracing:
         return replace(x, value=value, history=history, operation=index)
 
 
-@dataclass(frozen=True, slots=True)
-class _Special:
-    """Where a result is 0, and where it is not finite."""
-
-    zero: Mask
-    infinite: Mask
-
-    @classmethod
-    def of(cls, value: Array) -> _Special:
-        return cls(value == 0, ~np.isfinite(value))
-
-
-def _inherit(
-    histories: list[dict[str, History]], value: Array, special: _Special
-) -> dict[str, History]:
+def _inherit(histories: list[dict[str, History]], look: Look) -> dict[str, History]:
     """Return the events of all operands, where they reach the result."""
     inherited: dict[str, History] = {}
-    reaching: Mask | None = None
     for name in EVENTS:
         events = tuple(reach for history in histories for reach in history.get(name, ()))
-        if not events:
-            continue
-        if name in {"overflow", "zero"}:
-            reaching = special.zero | special.infinite if reaching is None else reaching
-            events = within(events, reaching)
-        if name == "invalid":
-            events = within(events, np.isnan(value))
+        if events and name in {"overflow", "zero"}:
+            events = within(events, look.special)
+        if events and name == "invalid":
+            events = within(events, look.nan)
         if events:
             inherited[name] = events
     return inherited
-
-
-def _all_finite(values: tuple[Array, ...]) -> Mask:
-    """Return where all operands are finite; what belongs to the row first, which is quick."""
-    finite = np.ones((1, 1), bool)
-    for value in sorted(values, key=np.size):
-        if finite.any():
-            finite = both(finite, np.isfinite(value))
-    return finite
 
 
 def is_tiny(values: Array, target: FloatFormat) -> Mask:
@@ -388,19 +385,6 @@ def is_tiny(values: Array, target: FloatFormat) -> Mask:
 
 def _is_subnormal(values: Array, target: FloatFormat) -> Mask:
     return np.asarray((values != 0) & is_tiny(values, target))
-
-
-def _where_not_zero(name: str, values: tuple[Array, ...], among: Mask) -> Mask | None:
-    """Return where the exact result of an operation is not 0, among some elements."""
-    if not among.any():
-        return None
-    if name == "exp":
-        return among
-    if name in {"divide", "where_not_below"}:
-        return both(among, values[0] != 0)
-    if name == "multiply":
-        return both(both(among, values[0] != 0), values[1] != 0)
-    return None
 
 
 def _is_absorbed(name: str, step: str, values: tuple[Array, ...], value: Array) -> Mask | None:
