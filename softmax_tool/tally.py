@@ -18,6 +18,7 @@ from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import GRADIENT
 from softmax_tool.kinds import KINDS, NO_KIND, occurring
 from softmax_tool.origins import describe
+from softmax_tool.peaks import changed_rows
 from softmax_tool.report import Finding
 from softmax_tool.summary import RoundingSummary, Summary, worst_of
 from softmax_tool.ulp import UlpStatistics
@@ -214,11 +215,9 @@ def _count_roots(judged: Judged, code: int, among: Mask, weights: Counts | None)
 def _rank_changes(results: Results) -> int:
     """Count rows whose set of largest results is not that of the correctly rounded values."""
     got, rounded = results.got, results.judged.rounded
-    with np.errstate(invalid="ignore"):
-        mine = got == got.max(axis=1, keepdims=True)
-        true = rounded == rounded.max(axis=1, keepdims=True)
-    changed = (mine != true).any(axis=1, keepdims=True) & ~results.invalid
-    return int(np.count_nonzero(changed))
+    # None is equal to NaN.
+    mine, true = np.flatnonzero(got == row_max(got)), np.flatnonzero(rounded == row_max(rounded))
+    return changed_rows(mine, true, got.shape[1])
 
 
 def worst_cases(

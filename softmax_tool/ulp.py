@@ -228,33 +228,52 @@ def _histogram(
 
     With `weights` each counts so many times. NaN is not an error and must not be passed.
     """
+    if least > HISTOGRAM_EDGES[-2]:
+        counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
+        counts[-1] = errors.size if weights is None else int(weights.sum())
+        return counts
+    if largest <= _FEW_EDGES:
+        return _small_ones(errors, least, largest, weights)
+    large = errors > _FEW_EDGES
+    if np.count_nonzero(large) > errors.size >> _FEW:
+        return _by_their_bits(errors, weights)
+    some = errors[large], None if weights is None else weights[large]
+    return _by_their_bits(*some) + _small_ones(errors, least, largest, weights)
+
+
+def _small_ones(
+    errors: Array, least: float, largest: float, weights: Counts | None
+) -> NDArray[np.int64]:
+    """Count those up to `_FEW_EDGES`, by comparing all with each edge below."""
     counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
     size = errors.size if weights is None else int(weights.sum())
-    if largest <= _FEW_EDGES:
-        # Most errors are small: then it is quicker to compare with the few edges below them.
-        left = size
-        for index, edge in enumerate(HISTOGRAM_EDGES):
-            above = size if edge < least else 0
-            if least <= edge < largest:
-                above = count(errors > edge, weights)
-            counts[index] = left - above
-            left = above
-        return counts
-    if least > HISTOGRAM_EDGES[-2]:
-        counts[-1] = size
-        return counts
-    # Rounding the bit pattern up to the next power of two gives ⌈log2⌉ without a logarithm.
+    left = size
+    for index, edge in enumerate(HISTOGRAM_EDGES):
+        if edge > _FEW_EDGES:
+            break
+        above = size if edge < least else 0
+        if least <= edge < largest:
+            above = count(errors > edge, weights)
+        counts[index] = left - above
+        left = above
+    return counts
+
+
+def _by_their_bits(errors: Array, weights: Counts | None) -> NDArray[np.int64]:
+    """Count errors: a bit pattern rounded up to a power of two gives ⌈log2⌉, and no logarithm."""
     bits = np.ravel(errors).view(np.int64)
     ceiling = ((bits + ((1 << _EXPONENT_BITS) - 1)) >> _EXPONENT_BITS) - _BIAS
     bins = np.clip(ceiling + 2, 1, len(HISTOGRAM_EDGES) - 1)
     times = None if weights is None else np.ravel(weights)  # added up in float64: exactly
-    counts += np.bincount(bins, times, len(HISTOGRAM_EDGES)).astype(np.int64)
+    counts = np.bincount(bins, times, len(HISTOGRAM_EDGES)).astype(np.int64)
     zeros = count(errors == 0, weights)
     counts[0], counts[1] = zeros, counts[1] - zeros
     return counts
 
 
+# Most errors are small: then it is quicker to compare with the few edges below them.
 _FEW_EDGES = 64.0
+_FEW = 4  # one in 2**4: so many are quicker picked out than all computed with
 
 
 # Adding this to a smaller error leaves a float64 whose last place is 2**-33, so that its bits count

@@ -357,7 +357,8 @@ class Tracing:
         history = dict(inherited)
         for name, happened in events.items():
             if happened is not None and happened.any():
-                self.happened[name, index] = happened | self.happened.get((name, index), False)
+                before = self.happened.get((name, index))
+                self.happened[name, index] = happened if before is None else happened | before
                 reach = Reach(index * self.stride + x.columns, happened)
                 history[name] = (*history.get(name, ()), reach)
         return replace(x, value=value, history=history, operation=index)
