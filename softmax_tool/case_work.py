@@ -16,7 +16,7 @@ from softmax_tool.glance import glance
 from softmax_tool.outcomes import CaseOutcome, LossPart, Marks
 from softmax_tool.scattered import judge_scattered
 from softmax_tool.screening import Limit, Listing, Screen, Seen
-from softmax_tool.summary import worst_of
+from softmax_tool.summary import largest, worst_of
 from softmax_tool.tally import Results, summarise, worst_cases
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from softmax_tool.report import CaseName, Finding
     from softmax_tool.rows import Rows, Yardsticks
     from softmax_tool.scattered import Scattered
+    from softmax_tool.screening import Screened
     from softmax_tool.summary import Summary
     from softmax_tool.targets import Targets
     from softmax_tool.ulp import Ruler
@@ -114,22 +115,22 @@ class CaseWork:
                 break
             scattered = judge_scattered(
                 got,
+                self.ruler,
                 screened.rows,
                 screened.columns,
-                self.variant.target,
                 self.rows.weights,
                 self._needed_computation(shared),
             )
             if scattered is not None:
-                summary = self._with_kinds(screened.summary, scattered, got, seen)
+                summary = self._with_kinds(screened, scattered, got, seen)
                 return screened.plain, summary, scattered.marks(got.shape[1])
         return screened.plain, screened.summary, _no_marks(got)
 
     def _with_kinds(
-        self, summary: Summary, scattered: Scattered, got: Array, seen: Seen
+        self, screened: Screened, scattered: Scattered, got: Array, seen: Seen
     ) -> Summary:
         """Add the kinds of single elements, and what the list of worst cases says of their rows."""
-        rows = scattered.of_rows()
+        summary, rows = screened.summary, np.unique(screened.rows)
         numbers = set(self.numbers[rows].tolist())
         others = [found for found in summary.worst if found.row not in numbers]
         listed = {found.row for found in summary.worst} & numbers
@@ -141,7 +142,8 @@ class CaseWork:
         return replace(
             summary,
             kinds=scattered.kinds(),
-            rows_hit=len(numbers),
+            rows_hit=len(scattered.rows_hit()),
+            max_rel_error=largest(summary.max_rel_error, scattered.largest_relative),
             worst=worst_of((*others, *found), summary.top),
         )
 
