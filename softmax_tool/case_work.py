@@ -14,7 +14,7 @@ from softmax_tool.diagnose import judge
 from softmax_tool.formulations import EXACT, FORMULATIONS, GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.glance import glance
 from softmax_tool.outcomes import CaseOutcome, LossPart, Marks
-from softmax_tool.scattered import judge_scattered
+from softmax_tool.scattered import Scattered, judge_scattered
 from softmax_tool.screening import Limit, Listing, Screen, Seen
 from softmax_tool.summary import largest, worst_of
 from softmax_tool.tally import Results, summarise, worst_cases
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from softmax_tool.plan import Options, Slice, Variant
     from softmax_tool.report import CaseName, Finding
     from softmax_tool.rows import Rows, Yardsticks
-    from softmax_tool.scattered import Scattered
     from softmax_tool.screening import Screened
     from softmax_tool.summary import Summary
     from softmax_tool.targets import Targets
@@ -101,18 +100,18 @@ class CaseWork:
         """Add up the rows that need no judgement, but of single elements; say which they are."""
         if not self.measured:
             return *glance(self.screen, got, stalled, self.options.top), _no_marks(got)
-        for but_for_few in (not self.is_exact, False):
+        aside = stalled
+        while True:
             screened = self.screen.add_up(
                 got,
-                stalled,
+                aside,
                 self.limit,
                 self.listing,
                 seen,
                 are_exact=self.is_exact,
-                but_for_few=but_for_few,
             )
             if not screened.rows.size:
-                break
+                return screened.plain, screened.summary, _no_marks(got)
             scattered = judge_scattered(
                 got,
                 self.ruler,
@@ -121,10 +120,11 @@ class CaseWork:
                 self.rows.weights,
                 self._needed_computation(shared),
             )
-            if scattered is not None:
+            if isinstance(scattered, Scattered):
                 summary = self._with_kinds(screened, scattered, got, seen)
                 return screened.plain, summary, scattered.marks(got.shape[1])
-        return screened.plain, screened.summary, _no_marks(got)
+            aside = aside.copy()
+            aside[scattered] = True
 
     def _with_kinds(
         self, screened: Screened, scattered: Scattered, got: Array, seen: Seen

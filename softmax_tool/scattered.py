@@ -84,8 +84,11 @@ def judge_scattered(
     columns: Indices,
     weights: Counts | None,
     computation: Computation,
-) -> Scattered | None:
-    """Judge single results of a block, (rows, classes); None where that takes the whole rows."""
+) -> Scattered | Indices:
+    """Judge single results of a block, (rows, classes), or say of which rows that takes the whole.
+
+    A sum of theirs stalled, or what overflowed came back; or there is no event behind a result.
+    """
     results, true = got[rows, columns], ruler.exact.hi[rows, columns]
     right = results == ruler.rounded[rows, columns]
     relative = float(np.max(np.abs((results - true) / true)))
@@ -93,10 +96,9 @@ def judge_scattered(
     numbers, own = np.zeros(codes.shape, np.int64), np.zeros(codes.shape, bool)
     if not right.all():
         wrong = ~right
-        found = _events(rows[wrong], columns[wrong], codes[wrong], computation)
-        if found is None:
-            return None
-        numbers[wrong], own[wrong] = found
+        numbers[wrong], own[wrong] = _events(rows[wrong], columns[wrong], codes[wrong], computation)
+    if (numbers == NEVER).any():
+        return np.unique(rows[numbers == NEVER])
     kept = codes != NO_KIND
     often = None if weights is None else weights[rows, columns][kept]
     return Scattered(
@@ -122,11 +124,10 @@ def _kinds(results: Array, true: Array, right: Mask, target: FloatFormat) -> NDA
 
 def _events(
     rows: Indices, columns: Indices, codes: NDArray[np.int8], computation: Computation
-) -> tuple[Ids, Mask] | None:
+) -> tuple[Ids, Mask]:
     """Return the first event of elements that are wrong, and whether it is in their own column.
 
-    None where one is of another kind: a sum stalled, or what overflowed came back; and where there
-    is none.
+    NEVER where there is none, or where it makes another kind of it.
     """
     traced_rows, place = np.unique(rows, return_inverse=True)
     tracing, traced = computation.trace(traced_rows)
@@ -135,11 +136,10 @@ def _events(
         for name, reaches in traced.history.items()
     }
     shape = len(rows), 1
-    if any(met(history.get(name, ()), shape).any() for name in ("overflow", "stalled")):
-        return None
     events = first_events(codes[:, None], history)
-    if (events.numbers == NEVER).any():
-        return None
+    for name in ("overflow", "stalled"):
+        others = np.broadcast_to(met(history.get(name, ()), shape), shape)
+        events.numbers[others], events.classes[others] = NEVER, -1
     own_columns = pick(traced.columns, place, columns)
     own = {
         key: pick(mask, place, columns)

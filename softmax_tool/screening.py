@@ -138,13 +138,12 @@ class Screen:
     def add_up(
         self,
         got: Array,
-        stalled: Mask,
+        aside: Mask,
         limit: Limit | None,
         listing: Listing,
         seen: Seen,
         *,
         are_exact: bool,
-        but_for_few: bool,
     ) -> Screened:
         """Return which rows are plain, and their summary.
 
@@ -152,8 +151,8 @@ class Screen:
         ----------
         got : array, shape (rows, classes)
             Results of all rows, in the carrier of the format.
-        stalled : bool array, shape (rows,)
-            Rows in which a sum stalled, so that an error of any size has a kind.
+        aside : bool array, shape (rows,)
+            Rows that are not plain: a sum stalled, so that an error of any size has a kind.
         limit : Limit or None
             The formulation's bound; None if it has none.
         listing : Listing
@@ -162,10 +161,8 @@ class Screen:
             What need not be reported again: smaller errors, and smaller fractions of the bound.
         are_exact : bool
             Whether results are the true values rounded, whose bound is half an ULP.
-        but_for_few : bool
-            Whether a row may hold a few elements that are not plain.
         """
-        most = got.shape[1] // _FEW if but_for_few and self.ruler.exact.tail is None else 0
+        most = 0 if are_exact or self.ruler.exact.tail is not None else got.shape[1] // _FEW
         promising = self.promising()
         tiny = np.empty(0, np.intp), np.empty(0, np.intp)
         if most and self.quantity == "log-softmax" and not promising.all():
@@ -173,7 +170,7 @@ class Screen:
             promising = self.promising(4 * _LEAST)
             row, column = np.nonzero(self.ruler.exact.hi > -self._least_normal)
             tiny = row, column
-        rows = np.flatnonzero(promising & ~stalled & np.isfinite(got[:, 0]))
+        rows = np.flatnonzero(promising & ~aside & np.isfinite(got[:, 0]))
         bounds = None
         if limit is not None and rows.size:
             bounds = Bounds(self, limit)
