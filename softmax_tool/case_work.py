@@ -14,8 +14,10 @@ from softmax_tool.diagnose import judge
 from softmax_tool.formulations import EXACT, FORMULATIONS, GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.glance import glance
 from softmax_tool.outcomes import CaseOutcome, LossPart, Marks
+from softmax_tool.scattered import Scattered, judge_scattered
 from softmax_tool.screening import Limit, Listing, Screen, Seen
-from softmax_tool.tally import Results, summarise
+from softmax_tool.summary import largest, worst_of
+from softmax_tool.tally import Results, summarise, worst_cases
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
     from softmax_tool.exact import Exact
     from softmax_tool.formats import FloatFormat
     from softmax_tool.plan import Options, Slice, Variant
-    from softmax_tool.report import CaseName
+    from softmax_tool.report import CaseName, Finding
     from softmax_tool.rows import Rows, Yardsticks
+    from softmax_tool.screening import Screened
     from softmax_tool.summary import Summary
     from softmax_tool.targets import Targets
     from softmax_tool.ulp import Ruler
@@ -52,25 +55,23 @@ class CaseWork:
 
         `shared` remembers what was computed on the way to them; in `stalled` rows a sum stalled.
         """
-        plain, summary = self._screened(got, stalled, seen)
+        plain, summary, marks = self._screened(got, stalled, seen, shared)
         rest = np.flatnonzero(~plain)
         if rest.size == len(got):
             marks, summary = self.judged_summary(got, rest, seen, shared)
         elif rest.size:
-            part = replace(
-                self, yardsticks=self.yardsticks.subset(rest), numbers=self.numbers[rest]
-            )
-            marks, more = part.judged_summary(got[rest], rest, seen)
-            summary += more
-        else:
-            return self.plain_outcome(got, summary)
+            more_marks, more = self.of_rows(rest).judged_summary(got[rest], rest, seen)
+            marks, summary = marks + more_marks, summary + more
         return CaseOutcome(summary, got, marks, None, None, self.rows.distinct)
 
     def plain_outcome(self, got: Array, summary: Summary) -> CaseOutcome:
         """Return what is added up of results of which none has a kind."""
-        nothing = np.empty((0, self.rows.logits.shape[1]), np.int8)
-        marks = Marks(np.empty(0, np.intp), nothing, nothing.astype(bool))
+        marks = _no_marks(self.rows.logits.shape[1])
         return CaseOutcome(summary, got, marks, None, None, self.rows.distinct)
+
+    def of_rows(self, rows: Indices) -> CaseWork:
+        """Return the same case on some of the rows."""
+        return replace(self, yardsticks=self.yardsticks.subset(rows), numbers=self.numbers[rows])
 
     def run_loss(self, xp: Arithmetic, kept: Mask, seen: Seen) -> CaseOutcome:
         """Compute a loss, judge it and add up."""
@@ -92,12 +93,57 @@ class CaseWork:
         computation = self._computation()
         return self.ruler.rounded if computation is None else computation.compute(xp)
 
-    def _screened(self, got: Array, stalled: Mask, seen: Seen) -> tuple[Mask, Summary]:
-        """Add up the rows that need no judgement, and say which they are."""
+    def _screened(
+        self, got: Array, stalled: Mask, seen: Seen, shared: Arithmetic
+    ) -> tuple[Mask, Summary, Marks]:
+        """Add up the rows that need no judgement, but of single elements; say which they are."""
         if not self.measured:
-            return glance(self.screen, got, stalled, self.options.top)
-        return self.screen.add_up(
-            got, stalled, self.limit, self.listing, seen, are_exact=self.is_exact
+            return *glance(self.screen, got, stalled, self.options.top), _no_marks(got.shape[1])
+        aside = stalled
+        while True:
+            screened = self.screen.add_up(
+                got,
+                aside,
+                self.limit,
+                self.listing,
+                seen,
+                are_exact=self.is_exact,
+            )
+            if not screened.rows.size:
+                return screened.plain, screened.summary, _no_marks(got.shape[1])
+            scattered = judge_scattered(
+                got,
+                self.ruler,
+                screened.rows,
+                screened.columns,
+                self.rows.weights,
+                self._needed_computation(shared),
+            )
+            if isinstance(scattered, Scattered):
+                summary = self._with_kinds(screened, scattered, got, seen)
+                return screened.plain, summary, scattered.marks(got.shape[1])
+            aside = aside.copy()
+            aside[scattered] = True
+
+    def _with_kinds(
+        self, screened: Screened, scattered: Scattered, got: Array, seen: Seen
+    ) -> Summary:
+        """Add the kinds of single elements, and what the list of worst cases says of their rows."""
+        summary, rows = screened.summary, np.unique(screened.rows)
+        numbers = set(self.numbers[rows].tolist())
+        others = [found for found in summary.worst if found.row not in numbers]
+        listed = {found.row for found in summary.worst} & numbers
+        found: tuple[Finding, ...] = ()
+        if listed:
+            rows = rows[np.isin(self.numbers[rows], list(listed))]
+            results = self.of_rows(rows).judge(got[rows])
+            found = worst_cases(results, summary.top, listed=seen.error)
+        return replace(
+            summary,
+            kinds=scattered.kinds(),
+            rows_hit=len(scattered.rows_hit()),
+            max_rel_error=largest(summary.max_rel_error, scattered.largest_relative),
+            worst=worst_of((*others, *found), summary.top),
         )
 
     @property
@@ -169,8 +215,9 @@ class CaseWork:
         return self.name.quantity in LOSSES
 
     def _computation(self, shared: Arithmetic | None = None) -> Computation | None:
-        if self.is_exact:
-            return None
+        return None if self.is_exact else self._needed_computation(shared)
+
+    def _needed_computation(self, shared: Arithmetic | None) -> Computation:
         formulation = FORMULATIONS[self.name.quantity, self.name.formulation]
         model = self.variant.model
         return Computation(formulation, model, self.yardsticks, shared, self.at_distinct)
@@ -193,6 +240,8 @@ class CaseWork:
         if self._is_loss:
             labels = self._labels()
             return rows if labels is None else rows & _inside(labels, self.options.columns)[:, None]
+        if self.options.columns is None:
+            return rows
         columns = np.arange(self.rows.logits.shape[1])[None, :]
         return rows & _inside(columns, self.options.columns)
 
@@ -215,6 +264,11 @@ class CaseWork:
         # The sum takes both parts of each value; there is one divisor for the two.
         true_part = replace(_part(true.hi, divisors, kept), losses=true.summands())
         return _part(got, divisors, kept), true_part
+
+
+def _no_marks(classes: int) -> Marks:
+    nothing = np.empty((0, classes), np.int8)
+    return Marks(np.empty(0, np.intp), nothing, nothing.astype(bool))
 
 
 def _inside(numbers: NDArray[np.int64], part: Slice | None) -> Mask:

@@ -6,53 +6,30 @@ Only rows that hold something else are computed once more under a trace.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from softmax_tool.arithmetic.tracing import EVENTS, NEVER, Traced, Tracing
+from softmax_tool.arithmetic.history import NEVER, met
+from softmax_tool.arithmetic.masks import both, either
+from softmax_tool.arithmetic.tracing import EVENTS, Traced, Tracing, is_tiny
+from softmax_tool.causes import Causes, Events, at_own_columns
+from softmax_tool.kinds import CODE, KINDS, NO_KIND
+from softmax_tool.measured import Measured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
+    from softmax_tool.arithmetic.history import History
     from softmax_tool.exact import Exact
     from softmax_tool.formats import FloatFormat
     from softmax_tool.ulp import Ruler
 
     Array = NDArray[Any]
     Mask = NDArray[np.bool_]
-
-# In the order in which they are asked: an element has the first kind that fits it.
-KINDS = (
-    "overflow",
-    "zero-denominator",
-    "log-of-zero",
-    "absorbed",
-    "underflow",
-    "nan",
-    "inf",
-    "stalled-sum",
-    "silent-error",
-    "subnormal",
-)
-NO_KIND = -1
-_CODE = {kind: code for code, kind in enumerate(KINDS)}
-# The class of event that a kind goes back to, and what to look at where there was none.
-_EVENTS_OF = {
-    "overflow": ("overflow",),
-    "zero-denominator": ("zero",),
-    "log-of-zero": ("zero",),
-    "absorbed": ("zero", "absorbed"),
-    "underflow": ("zero", "absorbed"),
-    "nan": ("invalid",),
-    "inf": ("overflow", "zero"),
-    "stalled-sum": ("stalled",),
-    "silent-error": (),
-    "subnormal": ("subnormal",),
-}
 
 
 class Computation(Protocol):
@@ -91,12 +68,10 @@ class Replayed(Protocol):
 class Judged:
     """The judgement on one block of results.
 
-    Arrays have the results' shape. `kind` indexes `KINDS`, `NO_KIND` where there is none; `event`
-    is the number of the first event within the trace, `event_class` indexes `EVENTS`.
+    Arrays have the results' shape. `kind` indexes `KINDS`, `NO_KIND` where there is none.
     """
 
-    rounded: Array  # the correctly rounded exact values
-    errors: Array  # in ULP
+    measured: Measured
     wrong: Mask  # counted elements that are not correctly rounded
     counted: Mask  # neither masked nor of an invalid row
     masked: Mask
@@ -104,16 +79,28 @@ class Judged:
     unavoidable: Mask
     traced: TracedRows | None
 
+    @property
+    def rounded(self) -> Array:
+        """The correctly rounded exact values."""
+        return self.measured.ruler.rounded
+
+    @property
+    def errors(self) -> Array:
+        """Errors in ULP."""
+        return self.measured.errors
+
 
 @dataclass(frozen=True, slots=True)
 class TracedRows:
-    """The trace of the rows that needed one; `place[row]` finds a block's row in it."""
+    """The rows that needed a trace; `place[row]` finds a block's row in it, -1 for none."""
 
     place: NDArray[np.int64]
-    tracing: Tracing
-    event: NDArray[np.int64]
-    event_class: NDArray[np.int8]
-    column: NDArray[np.int64]  # of each event, counted from 1; 0 where it belongs to the row
+    causes: Causes
+
+    @property
+    def rows(self) -> NDArray[np.intp]:
+        """Which rows of the block these are."""
+        return np.flatnonzero(self.place >= 0)
 
 
 def judge(
@@ -133,83 +120,83 @@ def judge(
         True values of the same shape.
     invalid : bool array, shape (rows, 1)
         Rows that are NaN by definition; not judged.
-    masked : bool array
+    masked : bool array, which broadcasts to the results
         Elements whose logit is -inf; not judged where the result is the exact one.
     computation : Computation or None
         How to run rows again; None for the exact values themselves, which have no operations.
     """
     rounded, exact, target = ruler.rounded, ruler.exact, ruler.target
-    same = (got == rounded) | (np.isnan(got) & np.isnan(rounded))
-    aside = masked & same & ~invalid
-    counted = ~(invalid | aside)
+    same = got == rounded
+    if np.isnan(rounded.max(initial=0)):
+        same |= np.isnan(got) & np.isnan(rounded)
+    aside = both(both(same, masked), ~invalid)
+    counted = both(~aside, ~invalid)
     wrong = counted & ~same
-    errors = ruler.errors(got)
+    measured = Measured(got, ruler)
     kind = np.full(got.shape, NO_KIND, np.int8)
     unavoidable = _judge_unavoidable(got, exact, counted & same, target, kind)
     traced = None
     if computation is not None:
-        traced = _judge_wrong(got, exact, wrong, errors, target, computation, kind)
-    return Judged(rounded, errors, wrong, counted, aside, kind, unavoidable, traced)
+        traced = _judge_wrong(measured, wrong, computation, kind)
+    return Judged(measured, wrong, counted, aside, kind, unavoidable, traced)
 
 
 def _is_subnormal(values: Array, target: FloatFormat) -> Mask:
-    return np.asarray((values != 0) & (np.abs(values) < target.smallest_normal))
+    return np.asarray((values != 0) & is_tiny(values, target))
 
 
 def _judge_unavoidable(
     got: Array, exact: Exact, right: Mask, target: FloatFormat, kind: NDArray[np.int8]
 ) -> Mask:
     """Mark correctly rounded results that are 0 or subnormal all the same."""
-    small = right & (np.abs(got) < target.smallest_normal)
+    if not right.any():
+        return right
+    small = right & is_tiny(got, target)
     if not small.any():
         return small
     vanished = small & (got == 0) & exact.nonzero
     subnormal = small & (got != 0)
-    kind[vanished] = _CODE["underflow"]
-    kind[subnormal] = _CODE["subnormal"]
+    kind[vanished] = CODE["underflow"]
+    kind[subnormal] = CODE["subnormal"]
     return np.asarray(vanished | subnormal)
 
 
 def _judge_wrong(
-    got: Array,
-    exact: Exact,
-    wrong: Mask,
-    errors: Array,
-    target: FloatFormat,
-    computation: Computation,
-    kind: NDArray[np.int8],
+    measured: Measured, wrong: Mask, computation: Computation, kind: NDArray[np.int8]
 ) -> TracedRows | None:
     """Give every element that needs one its kind and its first event."""
-    tiny, finite = np.abs(got) < target.smallest_normal, np.isfinite(got)  # False for NaN
-    suspicious = wrong & (tiny | ~finite)
-    if not computation.sums_are_wide:
-        suspicious |= wrong
-    # What is not finite is so called, and not silent.
-    far = wrong & finite & (errors > computation.least_threshold)
-    silent = np.zeros(got.shape, bool)
+    got, exact, target = measured.got, measured.ruler.exact, measured.ruler.target
+    finite = measured.finite
+    suspicious, silent = wrong, np.zeros(got.shape, bool)
+    if computation.sums_are_wide and finite.any():
+        suspicious = wrong & (is_tiny(got, target) | ~finite)
+    # What is 0 or not finite is so called, and not silent.
+    far = wrong & finite
+    if far.any():
+        far &= (measured.errors > computation.least_threshold) & ~((got == 0) & exact.nonzero)
     rows = np.flatnonzero(far.any(axis=1))
     if rows.size:
-        silent[rows] = far[rows] & (errors[rows] > computation.thresholds(rows))
-    rows = np.flatnonzero((suspicious | silent).any(axis=1))
+        silent[rows] = far[rows] & (measured.errors[rows] > computation.thresholds(rows))
+    rows = np.flatnonzero(suspicious.any(axis=1) | silent.any(axis=1))
     if not rows.size:
         return None
     tracing, traced = computation.trace(rows)
     if rows.size < len(got):
         got, exact, wrong, silent = got[rows], exact[rows], wrong[rows], silent[rows]
-        errors = errors[rows]
-    first = {name: np.broadcast_to(traced.first[name], got.shape) for name in traced.first}
-    codes = _kinds(got, exact, wrong, silent, first, tracing, target)
-    event, event_class = _first_events(codes, first)
-    _name_causes(event, event_class, tracing)
-    _prefer_own_column(event, event_class, traced.columns, tracing)
-    _Replays(event, event_class, tracing, traced.columns).explain(rows, codes, errors, computation)
-    chosen = codes != NO_KIND
-    kind[rows] = np.where(chosen, codes, kind[rows])
+    codes = _kinds(got, exact, wrong, silent, traced.history, tracing, target)
+    causes = Causes(codes, tracing, traced.history, traced.columns)
+    unexplained = causes.unexplained()
+    if unexplained.any():
+        replays = _Replays(causes.events, tracing, traced.columns, unexplained)
+        replays.explain(rows, codes, measured.errors[rows], computation)
+        causes = replace(causes, replayed=causes.events)
+    if rows.size == len(kind):
+        np.copyto(kind, codes, where=codes != NO_KIND)
+    else:
+        kind[rows] = np.where(codes != NO_KIND, codes, kind[rows])
     place = np.full(len(kind), -1, np.int64)
     place[rows] = np.arange(len(rows))
-    # NumPy divides by one number much quicker than it takes a remainder.
-    column = event - event // tracing.stride * tracing.stride
-    return TracedRows(place, tracing, event, event_class, column)
+    return TracedRows(place, causes)
 
 
 def _kinds(
@@ -217,38 +204,41 @@ def _kinds(
     exact: Exact,
     wrong: Mask,
     silent: Mask,
-    first: dict[str, NDArray[np.int64]],
+    history: Mapping[str, History],
     tracing: Tracing,
     target: FloatFormat,
 ) -> NDArray[np.int8]:
     """Return the kind of each wrong element: the first in the order of `KINDS` that fits."""
 
-    def met(event: str) -> Mask:
-        return first[event] < NEVER if event in first else np.zeros(got.shape, bool)
+    def had(event: str) -> Mask:
+        return met(history.get(event, ()), got.shape)
 
-    def singular(operation: str) -> Mask:
-        return _any_of(tracing.singular[operation], got.shape)
+    def lost(operation: str) -> Mask:
+        return both(had("zero"), _any_of(tracing.singular[operation], got.shape))
 
     def large() -> Mask:
         return np.asarray(np.abs(exact.hi) >= target.smallest_normal)
 
     conditions: dict[str, Callable[[], Mask]] = {
-        "overflow": lambda: met("overflow"),
-        "zero-denominator": lambda: np.isnan(got) & met("zero") & singular("divide"),
-        "log-of-zero": lambda: ~np.isfinite(got) & met("zero") & singular("log") & ~exact.infinite,
+        "overflow": lambda: had("overflow"),
+        "zero-denominator": lambda: both(np.isnan(got), lost("divide")),
+        "log-of-zero": lambda: both(~(np.isfinite(got) | exact.infinite), lost("log")),
         "absorbed": lambda: (got == 0) & large(),
         "underflow": lambda: (got == 0) & exact.nonzero & ~large(),
         "nan": lambda: np.isnan(got),
         "inf": lambda: np.isinf(got),
-        "stalled-sum": lambda: met("stalled"),
+        "stalled-sum": lambda: had("stalled"),
         "silent-error": lambda: silent,
         "subnormal": lambda: _is_subnormal(got, target),
     }
     codes, left = np.full(got.shape, NO_KIND, np.int8), wrong
     for kind in KINDS:
-        fits = left & conditions[kind]()
+        fits = both(left, conditions[kind]())
+        if fits.all():
+            codes.fill(CODE[kind])
+            break
         if fits.any():
-            codes[fits] = _CODE[kind]
+            np.copyto(codes, np.int8(CODE[kind]), where=fits)
             left = left & ~fits
             if not left.any():
                 break
@@ -257,79 +247,21 @@ def _kinds(
 
 def _any_of(masks: list[Mask], shape: tuple[int, ...]) -> Mask:
     """Return where any operation met a singular operand, spread over rows where shapes differ."""
-    result = np.zeros(shape, bool)
+    result = np.zeros((shape[0], 1), bool)
     for mask in masks:
         fits = mask.shape[1] in {1, shape[1]}
-        result |= mask if fits else mask.any(axis=1, keepdims=True)
+        result = either(result, mask if fits else np.any(mask, axis=1, keepdims=True))
     return result
-
-
-def _first_events(
-    codes: NDArray[np.int8], first: dict[str, NDArray[np.int64]]
-) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-    """Return the first event of each element by its kind: number and class."""
-    event = np.full(codes.shape, NEVER)
-    event_class = np.full(codes.shape, -1, np.int8)
-    for kind, names in _EVENTS_OF.items():
-        here = codes == _CODE[kind]
-        if not here.any():
-            continue
-        for name in names:
-            if name in first:
-                known = here & (first[name] < NEVER)
-                np.copyto(event, first[name], where=known)
-                event_class[known] = EVENTS.index(name)
-                here &= ~known
-    return event, event_class
-
-
-def _name_causes(event: NDArray[np.int64], event_class: NDArray[np.int8], tracing: Tracing) -> None:
-    """Where a NaN goes back to a result that became 0, call it so."""
-    invalid = event_class == EVENTS.index("invalid")
-    if not invalid.any():
-        return
-    rows, places = np.nonzero(invalid)
-    operations, columns = np.divmod(event[rows, places], tracing.stride)
-    for (name, operation), mask in tracing.happened.items():
-        if name == "zero":
-            column = np.maximum(columns - 1, 0) if mask.shape[1] > 1 else 0
-            here = (operations == operation) & mask[rows, column]
-            event_class[rows[here], places[here]] = EVENTS.index(name)
-
-
-def _prefer_own_column(
-    event: NDArray[np.int64],
-    event_class: NDArray[np.int8],
-    columns: NDArray[np.int64],
-    tracing: Tracing,
-) -> None:
-    """Where a sum handed on another column's event of an operation, name the element's own."""
-    for (name, operation), mask in tracing.happened.items():
-        here = (event_class == EVENTS.index(name)) & _at(mask, columns, event.shape)
-        if here.any():
-            start = operation * tracing.stride
-            here &= (event >= start) & (event < start + tracing.stride)
-            np.copyto(event, start + columns, where=here)
-
-
-def _at(mask: Mask, columns: NDArray[np.int64], shape: tuple[int, ...]) -> Mask:
-    """Return what a mask over columns says at each element's own column, False for none."""
-    if mask.shape[1] == 1:
-        return np.zeros(shape, bool)
-    if mask.shape == shape and columns.shape == (1, shape[1]):
-        return mask  # every element is at its own column
-    own = np.broadcast_to(columns, shape) - 1
-    return np.take_along_axis(mask, np.maximum(own, 0), axis=1) & (own >= 0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Replays:
-    """Finds where errors without an event began, and writes it into `event`, `event_class`."""
+    """Finds where errors without an event began, and writes it into `events`."""
 
-    event: NDArray[np.int64]
-    event_class: NDArray[np.int8]
+    events: Events
     tracing: Tracing
     columns: NDArray[np.int64]
+    unexplained: Mask
 
     def explain(
         self, rows: Array, codes: NDArray[np.int8], errors: Array, computation: Computation
@@ -339,12 +271,10 @@ class _Replays:
         Wrong is a silent error that is above its threshold, anything else when half of its error
         is there.
         """
-        unexplained = (codes != NO_KIND) & (self.event == NEVER)
+        unexplained = self.unexplained
         local = np.flatnonzero(unexplained.any(axis=1))
-        if not local.size:
-            return
         above = np.nextafter(computation.thresholds(rows[local]), np.inf)
-        limits = np.where(codes[local] == _CODE["silent-error"], above, errors[local] / 2)
+        limits = np.where(codes[local] == CODE["silent-error"], above, errors[local] / 2)
         replayed = computation.replayed(rows[local])
         for last in range(len(self.tracing.tape)):
             rounded_exp = any(o.name == "exp" for o in self.tracing.tape[: last + 1])
@@ -353,7 +283,7 @@ class _Replays:
             found[local] = unexplained[local] & wrong
             if found.any():
                 self._write(last, found)
-                unexplained &= ~found
+                unexplained = unexplained & ~found
             if not unexplained.any():
                 return
 
@@ -373,7 +303,7 @@ class _Replays:
             if (name, operation) in self.tracing.happened
         ]
         for code, mask in masks:
-            classes[_at(mask, self.columns, found.shape) & (classes == -1)] = code
+            classes[at_own_columns(mask, self.columns, found.shape) & (classes == -1)] = code
         without = classes == -1
         smallest = np.full(found.shape, NEVER)
         for code, mask in masks:
@@ -383,4 +313,4 @@ class _Replays:
             smallest = np.where(earlier, other, smallest)
             classes = np.where(earlier, code, classes)
         number = np.where(smallest < NEVER, smallest, number)
-        self.event[found], self.event_class[found] = number[found], classes[found]
+        self.events.numbers[found], self.events.classes[found] = number[found], classes[found]

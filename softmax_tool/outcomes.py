@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.diagnose import KINDS, NO_KIND
+from softmax_tool.kinds import KINDS, NO_KIND
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +39,16 @@ class Marks:
     rows: Indices
     kind: NDArray[np.int8]  # (len(rows), classes)
     unavoidable: Mask
+
+    def __add__(self, other: Marks) -> Marks:
+        """Join those of different rows."""
+        if not (self.rows.size and other.rows.size):
+            return self if self.rows.size else other
+        return Marks(
+            np.concatenate([self.rows, other.rows]),
+            np.concatenate([self.kind, other.kind]),
+            np.concatenate([self.unavoidable, other.unavoidable]),
+        )
 
     def of_row(self, row: int) -> NDArray[np.int8]:
         """Return the kinds of one row, or one NO_KIND for all."""

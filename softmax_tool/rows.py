@@ -123,8 +123,10 @@ class Yardsticks:
         return made
 
     def masked(self, quantity: str) -> Mask:
-        """Return which elements stand for a logit of -inf."""
+        """Return which elements stand for a logit of -inf; broadcasts to all of them."""
         reference, targets = self.rows.reference, self.rows.targets
+        if (reference.of_rows.minimum > -np.inf).all():
+            return np.zeros((len(reference.invalid), 1), bool)
         if quantity not in LOSSES or targets is None:
             return reference.masked
         return exact.mask_of(reference, targets)

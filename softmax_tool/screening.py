@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     Indices = NDArray[np.intp]
     Mask = NDArray[np.bool_]
 
-_LEAST_POWER = -960  # below, one over an ULP is beyond float64
+_FEW = 16  # one class in so many may be judged by itself, in a row that is plain otherwise
+_LEAST = 2.0**-960  # below, one over an ULP is beyond float64
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,23 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Screened:
+    """The rows that are plain, and what they add up to."""
+
+    plain: Mask  # (rows,)
+    summary: Summary
+    # Few elements of these rows that are not plain after all: correctly rounded, or 0. They are
+    # measured, and what kinds they are of is left to find.
+    rows: Indices
+    columns: Indices
+
+    @classmethod
+    def of(cls, plain: Mask, summary: Summary) -> Screened:
+        """Return it for rows all of whose elements are plain."""
+        return cls(plain, summary, np.empty(0, np.intp), np.empty(0, np.intp))
+
+
+@dataclass(frozen=True, slots=True)
 class Screen:
     """Rows of one quantity in one format that may be plain, with all that measures results."""
 
@@ -90,10 +108,13 @@ class Screen:
     def ruler(self) -> Ruler:
         return self.yardsticks.ruler(self.quantity)
 
-    def promising(self) -> Mask:
-        """Return rows whose true values are all normal numbers, far from both ends."""
+    def promising(self, least: float = 0.0) -> Mask:
+        """Return rows whose true values are all normal numbers, far from both ends.
+
+        With `least`, true values of such a magnitude are enough.
+        """
         values, target = self.yardsticks.rows.reference.of_rows, self.target
-        least = np.log(4 * max(target.smallest_normal, 2.0**_LEAST_POWER))
+        least = np.log(least or max(self._least_normal, 4 * _LEAST))
         with np.errstate(all="ignore"):
             width = values.maximum - values.minimum
             if self.quantity == "softmax":
@@ -102,6 +123,11 @@ class Screen:
                 normal = np.log(values.log_sum) >= least
                 normal &= width + values.log_sum <= target.max_finite / 4
         return np.asarray((normal & np.isfinite(width) & ~values.invalid)[:, 0])
+
+    @property
+    def _least_normal(self) -> float:
+        """A true value of such a magnitude is so far from the subnormal numbers."""
+        return 4 * self.target.smallest_normal
 
     def least_limits(self) -> Array:
         """Return errors up to which no result of a row has a kind, (rows, 1)."""
@@ -120,21 +146,21 @@ class Screen:
     def add_up(
         self,
         got: Array,
-        stalled: Mask,
+        aside: Mask,
         limit: Limit | None,
         listing: Listing,
         seen: Seen,
         *,
         are_exact: bool,
-    ) -> tuple[Mask, Summary]:
+    ) -> Screened:
         """Return which rows are plain, and their summary.
 
         Parameters
         ----------
         got : array, shape (rows, classes)
             Results of all rows, in the carrier of the format.
-        stalled : bool array, shape (rows,)
-            Rows in which a sum stalled, so that an error of any size has a kind.
+        aside : bool array, shape (rows,)
+            Rows that are not plain: a sum stalled, so that an error of any size has a kind.
         limit : Limit or None
             The formulation's bound; None if it has none.
         listing : Listing
@@ -146,7 +172,15 @@ class Screen:
         """
         from softmax_tool.attempt import Attempt, Bounds  # noqa: PLC0415  # only where measured
 
-        rows = np.flatnonzero(self.promising() & ~stalled & np.isfinite(got[:, 0]))
+        most = 0 if are_exact or self.ruler.exact.tail is not None else got.shape[1] // _FEW
+        promising = self.promising()
+        tiny = np.empty(0, np.intp), np.empty(0, np.intp)
+        if most and self.quantity == "log-softmax" and not promising.all():
+            # Only at the maximum of a row can a logarithm be that small.
+            promising = self.promising(4 * _LEAST)
+            row, column = np.nonzero(self.ruler.exact.hi > -self._least_normal)
+            tiny = row, column
+        rows = np.flatnonzero(promising & ~aside & np.isfinite(got[:, 0]))
         bounds = None
         if limit is not None and rows.size:
             bounds = Bounds(self, limit)
@@ -155,16 +189,38 @@ class Screen:
         while rows.size:
             attempt = Attempt(self, rows, bounds, listing, seen, scratch)
             failed = self._run(attempt, got)
+            some = self._not_plain(attempt, tiny)
+            if not failed.size and some[0].size:
+                # The whole judgement divides by bounds in another order: its last bit is its own.
+                few = most if attempt.ratio == seen.ratio else 0
+                results = got[some]
+                clear = (results == 0) | (results == self.ruler.rounded[some])
+                failed = np.union1d(some[0][~clear], np.flatnonzero(np.bincount(some[0]) > few))
             if not failed.size:
                 plain = np.zeros(len(got), bool)
                 plain[rows] = True
                 changes = _rank_changes(got, self.yardsticks.leaders(self.quantity), rows)
-                return plain, attempt.summary(changes, are_exact=are_exact)
+                summary = attempt.summary(changes, are_exact=are_exact)
+                return Screened(plain, summary, *some)
             rows = np.setdiff1d(rows, failed)
-        return np.zeros(len(got), bool), Summary(listing.top)
+        return Screened.of(np.zeros(len(got), bool), Summary(listing.top))
+
+    def _not_plain(
+        self, attempt: Attempt, tiny: tuple[Indices, Indices]
+    ) -> tuple[Indices, Indices]:
+        """Return the elements whose errors are above their limits, and those whose true is tiny."""
+        rows, columns = attempt.suspects.beyond(self.limits_at)
+        if not tiny[0].size:
+            return rows, columns
+        here = np.isin(tiny[0], attempt.rows)
+        normal = self.ruler.exact.hi[rows, columns] <= -self._least_normal
+        return (
+            np.concatenate([rows[normal], tiny[0][here]]),
+            np.concatenate([columns[normal], tiny[1][here]]),
+        )
 
     def _run(self, attempt: Attempt, got: Array) -> Indices:
-        """Add all tiles up; return the rows, if any, that make the sums void."""
+        """Add all tiles up; return the rows, if any, whose errors are not finite."""
         from softmax_tool.attempt import TrueTile  # noqa: PLC0415  # only where measured
 
         ruler, rows, weights, tail = self.ruler, attempt.rows, None, None
@@ -185,7 +241,7 @@ class Screen:
                 often = None if weights is None else weights[tile]
                 if not attempt.take(tile, got[tile], true, often):
                     return np.asarray(rows[~np.isfinite(got - values).all(axis=1)])
-        return attempt.not_plain()
+        return np.empty(0, np.intp)
 
 
 def _rank_changes(got: Array, true: Indices, rows: Indices) -> int:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.diagnose import KINDS
 from softmax_tool.excerpt import index, telling
 from softmax_tool.formats import find_format
 from softmax_tool.formulations import LOSSES
+from softmax_tool.kinds import KINDS
 from softmax_tool.renderers.display import bounds, plural
 from softmax_tool.report import ShownRow
 

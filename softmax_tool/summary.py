@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from softmax_tool.diagnose import KINDS
+from softmax_tool.kinds import KINDS
 from softmax_tool.report import Finding, KindCounts
 from softmax_tool.ulp import UlpStatistics
 

@@ -28,11 +28,16 @@ class Suspects:
         self._columns.append(columns)
         self._errors.append(errors)
 
-    def rows_beyond(self, limits_at: Callable[[Indices, Indices], Array]) -> Indices:
-        """Return the rows that hold an error above its limit, each once."""
+    def beyond(self, limits_at: Callable[[Indices, Indices], Array]) -> tuple[Indices, Indices]:
+        """Return rows and columns of the errors that are above their limits."""
         rows, columns = np.concatenate(self._rows), np.concatenate(self._columns)
         if not rows.size:
-            return rows
-        beyond = rows[np.concatenate(self._errors) > limits_at(rows, columns)]
+            return rows, columns
+        above = np.concatenate(self._errors) > limits_at(rows, columns)
+        return rows[above], columns[above]
+
+    def rows_beyond(self, limits_at: Callable[[Indices, Indices], Array]) -> Indices:
+        """Return the rows that hold an error above its limit, each once."""
+        rows, _ = self.beyond(limits_at)
         # Without any there is no need for `unique`, which imports masked arrays.
-        return np.unique(beyond) if beyond.size else beyond
+        return np.unique(rows) if rows.size else rows

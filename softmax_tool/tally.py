@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool import sentences
+from softmax_tool.arithmetic.masks import both
 from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.arithmetic.tracing import EVENTS
-from softmax_tool.diagnose import KINDS, NO_KIND
 from softmax_tool.distinct import count
 from softmax_tool.exact import decimals
 from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import GRADIENT
+from softmax_tool.kinds import KINDS, NO_KIND, occurring
 from softmax_tool.origins import describe
+from softmax_tool.peaks import changed_rows
 from softmax_tool.report import Finding
 from softmax_tool.summary import RoundingSummary, Summary, worst_of
 from softmax_tool.ulp import UlpStatistics
@@ -94,19 +96,15 @@ def summarise(
         correctly_rounded=count(judged.counted & ~judged.wrong, weights),
         lost_share=lost_share(results, avoidable=True) if results.quantity == GRADIENT else None,
     )
-    counted, errors = judged.counted, judged.errors
-    if not counted.all():
-        if weights is None:
-            errors = errors[counted]
-        else:
-            errors, weights = np.where(counted, errors, 0.0), weights * counted
     if bound is None:
+        largest = judged.errors.max(initial=0.0, where=judged.counted)
         return replace(
             summary,
-            ulp=UlpStatistics(largest=float(errors.max(initial=0.0))),
-            worst=_worst(results, top, range(len(KINDS)), listed),
+            ulp=UlpStatistics(largest=float(largest)),
+            worst=worst_cases(results, top, range(len(KINDS)), listed),
         )
-    return _with_errors(summary, results, UlpStatistics.of(errors, weights), bound, listed)
+    ulp = judged.measured.statistics(judged.counted, weights)
+    return _with_errors(summary, results, ulp, bound, listed)
 
 
 def _with_errors(
@@ -118,6 +116,14 @@ def _with_errors(
 ) -> Summary:
     """Add up errors as well: those in ULP, of what is counted, distances, changes of rank."""
     judged, exact = results.judged, results.exact
+    summary = replace(
+        summary,
+        rank_changes=_rank_changes(results) if results.is_ranked else 0,
+        ulp=ulp,
+        worst=worst_cases(results, summary.top, listed=listed) if ulp.largest > listed else (),
+    )
+    if not (judged.counted & judged.measured.finite).any():
+        return summary
     distance = _distances(results.got, exact)
     usable = judged.counted & np.isfinite(distance)
     max_abs = float(np.where(usable, distance, 0.0).max()) if usable.any() else None
@@ -126,13 +132,10 @@ def _with_errors(
     bound_ratio, bound_elements = _bound_ratio(distance, bound, usable, results)
     return replace(
         summary,
-        rank_changes=_rank_changes(results) if results.is_ranked else 0,
-        ulp=ulp,
         max_abs_error=max_abs,
         max_rel_error=max_rel,
         bound_ratio=bound_ratio,
         bound_elements=bound_elements,
-        worst=_worst(results, summary.top, (NO_KIND, *range(len(KINDS))), listed),
     )
 
 
@@ -186,87 +189,44 @@ def _largest_ratio(of: Array, to: Array, among: Mask) -> float | None:
 
 
 def _count_kinds(judged: Judged, weights: Counts | None) -> tuple[tuple[int, int, int, int], ...]:
-    counts, roots = [], _Roots.of(judged, weights)
-    for code in range(len(KINDS)):
+    counts = [(0, 0, 0, 0)] * len(KINDS)
+    some_unavoidable = judged.unavoidable.any()
+    for code in occurring(judged.kind):
         here = judged.kind == code
-        if not here.any():
-            counts.append((0, 0, 0, 0))
-            continue
-        unavoidable = count(here & judged.unavoidable, weights)
+        avoidable, unavoidable = here, 0
+        if some_unavoidable:
+            avoidable = here & ~judged.unavoidable
+            unavoidable = count(here & judged.unavoidable, weights)
         rows = int(np.count_nonzero(here.any(axis=1)))
-        began = 0 if roots is None else roots.count(here & ~judged.unavoidable)
-        counts.append((count(here, weights), rows, began, unavoidable))
+        roots = _count_roots(judged, code, avoidable, weights)
+        counts[code] = (count(here, weights), rows, roots, unavoidable)
     return tuple(counts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Roots:
-    """The first events that elements go back to, of the rows that were traced."""
-
-    rows: NDArray[np.intp]
-    event: NDArray[np.int64]
-    stride: int
-    own: Mask | None  # where an event is in the element's own column; None: each has its own
-    weights: Counts | None  # how many elements each stands for
-
-    @classmethod
-    def of(cls, judged: Judged, weights: Counts | None) -> _Roots | None:
-        """Return None where nothing was traced."""
-        traced = judged.traced
-        if traced is None:
-            return None
-        rows, event, stride = np.flatnonzero(traced.place >= 0), traced.event, traced.tracing.stride
-        own = None
-        if event.shape[1] > 1:
-            own = traced.column == np.arange(1, event.shape[1] + 1)
-        return cls(rows, event, stride, own, None if weights is None else weights[rows])
-
-    def count(self, among: Mask) -> int:
-        """Count the distinct events of some elements of all rows."""
-        among = among[self.rows]
-        if self.own is None:
-            return count(among, self.weights)
-        alone = among & self.own
-        pairs = _distinct(self.event, among & ~self.own)
-        known = sum(
-            alone[row, number % self.stride - 1]
-            and self.event[row, number % self.stride - 1] == number
-            for row, number in pairs
-            if number % self.stride
-        )
-        return count(alone, self.weights) + len(pairs) - int(known)
-
-
-_HIGHEST = np.iinfo(np.int64).max
-
-
-def _distinct(numbers: NDArray[np.int64], among: Mask) -> set[tuple[int, int]]:
-    """Return the distinct pairs of row and number; what is often alike is cheaply told."""
-    rows, classes = among.shape
-    lowest = np.where(among, numbers, _HIGHEST).min(axis=1)
-    if (lowest == np.where(among, numbers, lowest[:, None]).max(axis=1)).all():
-        return {(row, n) for row, n in enumerate(lowest.tolist()) if n != _HIGHEST}
-    places = np.flatnonzero(among)
-    some = numbers.reshape(-1)[places]
-    changes = np.ones(len(places), bool)
-    changes[1:] = some[1:] != some[:-1]
-    first = np.searchsorted(places, np.arange(rows) * classes)
-    changes[first[first < len(places)]] = True
-    where = places[changes] // classes
-    return set(zip(where.tolist(), some[changes].tolist(), strict=True))
+def _count_roots(judged: Judged, code: int, among: Mask, weights: Counts | None) -> int:
+    """Count the events that some elements of a kind go back to, those of rows that were traced."""
+    if judged.traced is None:
+        return 0
+    rows = judged.traced.rows
+    if len(rows) < len(among):
+        among, weights = among[rows], None if weights is None else weights[rows]
+    return judged.traced.causes.count_roots(code, among, weights)
 
 
 def _rank_changes(results: Results) -> int:
     """Count rows whose set of largest results is not that of the correctly rounded values."""
     got, rounded = results.got, results.judged.rounded
-    with np.errstate(invalid="ignore"):
-        mine = got == got.max(axis=1, keepdims=True)
-        true = rounded == rounded.max(axis=1, keepdims=True)
-    changed = (mine != true).any(axis=1, keepdims=True) & ~results.invalid
-    return int(np.count_nonzero(changed))
+    # None is equal to NaN.
+    mine, true = np.flatnonzero(got == row_max(got)), np.flatnonzero(rounded == row_max(rounded))
+    return changed_rows(mine, true, got.shape[1])
 
 
-def _worst(results: Results, top: int, kinds: Iterable[int], listed: float) -> tuple[Finding, ...]:
+def worst_cases(
+    results: Results,
+    top: int,
+    kinds: Iterable[int] = (NO_KIND, *range(len(KINDS))),
+    listed: float = 0.0,
+) -> tuple[Finding, ...]:
     """Return the worst elements, at most one of each kind in a row, so that many rows show."""
     judged = results.judged
     wrong = judged.wrong & (judged.errors > listed) if listed else judged.wrong
@@ -274,7 +234,7 @@ def _worst(results: Results, top: int, kinds: Iterable[int], listed: float) -> t
         return ()
     found: list[Finding] = []
     for code in kinds:
-        among = wrong & (judged.kind == code) & results.listed
+        among = both(wrong & (judged.kind == code), results.listed)
         if not among.any():
             continue
         for row, column in _worst_of_rows(results, among, top):
@@ -309,14 +269,14 @@ def _propagated(results: Results, rows: NDArray[np.int64]) -> Mask:
     kind, traced = results.judged.kind[rows], results.judged.traced
     if traced is None:
         return np.zeros(kind.shape, bool)
-    place = traced.place[rows]
+    place, causes = traced.place[rows], traced.causes
     known = (place >= 0)[:, None] & (kind != NO_KIND)
     own = np.arange(kind.shape[1])[None, :]
     if results.is_loss:
         own = np.array([[-1]]) if results.columns is None else results.columns[rows][:, None]
-        if traced.tracing.distinct is not None:
-            own = traced.tracing.distinct[place].places(own)
-    return np.asarray(known & (traced.column[place] != own + 1))
+        if causes.tracing.distinct is not None:
+            own = causes.tracing.distinct[place].places(own)
+    return np.asarray(known & (causes.column_of(causes.of_rows(place).numbers) != own + 1))
 
 
 def finding(results: Results, row: int, column: int) -> Finding:
@@ -331,11 +291,12 @@ def finding(results: Results, row: int, column: int) -> Finding:
     traced = judged.traced
     # What is correctly rounded, though 0 or subnormal, went wrong at no step.
     if kind is not None and traced is not None and judged.wrong[row, column]:
-        place = int(traced.place[row])
-        event, event_class = traced.event[place, column], traced.event_class[place, column]
-        origin = describe(traced.tracing, int(event), int(event_class), place, number)
+        place, tracing = int(traced.place[row]), traced.causes.tracing
+        events = traced.causes.of_rows(np.array([place]))
+        event, event_class = int(events.numbers[0, column]), int(events.classes[0, column])
+        origin = describe(tracing, event, event_class, place, number)
         happened = EVENTS[event_class] if event_class >= 0 else sentences.ROUNDING
-        name = traced.tracing.tape[traced.tracing.locate(int(event))[0]].name
+        name = tracing.tape[tracing.locate(event)[0]].name
     propagated = origin is not None and origin.column != own_column
     exact = exact_number(results, row, column)
     ulp = float(judged.errors[row, column])

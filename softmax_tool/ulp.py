@@ -61,13 +61,23 @@ class Ruler:
     @once
     def outside(self) -> NDArray[np.bool_] | None:
         """True values that are not finite, or not below the largest; None where there are none."""
-        inside = np.abs(self.exact.hi) < self.target.max_finite  # False for NaN
-        return None if inside.all() else ~inside
+        if self.furthest < self.target.max_finite:  # False for NaN
+            return None
+        return ~(np.abs(self.exact.hi) < self.target.max_finite)
+
+    @once
+    def furthest(self) -> float:
+        """The largest magnitude of all true values; NaN where one is NaN."""
+        hi = self.exact.hi
+        return float(max(hi.max(initial=0.0), -hi.min(initial=0.0)))
 
     @once
     def vanished(self) -> NDArray[np.bool_] | None:
         """True values that are 0 only in float64; None where there are none."""
-        vanished = (self.exact.hi == 0) & self.exact.nonzero
+        vanished = self.exact.hi == 0
+        if not vanished.any():
+            return None
+        vanished &= self.exact.nonzero
         return vanished if vanished.any() else None
 
     def _tail(self) -> Array:
@@ -97,9 +107,9 @@ class Ruler:
         values are at 0, NaN against a number and a number against a true infinity at infinity; −0
         equals +0. What is not 0 never becomes 0 by underflow.
         """
-        g, y = got.astype(np.float64), self.exact.hi
         if self.outside is None and self.target.precision < 53 and got_lo is None:
-            return self._errors_inside(g)
+            return self._errors_inside(got)
+        g, y = got.astype(np.float64), self.exact.hi
         with np.errstate(all="ignore"):
             errors = self.in_ulp(g - y)
             if got_lo is not None:
@@ -122,18 +132,22 @@ class Ruler:
             errors[self.vanished & (errors == 0) & (g == 0)] = _TINIEST
         return errors
 
-    def _errors_inside(self, g: Array) -> Array:
+    def _errors_inside(self, got: NDArray[Any]) -> Array:
         """Return errors where every true value is below the largest, in less time."""
         top = np.ldexp(1.0, self.target.emax + 1)
-        with np.errstate(all="ignore"):
-            errors = np.clip(g, -top, top)
-            errors -= self.exact.hi
-            errors *= self.scale
-        np.abs(errors, out=errors)
-        if np.isnan(errors.max(initial=0.0)):
-            errors[np.isnan(errors)] = np.inf
+        errors, y, scale = np.empty(got.shape), self.exact.hi, self.scale
+        for tile in tiles(got.shape):
+            error = errors[tile]
+            np.copyto(error, got[tile])
+            with np.errstate(all="ignore"):
+                np.minimum(np.maximum(error, -top, out=error), top, out=error)
+                np.subtract(error, y[tile], out=error)
+                np.multiply(error, scale[tile], out=error)
+            np.abs(error, out=error)
+            if np.isnan(error.max(initial=0.0)):
+                error[np.isnan(error)] = np.inf
         if self.vanished is not None:
-            errors[self.vanished & (errors == 0) & (g == 0)] = _TINIEST
+            errors[self.vanished & (errors == 0) & (got == 0)] = _TINIEST
         return errors
 
 
@@ -207,43 +221,59 @@ def _errors_at_the_top(
 HISTOGRAM_EDGES: tuple[float, ...] = (0.0, 0.5, *(2.0**k for k in range(33)), float("inf"))
 
 
-def histogram(errors: Array, weights: Counts | None = None) -> NDArray[np.int64]:
+def _histogram(
+    errors: Array, least: float, largest: float, weights: Counts | None = None
+) -> NDArray[np.int64]:
     """Count errors in the bins (previous edge, edge]; the first holds exact zeros alone.
 
     With `weights` each counts so many times. NaN is not an error and must not be passed.
     """
-    if not errors.size:
-        return np.zeros(len(HISTOGRAM_EDGES), np.int64)
-    return _histogram(errors, float(errors.min()), float(errors.max()), weights)
+    if least > HISTOGRAM_EDGES[-2]:
+        counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
+        counts[-1] = errors.size if weights is None else int(weights.sum())
+        return counts
+    if largest <= _FEW_EDGES:
+        return _small_ones(errors, least, largest, weights)
+    large = errors > _FEW_EDGES
+    if np.count_nonzero(large) > errors.size >> _FEW:
+        return _by_their_bits(errors, weights)
+    some = errors[large], None if weights is None else weights[large]
+    return _by_their_bits(*some) + _small_ones(errors, least, largest, weights)
 
 
-def _histogram(
-    errors: Array, least: float, largest: float, weights: Counts | None = None
+def _small_ones(
+    errors: Array, least: float, largest: float, weights: Counts | None
 ) -> NDArray[np.int64]:
+    """Count those up to `_FEW_EDGES`, by comparing all with each edge below."""
     counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
     size = errors.size if weights is None else int(weights.sum())
-    if largest <= _FEW_EDGES:
-        # Most errors are small: then it is quicker to compare with the few edges below them.
-        left = size
-        for index, edge in enumerate(HISTOGRAM_EDGES):
-            above = size if edge < least else 0
-            if least <= edge < largest:
-                above = count(errors > edge, weights)
-            counts[index] = left - above
-            left = above
-        return counts
-    # Rounding the bit pattern up to the next power of two gives ⌈log2⌉ without a logarithm.
+    left = size
+    for index, edge in enumerate(HISTOGRAM_EDGES):
+        if edge > _FEW_EDGES:
+            break
+        above = size if edge < least else 0
+        if least <= edge < largest:
+            above = count(errors > edge, weights)
+        counts[index] = left - above
+        left = above
+    return counts
+
+
+def _by_their_bits(errors: Array, weights: Counts | None) -> NDArray[np.int64]:
+    """Count errors: a bit pattern rounded up to a power of two gives ⌈log2⌉, and no logarithm."""
     bits = np.ravel(errors).view(np.int64)
     ceiling = ((bits + ((1 << _EXPONENT_BITS) - 1)) >> _EXPONENT_BITS) - _BIAS
     bins = np.clip(ceiling + 2, 1, len(HISTOGRAM_EDGES) - 1)
     times = None if weights is None else np.ravel(weights)  # added up in float64: exactly
-    counts += np.bincount(bins, times, len(HISTOGRAM_EDGES)).astype(np.int64)
+    counts = np.bincount(bins, times, len(HISTOGRAM_EDGES)).astype(np.int64)
     zeros = count(errors == 0, weights)
     counts[0], counts[1] = zeros, counts[1] - zeros
     return counts
 
 
+# Most errors are small: then it is quicker to compare with the few edges below them.
 _FEW_EDGES = 64.0
+_FEW = 4  # one in 2**4: so many are quicker picked out than all computed with
 
 
 # Adding this to a smaller error leaves a float64 whose last place is 2**-33, so that its bits count
@@ -254,28 +284,17 @@ _ANCHOR_BITS = int(np.float64(_ANCHOR).view(np.int64))
 _SMALL, _LARGE = 2.0**-20, 2.0**12
 
 
-def sum_of_errors(errors: Array, weights: Counts | None = None) -> ExactSum:
-    """Add finite errors up: those between 2**-20 and 2**12 in units of 2**-33, others exactly.
-
-    True values are not known better than that; and the sum does not depend on the order. With
-    `weights` each counts so many times.
-    """
-    errors = np.ravel(errors)
-    times = None if weights is None else np.ravel(weights)
-    total, spare = ExactSum(), np.empty(TILE)
-    for start in range(0, errors.size, TILE):
-        tile = errors[start : start + TILE]
-        often = None if times is None else times[start : start + TILE]
-        units, rest = _sum_of_tile(tile, float(tile.min()), float(tile.max()), spare, often)
-        total += rest + ExactSum.of_units(units, _PLACES)
-    return total
-
-
 def _sum_of_tile(
     errors: Array, least: float, largest: float, spare: Array, weights: Counts | None = None
 ) -> tuple[int, ExactSum]:
-    """Return the sum of the common errors in their units, and that of the others."""
+    """Return the sum of a tile of errors: of the common ones in their units, and of the others.
+
+    Those between 2**-20 and 2**12 are taken in units of 2**-33, as true values are not known better
+    than that, the others exactly; so the sum does not depend on the order.
+    """
     rest = _NOTHING
+    if least >= _LARGE:
+        return 0, ExactSum.of(errors, weights)
     if least < _SMALL or largest >= _LARGE:
         apart = (errors < _SMALL) | (errors >= _LARGE)
         if weights is None:
@@ -325,26 +344,25 @@ class UlpStatistics:
     @classmethod
     def of(cls, errors: Array, weights: Counts | None = None) -> UlpStatistics:
         """Gather the errors of one array of any shape; with `weights` each counts so often."""
-        if not errors.size:
+        finite, infinite = ErrorSum(), 0
+        errors, times = np.ravel(errors), None if weights is None else np.ravel(weights)
+        for start in range(0, errors.size, TILE):
+            tile = errors[start : start + TILE]
+            often = None if times is None else times[start : start + TILE]
+            if finite.add(tile, often):
+                continue
+            below = tile < np.inf
+            infinite += count(~below, often)
+            if below.any():
+                finite.add(tile[below], None if often is None else often[below])
+        return finite.statistics() + cls._of_infinite(infinite)
+
+    @classmethod
+    def _of_infinite(cls, number: int) -> UlpStatistics:
+        if not number:
             return cls()
-        largest, finite = float(errors.max()), errors
-        elements, infinite = errors.size if weights is None else int(weights.sum()), 0
-        if not largest < np.inf:
-            below = errors < np.inf
-            infinite = count(~below, weights)
-            if weights is None:
-                finite = errors[below]
-            else:
-                finite, weights = np.where(below, errors, 0.0), weights * below
-        counts = histogram(finite, weights)
-        counts[-1] += infinite
-        return cls(
-            elements,
-            sum_of_errors(finite, weights),
-            infinite,
-            tuple(int(count) for count in counts),
-            largest,
-        )
+        counts = (0,) * (len(HISTOGRAM_EDGES) - 1) + (number,)
+        return cls(number, ExactSum(), number, counts, math.inf)
 
     @property
     def mean(self) -> float | None:

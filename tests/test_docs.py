@@ -23,9 +23,9 @@ import pytest
 import softmax_tool.renderers
 from softmax_tool import limits
 from softmax_tool.arithmetic import MODELS
-from softmax_tool.diagnose import KINDS
 from softmax_tool.formats import FORMATS
 from softmax_tool.formulations import FORMULATIONS, OPS, QUANTITIES
+from softmax_tool.kinds import KINDS
 from softmax_tool.renderers.display import number
 
 if TYPE_CHECKING:

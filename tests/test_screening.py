@@ -114,7 +114,7 @@ def test_the_summaries_are_the_same(
     [block] = source.blocks(len(logits))
     pairs = tuple((a, a + 1) for a in range(len(plan_.cases) - 1))
     quick = work(block, plan_, options, pairs)
-    monkeypatch.setattr(Screen, "promising", lambda self: np.zeros(len(self.numbers), bool))
+    monkeypatch.setattr(Screen, "promising", lambda self, *_: np.zeros(len(self.numbers), bool))
     slow = work(block, plan_, options, pairs)
     assert quick.pairs == slow.pairs
     for name, one, other in zip(plan_.cases, quick.cases, slow.cases, strict=True):
@@ -152,7 +152,7 @@ def _both_ways(
     plan_ = plan(from_arrays(logits), options, ieee_formats, None)
     block = Block(0, logits, None)
     quick = work(block, plan_, options, ())
-    monkeypatch.setattr(Screen, "promising", lambda self: np.zeros(len(self.numbers), bool))
+    monkeypatch.setattr(Screen, "promising", lambda self, *_: np.zeros(len(self.numbers), bool))
     return quick, work(block, plan_, options, ())
 
 
@@ -231,10 +231,12 @@ def test_errors_of_any_size_are_swept_as_they_are_screened(
             assert not np.isfinite(got).all()
             continue
         nowhere = np.zeros(len(got), bool)
-        plain, theirs = screen.add_up(
+        screened = screen.add_up(
             got, nowhere, candidate.limit, listing, Seen(), are_exact=candidate.are_exact
         )
-        assert plain.all()
+        theirs = screened.summary
+        assert screened.plain.all()
+        assert not screened.rows.size
         assert mine.bound_ratio == pytest.approx(theirs.bound_ratio, rel=1e-9)
         assert replace(mine, bound_ratio=None) == replace(theirs, bound_ratio=None)
         changes.append(mine.rank_changes)

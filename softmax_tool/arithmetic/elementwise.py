@@ -86,18 +86,28 @@ def _evaluate_in_float32(
     function: str, x: NDArray[Any], rounded: NDArray[Any], wide: NDArray[np.float64]
 ) -> None:
     """Round what float64 gives, but for the arguments at which that is known to be wrong."""
-    np.copyto(wide, x)
-    FUNCTIONS[function](wide, out=wide)
-    np.copyto(rounded, wide, casting="same_kind")
     misrounded = _misrounded(function)
-    if not misrounded:
-        return
-    least, most = np.minimum.reduce(x), np.maximum.reduce(x)
+    least = most = np.float32(np.nan)
+    if misrounded:
+        least, most = np.minimum.reduce(x), np.maximum.reduce(x)
+    np.copyto(wide, x)
+    if function == "log" and not least > 0:
+        _log_with_zeros(x == 0, wide)
+    else:
+        FUNCTIONS[function](wide, out=wide)
+    np.copyto(rounded, wide, casting="same_kind")
     for argument, right in misrounded:
         if not (argument < least or argument > most):  # so it is where one is NaN
             here = x == argument
             if here.any():
                 rounded[here] = right
+
+
+def _log_with_zeros(zero: NDArray[np.bool_], wide: NDArray[np.float64]) -> None:
+    """Take logarithms in place; NumPy spends four times as long on that of 0 as on any other."""
+    np.copyto(wide, 1.0, where=zero)
+    np.log(wide, out=wide)
+    np.copyto(wide, -np.inf, where=zero)
 
 
 @cache

@@ -1,8 +1,8 @@
 """An arithmetic that watches another one: which operation first went wrong, and what it spread to.
 
 `Tracing` carries out every operation with the arithmetic it wraps and keeps, beside each value, the
-first event of each class on the path to it. An event has the number `operation · stride + column +
-1`, with 0 for a column where it belongs to the whole row: the smaller number is the earlier one.
+events of each class on the path to it. An event has the number `operation · stride + column + 1`,
+with 0 for a column where it belongs to the whole row: the smaller number is the earlier one.
 Where rows are traced at their distinct values, a column is the place of one among these.
 """
 
@@ -13,14 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.arithmetic.history import NEVER, Reach, met, within
+from softmax_tool.arithmetic.look import Look
+from softmax_tool.arithmetic.masks import both
 from softmax_tool.arithmetic.tree import LEAF, tree_sum
 from softmax_tool.distinct import count_by_row
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from fractions import Fraction
 
     from numpy.typing import NDArray
 
+    from softmax_tool.arithmetic.history import History
     from softmax_tool.arithmetic.protocol import Arithmetic
     from softmax_tool.distinct import Distinct
     from softmax_tool.formats import FloatFormat
@@ -29,8 +34,6 @@ if TYPE_CHECKING:
     Ids = NDArray[np.int64]
     Mask = NDArray[np.bool_]
 
-NEVER = np.int64(2**62)
-
 # Overflow: finite operands gave an infinity. Zero: a result that is not 0 became 0. Subnormal: a
 # result lost bits below the normal range. Absorbed: a sum is its largest addend though another is
 # not 0, or a quotient is 1 though its terms differ. Stalled: a sum misses what a wide accumulator
@@ -38,15 +41,17 @@ NEVER = np.int64(2**62)
 # the result that became 0 behind those operands, if there is one.
 EVENTS = ("overflow", "zero", "subnormal", "absorbed", "stalled", "invalid")
 _INEXACT = ("exp", "log", "log1p", "divide", "multiply")
+# What gives a 0 only by rounding, unless one of its first operands is 0: how many of them.
+_NOT_ZERO = {"exp": 0, "divide": 1, "where_not_below": 1, "multiply": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A value and, for each class of event that occurred, the number of the first one."""
+    """A value and, for each class of event that occurred, what it goes back to."""
 
     value: Array
     columns: Ids  # column + 1 of each entry, 0 for what belongs to the row; broadcasts to value
-    first: dict[str, Ids]
+    history: dict[str, History]
     operation: int  # the operation that made it, -1 for an input
     is_row_max: bool = False
 
@@ -78,6 +83,8 @@ class Tracing:
     # Where events of a class happened in an operation: (rows, 1), or (rows, classes).
     happened: dict[tuple[str, int], Mask] = field(default_factory=dict)
     singular: dict[str, list[Mask]] = field(default_factory=lambda: {"divide": [], "log": []})
+    # By identity of the array, which a look keeps alive.
+    looks: dict[int, Look] = field(default_factory=dict)
 
     @property
     def stride(self) -> int:
@@ -158,18 +165,22 @@ class Tracing:
         x, e = self._lift(x), self._lift(e)
         dropped = np.zeros(e.value.shape, bool)
         np.put_along_axis(dropped, x.value.argmax(axis=1)[:, None], True, axis=1)
-        first = {name: np.where(dropped, NEVER, ids) for name, ids in e.first.items()}
-        return replace(e, value=self.inner.drop_first_max(e.value, x.value), first=first)
+        history = {name: within(events, ~dropped) for name, events in e.history.items()}
+        return replace(e, value=self.inner.drop_first_max(e.value, x.value), history=history)
 
     def pick(self, x: Any, columns: Array) -> Any:
         x = self._lift(x)
         places = columns if self.distinct is None else self.distinct.places(columns)
-        first = {
-            name: np.take_along_axis(np.broadcast_to(ids, x.value.shape), places, axis=1)
-            for name, ids in x.first.items()
+
+        def at_places(values: Array) -> Array:
+            return np.take_along_axis(np.broadcast_to(values, x.value.shape), places, axis=1)
+
+        history = {
+            name: tuple(Reach(at_places(e.numbers), at_places(e.where)) for e in events)
+            for name, events in x.history.items()
         }
         picked = self.inner.pick(x.value, columns)
-        return Traced(picked, places.astype(np.int64) + 1, first, x.operation)
+        return Traced(picked, places.astype(np.int64) + 1, history, x.operation)
 
     def constant(self, value: Fraction) -> Any:
         return Traced(self.inner.constant(value), np.zeros((1, 1), np.int64), {}, -1)
@@ -191,7 +202,7 @@ class Tracing:
         }
         if operation.name == "divide":
             events["absorbed"] = (value == 1) & (exact != 1)
-        return self._with_events(x, value, x.first, events, x.operation)
+        return self._with_events(x, value, x.history, events, x.operation)
 
     # How events arise and spread.
 
@@ -210,60 +221,89 @@ class Tracing:
         for operand in lifted[1:]:
             columns = np.maximum(columns, operand.columns)
         index = self._record(name, step, values, value, columns)
-        finite = np.logical_and.reduce(
-            [np.broadcast_to(np.isfinite(v), value.shape) for v in values]
-        )
-        singular = np.zeros(value.shape, bool)
+        look = self._look(value)
         if name in self.singular:
-            singular = np.broadcast_to(values[-1] == 0, value.shape)
-            self.singular[name].append(singular)
+            self.singular[name].append(self._look(values[-1]).zero)
         events = {
-            "overflow": finite & ~np.isfinite(value) & ~singular,
-            "zero": finite & (value == 0) & _exact_is_nonzero(name, values),
+            "overflow": self._overflowed(name, values, look),
+            "zero": self._vanished(name, values, look),
             "absorbed": _is_absorbed(name, self._step(step), values, value),
         }
         if name in _INEXACT:
-            events["subnormal"] = _is_subnormal(value, self.working)
-        first = _inherit([operand.first for operand in lifted], value)
-        self._add_invalid(first, values, value, columns, index)
+            events["subnormal"] = look.subnormal(self.working)
+        history = _inherit([operand.history for operand in lifted], look)
+        self._add_invalid(history, values, value, columns, index)
         traced = Traced(value, columns, {}, index)
-        return self._with_events(traced, value, first, events, index)
+        return self._with_events(traced, value, history, events, index)
+
+    def _look(self, value: Array) -> Look:
+        """Return what an array holds, looked for once."""
+        if id(value) not in self.looks:
+            self.looks[id(value)] = Look(value)
+        return self.looks[id(value)]
+
+    def _finite(self, values: tuple[Array, ...], among: Mask) -> Mask:
+        """Return where all operands are finite, among some elements."""
+        for value in values:
+            among = both(among, ~self._look(value).not_finite)
+        return among
+
+    def _overflowed(self, name: str, values: tuple[Array, ...], look: Look) -> Mask | None:
+        """Return where finite operands gave an infinity or a NaN, unless one was singular."""
+        if not look.not_finite.any():
+            return None
+        overflowed = self._finite(values, look.not_finite)
+        return both(overflowed, ~self.singular[name][-1]) if name in self.singular else overflowed
+
+    def _vanished(self, name: str, values: tuple[Array, ...], look: Look) -> Mask | None:
+        """Return where finite operands gave a 0 that is none without rounding."""
+        if name not in _NOT_ZERO or not look.zero.any():
+            return None
+        vanished = self._finite(values, look.zero)
+        for operand in values[: _NOT_ZERO[name]]:
+            vanished = both(vanished, ~self._look(operand).zero)
+        return vanished
 
     def _summed(self, addends: Traced, value: Array) -> Traced:
         whole_row = np.zeros((1, 1), np.int64)
         index = self._record("sum", "sum", (addends.value,), value, whole_row)
         e = addends.value
-        first = {}
-        for name, ids in addends.first.items():
-            full = np.broadcast_to(ids, e.shape)
-            if name == "overflow":
-                full = np.where(np.isfinite(e), NEVER, full)
-            if name == "invalid":
-                full = np.where(np.isnan(e), full, NEVER)
-            earliest = full.min(axis=1, keepdims=True)
-            reaching = {
-                "overflow": ~np.isfinite(value),
-                "zero": value == 0,
-                "invalid": np.isnan(value),
-            }
-            reached = reaching.get(name)
-            first[name] = earliest if reached is None else np.where(reached, earliest, NEVER)
-        finite = np.isfinite(e).all(axis=1, keepdims=True)
+        look = self._look(e)
+        infinite = look.not_finite
+        reaching = {"overflow": infinite, "invalid": look.nan} if infinite.any() else {}
+        reached = {
+            "overflow": ~np.isfinite(value),
+            "zero": value == 0,
+            "invalid": np.isnan(value),
+        }
+        history: dict[str, History] = {}
+        for name, reaches in addends.history.items():
+            if name in {"overflow", "invalid"} and name not in reaching:
+                continue
+            numbers = np.full(value.shape, NEVER)
+            for reach in reaches:
+                np.minimum(numbers, reach.by_row(reaching.get(name)), out=numbers)
+            there = numbers < NEVER
+            if name in reached:
+                there &= reached[name]
+            if there.any():
+                history[name] = (Reach(numbers, there),)
         distinct = self.distinct
-        several = count_by_row(e != 0, None if distinct is None else distinct.counts) > 1
-        events = {"overflow": finite & ~np.isfinite(value)}
-        if not self.stage:
-            events["absorbed"] = several & (value == e.max(axis=1, keepdims=True))
+        events = {"overflow": ~np.isfinite(value) & ~infinite.any(axis=1, keepdims=True)}
+        is_largest = value == e.max(axis=1, keepdims=True)
+        if not self.stage and is_largest.any():
+            several = count_by_row(e != 0, None if distinct is None else distinct.counts) > 1
+            events["absorbed"] = several & is_largest
         if not self.sums_are_wide:
             whole = e if distinct is None else distinct.expand(e)
             events["stalled"] = is_stalled(whole, value, self.working)
-        self._add_invalid(first, (e,), value, whole_row, index)
+        self._add_invalid(history, (e,), value, whole_row, index)
         traced = Traced(value, whole_row, {}, index)
-        return self._with_events(traced, value, first, events, index)
+        return self._with_events(traced, value, history, events, index)
 
     def _add_invalid(
         self,
-        first: dict[str, Ids],
+        history: dict[str, History],
         operands: tuple[Array, ...],
         value: Array,
         columns: Ids,
@@ -273,23 +313,28 @@ class Tracing:
 
         Where that is an overflow, its own number tells, and nothing is noted.
         """
-        made = np.isnan(value)
+        made = self._look(value).nan
         if not made.any():
             return
         for operand in operands:
-            was = np.isnan(operand)
-            made = made & ~(was if value.shape[1] > 1 else was.any(axis=1, keepdims=True))
+            was = self._look(operand).nan
+            if value.shape[1] == 1:
+                was = np.any(was, axis=1, keepdims=True)
+            made = both(made, ~was)
         if not made.any():
             return
-        if "overflow" in first:
-            made = made & (first["overflow"] == NEVER)
+        if "overflow" in history:
+            made = both(made, ~met(history["overflow"], value.shape))
             if not made.any():
                 return
-        cause = first.get("zero", NEVER)
-        own = np.broadcast_to(index * self.stride + columns, made.shape)
-        self.happened["invalid", index] = made & (cause == NEVER)
-        began = np.where(cause == NEVER, own, cause)
-        first["invalid"] = np.where(made, began, first.get("invalid", NEVER))
+        zeros = history.get("zero", ())
+        own = both(made, ~met(zeros, value.shape))
+        self.happened["invalid", index] = own
+        history["invalid"] = (
+            *within(history.get("invalid", ()), ~made),
+            *within(zeros, made),
+            Reach(index * self.stride + columns, own),
+        )
 
     def _record(
         self, name: str, step: str, operands: tuple[Array, ...], result: Array, columns: Ids
@@ -304,63 +349,52 @@ class Tracing:
         self,
         x: Traced,
         value: Array,
-        inherited: dict[str, Ids],
-        events: dict[str, Mask],
+        inherited: dict[str, History],
+        events: Mapping[str, Mask | None],
         index: int,
     ) -> Traced:
         """Add new events to those inherited, which are older."""
-        own = np.broadcast_to(index * self.stride + x.columns, value.shape)
-        first = {name: np.broadcast_to(ids, value.shape) for name, ids in inherited.items()}
+        history = dict(inherited)
         for name, happened in events.items():
-            if happened.any():
-                self.happened[name, index] = happened | self.happened.get((name, index), False)
-                older = first.get(name)
-                new = happened if older is None else happened & (older == NEVER)
-                first[name] = np.where(new, own, NEVER if older is None else older)
-        return replace(x, value=value, first=first, operation=index)
+            if happened is not None and happened.any():
+                before = self.happened.get((name, index))
+                self.happened[name, index] = happened if before is None else happened | before
+                reach = Reach(index * self.stride + x.columns, happened)
+                history[name] = (*history.get(name, ()), reach)
+        return replace(x, value=value, history=history, operation=index)
 
 
-def _inherit(histories: list[dict[str, Ids]], value: Array) -> dict[str, Ids]:
-    """Return the earliest event of each class among the operands, where it reaches the result."""
-    first: dict[str, Ids] = {}
-    special: Mask | None = None
+def _inherit(histories: list[dict[str, History]], look: Look) -> dict[str, History]:
+    """Return the events of all operands, where they reach the result."""
+    inherited: dict[str, History] = {}
     for name in EVENTS:
-        merged: Ids | None = None
-        for history in histories:
-            if name in history:
-                ids = history[name]
-                merged = ids if merged is None else np.minimum(merged, ids)
-        if merged is None:
-            continue
-        if name in {"overflow", "zero"}:
-            special = (value == 0) | ~np.isfinite(value) if special is None else special
-            merged = np.where(special, merged, NEVER)
-        if name == "invalid":
-            merged = np.where(np.isnan(value), merged, NEVER)
-        first[name] = merged
-    return first
+        events = tuple(reach for history in histories for reach in history.get(name, ()))
+        if events and name in {"overflow", "zero"}:
+            events = within(events, look.special)
+        if events and name == "invalid":
+            events = within(events, look.nan)
+        if events:
+            inherited[name] = events
+    return inherited
 
 
-def _is_subnormal(value: Array, target: FloatFormat) -> Mask:
-    return np.asarray((value != 0) & (np.abs(value) < target.smallest_normal))
+def is_tiny(values: Array, target: FloatFormat) -> Mask:
+    """Return where magnitudes are below the normal numbers of a format, as 0 is."""
+    least = target.smallest_normal
+    return np.asarray((values < least) & (values > -least))
 
 
-def _exact_is_nonzero(name: str, values: tuple[Array, ...]) -> Mask | bool:
-    if name == "exp":
-        return True
-    if name in {"divide", "where_not_below"}:
-        return np.asarray(values[0] != 0)
-    if name == "multiply":
-        return np.asarray((values[0] != 0) & (values[1] != 0))
-    return False
+def _is_subnormal(values: Array, target: FloatFormat) -> Mask:
+    return np.asarray((values != 0) & is_tiny(values, target))
 
 
-def _is_absorbed(name: str, step: str, values: tuple[Array, ...], value: Array) -> Mask:
+def _is_absorbed(name: str, step: str, values: tuple[Array, ...], value: Array) -> Mask | None:
     if name == "divide":
-        return np.asarray((value == 1) & (values[0] != values[1]))
+        ones = value == 1
+        return both(ones, values[0] != values[1]) if ones.any() else None
     if step == "lse":
         return np.asarray((value == values[0]) & (values[1] != 0) & (values[0] != 0))
-    return np.zeros(value.shape, bool)
+    return None
 
 
 def stall_tolerance(classes: int, target: FloatFormat) -> float:

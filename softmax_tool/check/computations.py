@@ -11,8 +11,8 @@ import numpy as np
 from softmax_tool.check.found import Findings, Found, Place, gather
 from softmax_tool.check.measured import Errors
 from softmax_tool.check.rules import GIVEN
-from softmax_tool.diagnose import KINDS, NO_KIND
 from softmax_tool.formats import accumulator_of
+from softmax_tool.kinds import KINDS, NO_KIND
 from softmax_tool.renderers.display import beside, full, number, ulp
 from softmax_tool.tally import finding
 
@@ -149,8 +149,9 @@ def _overflows(results: Results) -> Iterator[tuple[str, Mask]]:
     rows, columns = np.nonzero(here)
     steps = np.full(rows.size, "", dtype="U16")
     if traced is not None:
-        operations = traced.event[traced.place[rows], columns] // traced.tracing.stride
-        names = np.array([operation.step for operation in traced.tracing.tape], dtype="U16")
+        causes = traced.causes
+        operations = causes.events.numbers[traced.place[rows], columns] // causes.stride
+        names = np.array([operation.step for operation in causes.tracing.tape], dtype="U16")
         steps = names[operations]
     codes = np.array([_OVERFLOW_AT.get(str(step), "OVF103") for step in steps], dtype="U6")
     for code in np.unique(codes):

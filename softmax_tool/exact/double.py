@@ -141,9 +141,13 @@ class Float64Elements:
 
     @once
     def masked(self) -> Mask:
-        if (self.rows.minimum > -np.inf).all():
+        if not self._any_masked:
             return np.broadcast_to(np.False_, self.logits.shape)
         return np.asarray(self.logits == -np.inf)
+
+    @property
+    def _any_masked(self) -> bool:
+        return not (self.rows.minimum > -np.inf).all()
 
     @once
     def shifted(self) -> Array:
@@ -155,14 +159,18 @@ class Float64Elements:
         hi = np.empty(self.logits.shape)
         for tile in tiles(hi.shape):
             self.write_softmax(tile, hi[tile])
-        return Exact(hi, None, ~self.masked, np.zeros_like(self.masked))
+        nonzero = ~self.masked if self._any_masked else np.broadcast_to(np.True_, hi.shape)
+        return Exact(hi, None, nonzero, np.broadcast_to(np.False_, hi.shape))
 
     @once
     def log_softmax(self) -> Exact:
         hi = np.empty(self.logits.shape)
         for tile in tiles(hi.shape):
             self.write_log_softmax(tile, hi[tile])
-        return Exact(hi, None, self.masked | ~self.rows.alone, self.masked)
+        nonzero = np.broadcast_to(~self.rows.alone, hi.shape)
+        if self._any_masked:
+            nonzero = self.masked | nonzero
+        return Exact(hi, None, nonzero, self.masked)
 
     def write_softmax(self, tile: Tile, hi: Array) -> None:
         """Write the softmax of a tile."""

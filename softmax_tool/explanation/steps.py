@@ -10,10 +10,10 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from softmax_tool.arithmetic.tracing import EVENTS
-from softmax_tool.diagnose import KINDS, NO_KIND
 from softmax_tool.explanation.bits import pattern
 from softmax_tool.explanation.report import Entry, Step, Way
 from softmax_tool.explanation.truth import Truth
+from softmax_tool.kinds import KINDS, NO_KIND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

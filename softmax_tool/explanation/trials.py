@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.diagnose import KINDS, NO_KIND
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.explanation.judging import judged
 from softmax_tool.explanation.remedies import (
@@ -20,6 +19,7 @@ from softmax_tool.explanation.remedies import (
     unavoidable,
 )
 from softmax_tool.formulations import GRADIENT
+from softmax_tool.kinds import KINDS, NO_KIND
 from softmax_tool.readers import Block
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from softmax_tool.diagnose import KINDS, NO_KIND
 from softmax_tool.explanation.report import Trouble
 from softmax_tool.explanation.truth import number
 from softmax_tool.formulations import GRADIENT
+from softmax_tool.kinds import KINDS, NO_KIND
 from softmax_tool.renderers import display
 from softmax_tool.tally import finding
 
@@ -59,7 +59,8 @@ def worst_column(results: Results, label: int | None) -> int | None:
         return label
     traced = results.judged.traced
     if traced is not None and traced.place[0] >= 0:
-        own = traced.event[traced.place[0], worst] % traced.tracing.stride == worst + 1
+        numbers = traced.causes.of_rows(traced.place[:1]).numbers[0, worst]
+        own = traced.causes.column_of(numbers) == worst + 1
         worst = worst[own] if own.any() else worst
     return int(worst[0])
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from softmax_tool.blocks import judge_case
-from softmax_tool.diagnose import KINDS, NO_KIND
+from softmax_tool.kinds import KINDS, NO_KIND
 from softmax_tool.plan import Options, ieee_formats, plan
 from softmax_tool.readers import from_arrays
 from softmax_tool.tally import finding

@@ -8,7 +8,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from softmax_tool import diagnose
+from softmax_tool import kinds as diagnosed
 from softmax_tool.renderers import csv as csv_renderer
 from softmax_tool.renderers import kinds, markdown
 from softmax_tool.report import CompareReport, ComputeReport, LimitsReport
@@ -83,7 +83,7 @@ def test_csv_runs_no_formula() -> None:
 
 
 def test_the_kinds_are_those_that_are_diagnosed() -> None:
-    assert tuple(kinds.KINDS) == tuple(diagnose.KINDS)
+    assert tuple(kinds.KINDS) == tuple(diagnosed.KINDS)
 
 
 def test_every_markdown_table_has_as_many_cells_in_each_line(report: Report) -> None:

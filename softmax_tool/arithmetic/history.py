@@ -1,0 +1,98 @@
+"""What a value goes back to: the events of one class on the paths to its elements.
+
+An element may be reached by several events, of which the earliest counts, that of the smallest
+number. Hardly any number is an element's own in what is kept: an event was in the element's own
+column, or it belongs to the row, or a sum has handed it on to the whole row. So a mask for each of
+these tells all of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from softmax_tool.arithmetic.masks import both, either
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Ids = NDArray[np.int64]
+    Indices = NDArray[np.intp]
+    Mask = NDArray[np.bool_]
+
+NEVER = np.int64(2**62)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reach:
+    """Events that reached elements in one way; both arrays broadcast to (rows, classes)."""
+
+    numbers: Ids  # (1, classes): that of each column; (rows, 1) or (1, 1): that of the row
+    where: Mask  # (rows, classes) or (rows, 1)
+
+    def __getitem__(self, rows: Any) -> Reach:
+        return Reach(of_rows(self.numbers, rows), of_rows(self.where, rows))
+
+    def pick(self, rows: Indices, columns: Indices) -> Reach:
+        """Return that of single elements, (some, 1)."""
+        return Reach(pick(self.numbers, rows, columns), pick(self.where, rows, columns))
+
+    @property
+    def is_of_columns(self) -> bool:
+        """Whether each event is in the element's own column."""
+        return bool(self.numbers.shape[1] > 1)
+
+    def within(self, mask: Mask) -> Reach:
+        """Return what of it is within a mask."""
+        return Reach(self.numbers, both(self.where, mask))
+
+    def by_row(self, mask: Mask | None = None) -> Ids:
+        """Return the first event of each row, of those within a mask, (rows, 1)."""
+        where = self.where if mask is None else both(self.where, mask)
+        if not self.is_of_columns:
+            there = where.any(axis=1, keepdims=True)
+            return np.where(there, self.numbers, NEVER)
+        # Numbers ascend from column to column.
+        first = where.argmax(axis=1)[:, None]
+        there = np.take_along_axis(where, first, axis=1)
+        return np.where(there, self.numbers[0, first], NEVER)
+
+
+History = tuple[Reach, ...]
+
+
+def pick(array: NDArray[Any], rows: Indices, columns: Indices) -> NDArray[Any]:
+    """Return single elements, (some, 1), of an array that broadcasts to all of them."""
+    row = rows if len(array) > 1 else 0 * rows
+    return array[row, columns if array.shape[1] > 1 else 0 * columns][:, None]
+
+
+def of_rows(array: NDArray[Any], rows: Any) -> NDArray[Any]:
+    """Return the rows of what is the same in all of them, or theirs."""
+    return array if len(array) == 1 else array[rows]
+
+
+def within(history: History, mask: Mask) -> History:
+    """Return what of it is within a mask."""
+    if mask.all():
+        return history
+    some = (reach.within(mask) for reach in history)
+    return tuple(reach for reach in some if reach.where.any())
+
+
+def met(history: History, shape: tuple[int, ...]) -> Mask:
+    """Return which elements were reached at all; broadcasts to a shape."""
+    reached = np.zeros((shape[0], 1), bool)
+    for reach in history:
+        reached = either(reached, reach.where)
+    return reached
+
+
+def earliest(history: History, shape: tuple[int, ...]) -> Ids:
+    """Return the number of the first event of each element, NEVER where there is none."""
+    numbers = np.full(shape, NEVER)
+    for reach in history:
+        np.minimum(numbers, reach.numbers, out=numbers, where=reach.where)
+    return numbers

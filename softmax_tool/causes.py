@@ -1,0 +1,280 @@
+"""Where what went wrong began: the first event that each element of a kind goes back to.
+
+Only the listed elements are asked for theirs one by one. Of all others it is enough how many
+different events there are, which the masks of a trace tell without a number for each element.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from softmax_tool.arithmetic.history import NEVER, earliest, met, of_rows
+from softmax_tool.arithmetic.masks import both
+from softmax_tool.arithmetic.tracing import EVENTS
+from softmax_tool.distinct import count
+from softmax_tool.kinds import KINDS, occurring
+from softmax_tool.once import once
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from softmax_tool.arithmetic.history import History, Reach
+    from softmax_tool.arithmetic.tracing import Tracing
+    from softmax_tool.distinct import Counts
+
+    Array = NDArray[Any]
+    Codes = NDArray[np.int8]
+    Ids = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+
+# The class of event that a kind goes back to, and what to look at where there was none.
+_EVENTS_OF = {
+    "overflow": ("overflow",),
+    "zero-denominator": ("zero",),
+    "log-of-zero": ("zero",),
+    "absorbed": ("zero", "absorbed"),
+    "underflow": ("zero", "absorbed"),
+    "nan": ("invalid",),
+    "inf": ("overflow", "zero"),
+    "stalled-sum": ("stalled",),
+    "silent-error": (),
+    "subnormal": ("subnormal",),
+}
+_HIGHEST = np.iinfo(np.int64).max
+
+
+class Events(NamedTuple):
+    """The first event of each element: its number within the trace, and which of `EVENTS` it is.
+
+    NEVER and -1 where there is none, -1 also for an error of rounding.
+    """
+
+    numbers: Ids
+    classes: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Causes:
+    """What the elements of rows that were traced go back to; all arrays are of these rows."""
+
+    codes: Codes  # kinds, NO_KIND for what is not wrong
+    tracing: Tracing
+    history: Mapping[str, History]  # of the results
+    columns: Ids  # of each element, counted from 1; broadcasts to the codes
+    replayed: Events | None = None  # where some were without an event, and have been looked into
+
+    @once
+    def events(self) -> Events:
+        """The events of all elements."""
+        return self.replayed or self._events_of(self.codes, self.history, self.columns)
+
+    @property
+    def stride(self) -> int:
+        """How many event numbers one operation takes."""
+        return self.tracing.stride
+
+    def column_of(self, numbers: Ids) -> Ids:
+        """Return the column of each event, counted from 1; 0 where it belongs to the row."""
+        # NumPy divides by one number much quicker than it takes a remainder.
+        return numbers - numbers // self.stride * self.stride
+
+    def of_rows(self, rows: NDArray[np.intp]) -> Events:
+        """Return the events of some rows."""
+        if self.replayed is not None:
+            return Events(self.replayed.numbers[rows], self.replayed.classes[rows])
+        history = {
+            name: tuple(reach[rows] for reach in reaches) for name, reaches in self.history.items()
+        }
+        return self._events_of(self.codes[rows], history, of_rows(self.columns, rows), rows)
+
+    def _events_of(
+        self,
+        codes: Codes,
+        history: Mapping[str, History],
+        columns: Ids,
+        rows: NDArray[np.intp] | None = None,
+    ) -> Events:
+        happened: Mapping[tuple[str, int], Mask] = self.tracing.happened
+        if rows is not None:
+            happened = {key: of_rows(mask, rows) for key, mask in happened.items()}
+        events = first_events(codes, history)
+        _name_causes(events, happened, self.stride)
+        own = {key: at_own_columns(mask, columns, codes.shape) for key, mask in happened.items()}
+        prefer_own_column(events, columns, own, self.stride)
+        return events
+
+    def unexplained(self) -> Mask:
+        """Return which elements of a kind go back to no event."""
+        unexplained = np.zeros(self.codes.shape, bool)
+        for code in occurring(self.codes):
+            here = self.codes == code
+            for name in _EVENTS_OF[KINDS[code]]:
+                here = both(here, ~met(self.history.get(name, ()), here.shape))
+            unexplained |= here
+        return unexplained
+
+    def count_roots(self, code: int, among: Mask, weights: Counts | None) -> int:
+        """Count the distinct events that some elements of a kind go back to.
+
+        `weights` tell how many elements each stands for; an event in an own column is as many.
+        """
+        if among.shape[1] == 1:
+            return count(among, weights)
+        ways = self._ways(code)
+        if ways is not None:
+            return ways.count(among, weights)
+        numbers = self.events.numbers
+        alone = among & (self.column_of(numbers) == np.arange(1, among.shape[1] + 1))
+        pairs = _distinct(numbers, among & ~alone)
+        known = sum(
+            alone[row, number % self.stride - 1]
+            and numbers[row, number % self.stride - 1] == number
+            for row, number in pairs
+            if number % self.stride
+        )
+        return count(alone, weights) + len(pairs) - int(known)
+
+    def _ways(self, code: int) -> _Ways | None:
+        """Return how elements of a kind were reached, where masks alone tell of which event."""
+        names = [name for name in _EVENTS_OF[KINDS[code]] if self.history.get(name)]
+        if self.replayed is not None or len(names) != 1 or len(self.columns) != 1:
+            return None
+        reaches = self.history[names[0]]
+        of_columns = [reach for reach in reaches if reach.is_of_columns]
+        of_whole = [reach for reach in reaches if not reach.is_of_columns]
+        if any(len(reach.numbers) != 1 for reach in of_columns):
+            return None
+        if of_whole and names[0] == "invalid":
+            return None  # it may go back to an event of another class
+        numbers = np.full((len(self.codes), 1), NEVER)
+        times = np.zeros(numbers.shape, np.int8)
+        for reach in of_whole:
+            there = np.broadcast_to(reach.where, self.codes.shape).any(axis=1, keepdims=True)
+            times += there
+            numbers = np.where(there, reach.numbers, numbers)
+        operations = numbers // self.stride
+        late = any(
+            int(r.numbers[0, 0]) // self.stride > operations.min(initial=NEVER) for r in of_columns
+        )
+        if late or times.max(initial=0) > 1:
+            return None
+        happened = {
+            operation: mask
+            for (name, operation), mask in self.tracing.happened.items()
+            if name == names[0] and mask.shape[1] > 1
+        }
+        return _Ways(numbers, tuple(of_columns), happened, self.stride)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """Elements that go back to an event in their own column, or all to one of their row.
+
+    That of the row is no earlier than those of columns.
+    """
+
+    numbers: Ids  # (rows, 1): the event of each row, NEVER where there is none
+    of_columns: tuple[Reach, ...]
+    happened: Mapping[int, Mask]  # where such events happened, by operation
+    stride: int
+
+    def count(self, among: Mask, weights: Counts | None) -> int:
+        """Count the distinct events of some elements, an own one as often as its weight says."""
+        own = np.zeros(among.shape, bool)
+        for reach in self.of_columns:
+            own |= reach.where
+        operations = self.numbers // self.stride
+        # An event that reached the whole row happened in the column of an element as well: that
+        # one is its own.
+        for operation in set(operations[operations < NEVER // self.stride].tolist()):
+            if operation in self.happened:
+                own |= both(self.happened[operation], operations == operation)
+        alone, spread = among & own, among & ~own
+        rows = np.flatnonzero(spread.any(axis=1))
+        return count(alone, weights) + rows.size - self._known(alone, rows)
+
+    def _known(self, alone: Mask, rows: NDArray[np.intp]) -> int:
+        """Count the rows whose event is among those that elements have for themselves."""
+        operations, columns = np.divmod(self.numbers[rows, 0], self.stride)
+        known = (columns > 0) & alone[rows, columns - 1]
+        for reach in self.of_columns:
+            earlier = int(reach.numbers[0, 0]) // self.stride < operations
+            known &= ~(earlier & np.broadcast_to(reach.where, alone.shape)[rows, columns - 1])
+        return int(np.count_nonzero(known))
+
+
+def first_events(codes: Codes, history: Mapping[str, History]) -> Events:
+    """Return the first event of each element by its kind."""
+    numbers = np.full(codes.shape, NEVER)
+    classes = np.full(codes.shape, -1, np.int8)
+    for code in occurring(codes):
+        here = codes == code
+        for name in _EVENTS_OF[KINDS[code]]:
+            if name in history:
+                first = earliest(history[name], codes.shape)
+                known = here & (first < NEVER)
+                np.copyto(numbers, first, where=known)
+                classes[known] = EVENTS.index(name)
+                here &= ~known
+    return Events(numbers, classes)
+
+
+def _name_causes(events: Events, happened: Mapping[tuple[str, int], Mask], stride: int) -> None:
+    """Where a NaN goes back to a result that became 0, call it so."""
+    invalid = events.classes == EVENTS.index("invalid")
+    if not invalid.any():
+        return
+    rows, places = np.nonzero(invalid)
+    operations, columns = np.divmod(events.numbers[rows, places], stride)
+    for (name, operation), mask in happened.items():
+        if name == "zero":
+            column = np.maximum(columns - 1, 0) if mask.shape[1] > 1 else 0
+            row = rows if len(mask) > 1 else 0
+            here = (operations == operation) & mask[row, column]
+            events.classes[rows[here], places[here]] = EVENTS.index(name)
+
+
+def prefer_own_column(
+    events: Events, columns: Ids, own: Mapping[tuple[str, int], Mask], stride: int
+) -> None:
+    """Where a sum handed on another column's event of an operation, name the element's own.
+
+    `own` tells for each class of event and operation in which elements' own columns it happened.
+    """
+    for (name, operation), mask in own.items():
+        here = (events.classes == EVENTS.index(name)) & mask
+        if here.any():
+            start = operation * stride
+            here &= (events.numbers >= start) & (events.numbers < start + stride)
+            np.copyto(events.numbers, start + columns, where=here)
+
+
+def at_own_columns(mask: Mask, columns: Ids, shape: tuple[int, ...]) -> Mask:
+    """Return what a mask over columns says at each element's own column, False for none."""
+    if mask.shape[1] == 1:
+        return np.zeros(shape, bool)
+    if mask.shape == shape and columns.shape == (1, shape[1]):
+        return mask  # every element is at its own column
+    own = np.broadcast_to(columns, shape) - 1
+    return np.take_along_axis(mask, np.maximum(own, 0), axis=1) & (own >= 0)
+
+
+def _distinct(numbers: Ids, among: Mask) -> set[tuple[int, int]]:
+    """Return the distinct pairs of row and number; what is often alike is cheaply told."""
+    rows, classes = among.shape
+    lowest = np.where(among, numbers, _HIGHEST).min(axis=1)
+    if (lowest == np.where(among, numbers, lowest[:, None]).max(axis=1)).all():
+        return {(row, n) for row, n in enumerate(lowest.tolist()) if n != _HIGHEST}
+    places = np.flatnonzero(among)
+    some = numbers.reshape(-1)[places]
+    changes = np.ones(len(places), bool)
+    changes[1:] = some[1:] != some[:-1]
+    first = np.searchsorted(places, np.arange(rows) * classes)
+    changes[first[first < len(places)]] = True
+    where = places[changes] // classes
+    return set(zip(where.tolist(), some[changes].tolist(), strict=True))
