@@ -175,7 +175,7 @@ class Float64Elements:
     def write_softmax(self, tile: Tile, hi: Array) -> None:
         """Write the softmax of a tile."""
         with np.errstate(all="ignore"):
-            others = self.others[tile[0]]
+            others = _of_tile(self.others, tile)
             total = 1 + others
             self._write_shifted(tile, hi)
             np.divide(np.exp(hi, out=hi), _scalar(total), out=hi)
@@ -187,10 +187,15 @@ class Float64Elements:
         """Write the log-softmax of a tile."""
         with np.errstate(all="ignore"):
             self._write_shifted(tile, hi)
-            np.subtract(hi, _scalar(self.rows.log_sum[tile[0]]), out=hi)
+            np.subtract(hi, _scalar(_of_tile(self.rows.log_sum, tile)), out=hi)
 
     def _write_shifted(self, tile: Tile, hi: Array) -> None:
-        _write_shifted(hi, self.logits[tile], self.rows.maximum[tile[0]])
+        _write_shifted(hi, self.logits[tile], _of_tile(self.rows.maximum, tile))
+
+
+def _of_tile(of_rows: Array, tile: Tile) -> Array:
+    """Return what belongs to the rows of a tile: of one row, as it broadcasts."""
+    return of_rows if len(of_rows) == 1 else of_rows[tile[0]]
 
 
 def _scalar(of_rows: Array) -> Any:

@@ -11,6 +11,7 @@ import softmax_tool as st
 from softmax_tool import engine
 from softmax_tool.plan import Options
 from softmax_tool.readers import from_arrays
+from softmax_tool.tiling import TILE
 
 if TYPE_CHECKING:
     from softmax_tool.report import Case, CompareReport
@@ -109,6 +110,19 @@ def test_rounding_the_input_is_a_finding_of_its_own() -> None:
     (rounding,) = report.input_rounding
     assert (rounding.overflowed, rounding.underflowed) == (1, 1)
     assert (rounding.changed, rounding.new_ties) == (3, 2)
+
+
+def test_a_row_with_nan_hides_no_tie_of_another() -> None:
+    report = st.compare([[49.901733, 49.9, 0], [np.nan, 0, 0]], dtypes=["float16"])
+    (rounding,) = report.input_rounding
+    assert rounding.new_ties == 1
+
+
+def test_a_wide_row_may_fall_apart_everywhere() -> None:
+    """More single errors of one row are looked at than stand in a tile."""
+    logits = (np.linspace(-1, 1, TILE + 1, dtype=np.float32) + np.float32(82))[None]
+    report = st.compare(logits, dtypes=["float32"], ops=["softmax"])
+    assert all(case.judged == TILE + 1 for case in report.cases)
 
 
 def test_integers_beyond_float64_are_changed_by_rounding() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from softmax_tool import exact
 from softmax_tool.formats import FORMATS, find_format
+from softmax_tool.tiling import TILE
 from tests.golden.words import from_words, load, words
 
 GOLDEN = load("reference")
@@ -58,3 +59,19 @@ def test_float64_values_carry_their_tails() -> None:
 
 def test_words_round_trip() -> None:
     assert from_words("3c00", np.dtype(np.float16))[0] == 1
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_single_elements_of_one_long_row(dtype: str) -> None:
+    """More of them than are made at once."""
+    target = FORMATS[dtype]
+    logits = target.round(np.random.default_rng(5).standard_normal((1, TILE + 100)) * 3)
+    reference = exact.reference(logits, target)
+    columns = np.arange(logits.shape[1])[::-1]
+    some = reference.pick(np.zeros_like(columns), columns)
+    for picked, whole in (
+        (some.softmax, reference.softmax),
+        (some.log_softmax, reference.log_softmax),
+    ):
+        # Single ones are as good as float64 at least.
+        assert np.allclose(picked.hi[:, 0], whole.hi[0, columns], rtol=1e-14, atol=0)
