@@ -50,6 +50,8 @@ def main() -> NoReturn:
     if code > BY_A_SIGNAL:
         # Files are cleaned up and all is said. Threads that still compute are not waited for.
         os._exit(code)
+    # The interpreter would look for garbage in all that is left once more.
+    gc.freeze()
     sys.exit(code)
 
 

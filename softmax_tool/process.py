@@ -12,7 +12,7 @@ import pickle
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
@@ -23,7 +23,7 @@ from softmax_tool.errors import SoftmaxToolError
 from softmax_tool.worker import PICKLE_PROTOCOL, Raised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import IO
 
 _Item = TypeVar("_Item")
@@ -66,8 +66,9 @@ class Process(Generic[_Item, _Result]):
         self._last_answer.set()
         self._job = job
         self._is_copy = copy
-        self._child = _copied(job) if copy else _started()
-        self.end = finalize(self, _end, self._child)  # at the latest when nobody needs it
+        with _signals_waiting() if copy else nullcontext():
+            self._child = _copied(job) if copy else _started()
+            self.end = finalize(self, _end, self._child)  # at the latest when nobody needs it
 
     def is_ready(self) -> bool:
         """Hand the job over, and wait until work can begin; it cannot where the process ended."""
@@ -119,6 +120,20 @@ class _Child(Protocol):
     def wait(self) -> int: ...
 
 
+@contextmanager
+def _signals_waiting() -> Iterator[None]:
+    """Let signals wait: an exception out of the hooks of a fork would be lost, or leave locks held.
+
+    And half-way, it would leave a process that nobody ends.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _started() -> _Child:
     command = [sys.executable, "-P", "-c", _PROGRAM, *sys.path]
     return subprocess.Popen(  # noqa: S603  (this very interpreter)
@@ -153,6 +168,7 @@ def _work(
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
         for end in others:
             os.close(end)
         os.dup2(2, 1)

@@ -211,6 +211,27 @@ def test_ctrl_c_waits_for_no_thread_and_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="copies are for such systems")
+@pytest.mark.parametrize("when", ["before", "after_in_parent"])
+def test_ctrl_c_while_a_copy_is_made_is_heard_after_it(when: str) -> None:
+    script = (
+        "import os, signal, sys, time\n"
+        "os.environ['OPENBLAS_NUM_THREADS'] = '1'  # one thread, as in the program itself\n"
+        "from softmax_tool import engine\n"
+        "from softmax_tool.cli.main import main\n"
+        "from softmax_tool.process import Process, can_copy\n"
+        f"os.register_at_fork({when}=lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+        "def limits(*_):\n"
+        "    assert can_copy()\n"
+        "    Process(abs, copy=True); time.sleep(90); print('not heard')\n"
+        "engine.limits = limits; sys.argv = ['softmax-tool', 'limits']; main()"
+    )
+    done = script_run(script)
+    assert done.stdout == b""
+    assert done.stderr == b"softmax-tool: error: interrupted\n"
+    assert done.returncode == 130
+
+
 @on_posix
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_during_an_import_is_heard_after_it(tmp_path: Path, times: int) -> None:
