@@ -251,25 +251,57 @@ class Attempt:
         every_row = listing.rows[0] <= numbers[0] and numbers[-1] < listing.rows[1]
         return every_row and listing.columns[0] == 0 and listing.columns[1] >= classes
 
+    def least_listed_of_rows(self) -> Array:
+        """Return the errors that one must be above to get on the list, (rows, 1)."""
+        if not self.listing.top:
+            return np.full(self.limits.shape, np.inf)
+        listed = _inside(self.screen.numbers[self.rows], self.listing.rows)
+        # What is off by half an ULP or less is right.
+        least = np.where(listed[:, None], max(self._least_listed, 0.5), np.inf)
+        for found in self.found:
+            least[-found.minus_row] = max(found.error, 0.5)
+        return least
+
     def list(self, tile: Tile, errors: Array, got: Array, values: Array, rounded: Array) -> None:
         """Keep the largest error of each row that the list of worst cases may still name."""
-        listing, floor = self.listing, self._least_listed
+        listing = self.listing
         if not self._lists_all:
             numbers = self.screen.numbers[self.rows[tile[0]]]
             columns = np.arange(tile[1].start, tile[1].stop)
             listed = _inside(numbers, listing.rows)[:, None] & _inside(columns, listing.columns)
             errors = np.where(listed, errors, 0.0)
         largest = row_max(errors)[:, 0]
+        rows = np.flatnonzero(largest > self._least_listed)
+        columns = errors[rows].argmax(axis=1)
+        of_all = self.rows[rows + tile[0].start], columns + tile[1].start, largest[rows]
+        self.list_at(*of_all, *(some[rows, columns] for some in (got, values, rounded)))
+
+    def list_at(
+        self,
+        rows: Indices,
+        columns: Indices,
+        errors: Array,
+        got: Array,
+        values: Array,
+        rounded: Array,
+    ) -> None:
+        """Do so with single elements, (some,) each, in order."""
+        listing = self.listing
+        if not self._lists_all:
+            listed = _inside(self.screen.numbers[rows], listing.rows)
+            errors = np.where(listed & _inside(columns, listing.columns), errors, 0.0)
+        starts = np.flatnonzero(np.diff(rows, prepend=-1))
+        largest = np.maximum.reduceat(errors, starts)
         order = np.argsort(-largest, kind="stable")[: listing.top]
-        for row in order[largest[order] > floor]:
-            column = int(errors[row].argmax())
+        for place in order[largest[order] > self._least_listed]:
+            at = starts[place] + int((errors[starts[place] :] == largest[place]).argmax())
             found = _Found(
-                float(largest[row]),
-                -int(self.rows[tile[0].start + row]),
-                -(tile[1].start + column),
-                float(got[row, column]),
-                float(values[row, column]),
-                float(rounded[row, column]),
+                float(errors[at]),
+                -int(rows[at]),
+                -int(columns[at]),
+                float(got[at]),
+                float(values[at]),
+                float(rounded[at]),
             )
             self._insert(found)
 

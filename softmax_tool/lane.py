@@ -1,4 +1,9 @@
-"""One case of a sweep: what has come of it so far, and where float64 has to have a look."""
+"""One case of a sweep: its errors added up in 32 bits, and looked at in 64 where they matter.
+
+What decides a sum, a count or an edge of the histogram is exact in 32 bits. Of what is the largest
+of its kind, they tell where it may be: each row has a floor that an error must be above to be that.
+There it is measured in float64, exactly.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from softmax_tool.tiling import TILE
+from softmax_tool.attempt import TrueTile
+from softmax_tool.exact.float32_tiles import PLACES
+from softmax_tool.tiling import TILE, Scratch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,38 +24,38 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
     Indices = NDArray[np.intp]
+    Mask = NDArray[np.bool_]
+    Numbers = NDArray[np.int32]
 
+_FEW = 6  # one in 2**6: so many are quicker measured by themselves
 _SLACK = 2.0**-20  # more than float32 loses of a sum of two products
 # More than a number of units is off in a relative error: a unit is 2**-24 ULP.
 _RELATIVE_SLACK = 2.0**-46
+_EPSILON = 2.0**-23  # an ULP, of the power of two that the binade begins with
+_NOWHERE = np.empty(0, np.intp)
 
 
-class Measured(NamedTuple):
+class Room:
+    """What tiles of up to `elements` are measured in, one case after the other."""
+
+    def __init__(self, shape: tuple[int, ...], elements: int) -> None:
+        self.floats, self.spare = (Scratch(shape, np.float32, elements) for _ in range(2))
+        self.numbers = Scratch(shape, np.int32, elements)
+        self.flags = Scratch(shape, np.bool_, elements)
+
+
+class _Measured(NamedTuple):
     """The errors of one case in a tile; every array has its shape."""
 
     tile: Tile
     got: Array
     true: Float32Tile
-    numbers: NDArray[np.int32]  # of units, each less than one off
-    distance: NDArray[np.float32]  # less than 2**-23 of itself and one unit off
+    numbers: Numbers  # of units of 2**-places ULP, each less than one off
 
-    @property
-    def unit(self) -> float:
-        """The unit of errors, in ULP."""
-        return 2.0**-self.true.places
-
-    def above(self, error: float) -> Indices:
-        """Return all places where an error may be larger."""
-        return np.asarray(np.flatnonzero(self.numbers >= int(error / self.unit)))
-
-    def errors_at(self, places: Indices) -> Array:
-        """Return the errors in some places, in ULP."""
-        scale = self.true.per_unit.reshape(-1)[places] * self.unit
-        return np.asarray(self.distances_at(places) * scale)
-
-    def errors(self) -> Array:
-        """Return all errors, in ULP."""
-        return np.asarray(np.abs((self.got - self.true.values) * self.true.scale))
+    def errors_at(self, places: Indices, distances: Array) -> Array:
+        """Return errors in ULP in some places, where they are such distances."""
+        scale = self.true.per_unit.reshape(-1)[places] * 2.0**-self.true.places
+        return np.asarray(distances * scale)
 
     def distances_at(self, places: Indices) -> Array:
         """Return the absolute errors in some places."""
@@ -59,133 +66,219 @@ class Measured(NamedTuple):
         return np.asarray(self.true.values.reshape(-1)[places])
 
 
-class Units(NamedTuple):
-    """How many units the errors of one case in a tile are."""
-
-    largest: int
-    total: int  # of all, in 2**-29 ULP, exactly
-    apart: Indices  # places left out, where numbers are 0: errors that do not fit 32 bits
-
-
 class Lane:
-    """One case: takes what has been measured of its tiles.
+    """One case: measures its results by the true values of one tile after the other."""
 
-    What decides a sum, a count or an edge of the histogram is exact in 32 bits. Of what is the
-    largest of its kind, they tell where it may be; there it is measured in float64, exactly.
-    """
+    def __init__(self, attempt: Attempt, room: Room, places: int) -> None:
+        self.attempt, self._room, self._places = attempt, room, places
+        self._is_relative = attempt.screen.quantity == "softmax"
+        self._line = None if attempt.bounds is None else attempt.line()
+        self._float32_line = None
+        if self._line is not None and self._is_relative:
+            self._float32_line = _Line(attempt, *self._line)
+        self._apart: list[Array] = []  # errors that do not fit 32 bits
+        # What is beyond an int32 is −2**31, or within half an ULP of its ends.
+        self._most = (1 << 31) - (1 << (places - 1))
+        if not self._is_relative:
+            self._largest_ulp, self._lowest_bound = self._of_logarithms()
+        self._raise_floors()
 
-    def __init__(self, attempt: Attempt) -> None:
-        self.attempt = attempt
-        self._least_limit = float(attempt.limits.min())
-        self.line = None if attempt.bounds is None else Line(attempt)
-        self._apart = _Apart()
-
-    def add(self, m: Measured, units: Units) -> bool:
+    def take(self, tile: Tile, got: Array, true: Float32Tile) -> bool:
         """Add a tile up; say no where an error is not finite."""
-        attempt, apart = self.attempt, units.apart
-        at_most = largest = (units.largest + 1) * m.unit
-        if at_most > attempt.errors.largest:
-            largest = float(m.errors_at(m.above((units.largest - 2) * m.unit)).max())
-        wrong = attempt.errors.add_multiples(
-            m.numbers, m.true.places, units.total, at_most, largest, apart.size
+        numbers = None if true.is_apart else self._numbers(got, true)
+        if numbers is None:
+            return self._take_in_float64(tile, got, true)
+        total = self._left_out(numbers, true)
+        np.abs(numbers, out=numbers)
+        total += int(np.add.reduce(numbers, axis=None, dtype=np.int64)) << (PLACES - true.places)
+        m = _Measured(tile, got, true, numbers)
+        floors = self._floors[tile[0]]
+        largest, apart = 0, _NOWHERE
+        near = np.greater(numbers.view(np.uint32), floors, out=self._room.flags.like(got))
+        if near.any():
+            places = self._places_of_interest(m, near)
+            floors = self._floors[tile[0]]
+            magnitudes = numbers.reshape(-1)[places].view(np.uint32)
+            fit = magnitudes < self._most
+            apart = places[~fit]
+            if apart.size:
+                if true.places != PLACES or apart.size > numbers.size >> _FEW:
+                    return self._take_in_float64(tile, got, true)
+                total -= int(numbers.reshape(-1)[apart].sum(dtype=np.int64))
+                numbers.reshape(-1)[apart] = 0
+                self._apart.append(m.errors_at(apart, m.distances_at(apart)))
+            largest = int(magnitudes.max(where=fit, initial=0))
+            if places.size and not self._take_at(m, places):
+                return False
+        at_most = (max(largest, int(floors.max())) + 1) * 2.0**-true.places
+        wrong = self.attempt.errors.add_multiples(
+            numbers, true.places, total, at_most, apart.size
         )
-        attempt.right += m.numbers.size - apart.size - wrong
-        if at_most > self._least_limit:
-            limits = (attempt.limits[m.tile[0]] / m.unit).clip(max=2**31 - 1).astype(np.int32)
-            places = np.flatnonzero(m.numbers >= limits)
-            attempt.suspect(m.tile, places, m.errors_at(places))
-        if at_most > attempt.least_of_interest:
-            self._take_relative(m)
-        if apart.size:
-            at_most = max(at_most, self._keep_apart(m, apart))
-        # What is off by half an ULP or less is right.
-        if at_most > 0.5 and attempt.may_list(at_most):
-            attempt.list(m.tile, m.errors(), m.got, m.true.values, m.true.rounded)
-        return at_most < np.inf
-
-    def _keep_apart(self, m: Measured, places: Indices) -> float:
-        """Keep the errors in some places for the end; return the largest."""
-        errors, distances = m.errors_at(places), m.distances_at(places)
-        self.attempt.max_abs = max(self.attempt.max_abs, float(distances.max()))
-        self._apart.add(
-            *self.attempt.places(m.tile, places), errors, distances, m.values_at(places)
-        )
-        return float(errors.max())
+        self.attempt.right += numbers.size - apart.size - wrong
+        if self._is_relative:
+            self._take_distances(m)
+        return True
 
     def finish(self) -> None:
         """Add up what has been kept for the end."""
-        if not self._apart:
-            return
-        attempt = self.attempt
-        rows, columns, errors, distances, values = self._apart.all()
-        for start in range(0, errors.size, TILE):
-            attempt.errors.add(errors[start : start + TILE])
+        if self._apart:
+            errors = np.concatenate(self._apart)
+            for start in range(0, errors.size, TILE):
+                self.attempt.errors.add(errors[start : start + TILE])
+
+    def _numbers(self, got: Array, true: Float32Tile) -> Numbers | None:
+        """Return the signed errors in units; None where one is NaN."""
+        differences, numbers = self._room.floats.like(got), self._room.numbers.like(got)
+        np.subtract(got, true.rounded, out=differences)
+        np.multiply(differences, true.per_unit, out=differences)
+        try:
+            with np.errstate(invalid="raise"):
+                np.copyto(numbers, differences, casting="unsafe")
+        except FloatingPointError:
+            # What is beyond an int32 shows in its number, NaN may become any.
+            if np.isnan(differences.max()):
+                return None
+            np.copyto(numbers, differences, casting="unsafe")
+        np.add(numbers, true.rest_in_units, out=numbers)
+        return numbers
+
+    def _left_out(self, numbers: Numbers, true: Float32Tile) -> int:
+        """Return what signed numbers of units miss of the sum of magnitudes, in 2**-29 ULP."""
+        if true.places == PLACES:
+            return 0
+        # Where a number is negative, x ^ −1 is −x − 1.
+        signs = self._room.floats.like(numbers).view(np.int32)
+        np.right_shift(numbers, 31, out=signs)
+        negative = np.add.reduce(signs, axis=None, dtype=np.int32)
+        np.bitwise_xor(true.left_out, signs, out=signs)
+        return int(np.add.reduce(signs, axis=None, dtype=np.int32)) - int(negative)
+
+    def _take_in_float64(self, tile: Tile, got: Array, true: Float32Tile) -> bool:
+        wide = TrueTile(true.values, true.rounded, true.scale, None)
+        is_finite = self.attempt.take(tile, got, wide)
+        self._raise_floors()
+        return is_finite
+
+    def _places_of_interest(self, m: _Measured, near: Mask) -> Indices:
+        """Return where errors are above the floors of their rows, of which some are known."""
+        if np.count_nonzero(near) > near.size >> _FEW:
+            # So many are above what is known only because little is: the largest make it known.
+            magnitudes = m.numbers.view(np.uint32)
+            rows, classes = near.shape
+            if self._take_at(m, np.arange(rows) * classes + magnitudes.argmax(axis=1)):
+                np.greater(magnitudes, self._floors[m.tile[0]], out=near)
+        return np.flatnonzero(near)
+
+    def _take_at(self, m: _Measured, places: Indices) -> bool:
+        """Take in what errors in some places are the largest of; say no where one is not finite."""
+        attempt, values = self.attempt, m.values_at(places)
+        distances = m.distances_at(places)
+        errors = m.errors_at(places, distances)
+        largest = float(errors.max())
+        if not largest < np.inf:
+            return False
+        attempt.errors.know(largest)
+        rows, columns = attempt.places(m.tile, places)
         beyond = errors > attempt.limits[rows, 0]
-        attempt.suspects.add(rows[beyond], columns[beyond], errors[beyond])
+        if beyond.any():
+            attempt.suspects.add(rows[beyond], columns[beyond], errors[beyond])
         attempt.take_relative(distances, values)
-        if self.line is not None:
-            base, slope = (of_rows[rows, 0] for of_rows in self.line.at(attempt.ratio))
-            near = distances > base + slope * values
-            if near.any():
-                attempt.take_ratios_at(rows[near], columns[near], distances[near])
+        if attempt.may_list(largest):
+            got, rounded = (some.reshape(-1)[places] for some in (m.got, m.true.rounded))
+            attempt.list_at(rows, columns, errors, got, values, rounded)
+        if not self._is_relative:
+            attempt.max_abs = max(attempt.max_abs, float(distances.max()))
+            if self._line is not None:
+                base, slope = (of_rows[rows, 0] for of_rows in self._line)
+                near = distances > (base + slope * values) * attempt.ratio
+                if near.any():
+                    attempt.take_ratios_at(rows[near], columns[near], distances[near])
+        self._raise_floors()
+        return True
 
-    def _take_relative(self, m: Measured) -> None:
+    def _raise_floors(self) -> None:
+        """Say what an error must be above to be the largest of its kind, (rows, 1), in units."""
         attempt = self.attempt
-        if not attempt.max_rel:
-            place = np.array([m.numbers.argmax()])
-            attempt.take_relative(m.distances_at(place), m.values_at(place))
-        places = m.above(attempt.least_of_interest)
-        if places.size:
-            attempt.take_relative(m.distances_at(places), m.values_at(places))
+        known = min(attempt.errors.largest, attempt.least_of_interest)
+        least = np.minimum(attempt.limits, known)
+        np.minimum(least, attempt.least_listed_of_rows(), out=least)
+        if not self._is_relative:
+            np.minimum(least, attempt.max_abs / self._largest_ulp, out=least)
+            if self._lowest_bound is not None:
+                np.minimum(least, attempt.ratio * self._lowest_bound, out=least)
+        units = np.floor(least * 2.0**self._places * (1 - _SLACK)) - 2
+        self._floors = units.clip(0, self._most - 1).astype(np.uint32)
 
-    def take_distance(self, m: Measured, farthest: float) -> None:
-        """Take in the largest absolute error; that of `distance` is `farthest`."""
+    def _of_logarithms(self) -> tuple[Array, Array | None]:
+        """Return the largest ULP of each row, and the lowest bound in ULP; (rows, 1), of magnitudes.
+
+        A bound is a line b + s·|y| at most, with s >= 0. In ULP of y it falls only where a binade
+        begins, there to b/ULP + s·2**23: so it is lowest at the smallest magnitude of the row, or
+        at the first or last binade that begins above.
+        """
+        values = self.attempt.screen.yardsticks.rows.reference.of_rows
+        nearest = values.log_sum
+        farthest = values.maximum - values.minimum + nearest
+        last = _power_of_two(farthest * (1 + _SLACK))
+        if self._line is None:
+            return last * _EPSILON, None
+        base, slope = self._line
+        first = np.minimum(2 * _power_of_two(nearest), last)
+        in_ulp = [
+            (base - slope * magnitude) / (_power_of_two(magnitude) * _EPSILON)
+            for magnitude in (nearest, np.maximum(first, nearest), np.maximum(last, nearest))
+        ]
+        return last * _EPSILON, np.minimum.reduce(in_ulp)
+
+    def _take_distances(self, m: _Measured) -> None:
+        """Take in the largest absolute error, and the largest fraction of a relative bound."""
+        attempt, distances = self.attempt, self._room.floats.like(m.got)
+        # Less than 2**-23 of itself and one unit off.
+        np.copyto(distances, m.numbers, casting="unsafe")
+        np.multiply(distances, m.true.unit, out=distances)
+        farthest = float(np.maximum.reduce(distances, axis=None))
         slack = farthest * 2.0**-23 + m.true.largest_unit
-        if farthest + slack > self.attempt.max_abs:
-            places = np.flatnonzero(m.distance >= farthest - 2 * slack)
-            exact = float(m.distances_at(places).max())
-            self.attempt.max_abs = max(self.attempt.max_abs, exact)
+        if farthest + slack > attempt.max_abs:
+            exact = m.distances_at(np.flatnonzero(distances >= farthest - 2 * slack))
+            attempt.max_abs = max(attempt.max_abs, float(exact.max()))
+        if self._float32_line is None:
+            return
+        np.divide(distances, m.true.rounded, out=distances)
+        if not attempt.ratio:
+            self._take_ratios(m, np.array([distances.argmax()]))
+        base, slope = self._float32_line.at(attempt.ratio)
+        lowest = self._room.spare.like(m.got)
+        np.multiply(attempt.screen.yardsticks.rows.logits[m.tile], slope[m.tile[0]], out=lowest)
+        np.add(lowest, base[m.tile[0]], out=lowest)
+        near = np.greater(distances, lowest, out=self._room.flags.like(m.got))
+        if near.any():
+            self._take_ratios(m, np.flatnonzero(near))
 
-    def take_ratios(self, m: Measured, places: Indices) -> None:
-        """Take in how near the errors in some places are to their bounds."""
-        assert self.line is not None  # noqa: S101  (the caller has looked)
-        measure = m.distances_at(places)
-        if self.line.relative:
-            measure /= m.values_at(places)
-        self.attempt.take_ratios(m.tile, places, measure)
-
-
-class _Apart:
-    """Errors of log-softmax beyond 32 bits: rows, columns, ULP, absolute errors, true values."""
-
-    def __init__(self) -> None:
-        self._found: list[tuple[Array, ...]] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._found)
-
-    def add(self, *some: Array) -> None:
-        self._found.append(some)
-
-    def all(self) -> list[Array]:
-        return [np.concatenate(each) for each in zip(*self._found, strict=True)]
+    def _take_ratios(self, m: _Measured, places: Indices) -> None:
+        relative = m.distances_at(places) / m.values_at(places)
+        self.attempt.take_ratios(m.tile, places, relative)
 
 
-class Line:
-    """The line below a bound, times the largest ratio so far, in float32: and a little lower."""
+def _power_of_two(magnitude: Array) -> Array:
+    """Return the power of two with which the binade of a positive number begins."""
+    return np.ldexp(1.0, np.frexp(magnitude)[1] - 1)
 
-    def __init__(self, attempt: Attempt) -> None:
-        assert attempt.bounds is not None  # noqa: S101  (the caller has looked)
-        self.relative = attempt.bounds.relative
-        self._base, self._slope = attempt.line()
+
+class _Line:
+    """The line below a relative bound, times the largest ratio so far, in float32: a little lower."""
+
+    def __init__(self, attempt: Attempt, base: Array, slope: Array) -> None:
+        self._base, self._slope = base, slope
         values = attempt.screen.yardsticks.rows.reference.of_rows
-        # What no magnitude of a row is above in what its line is a function of.
-        furthest = values.maximum - values.minimum + values.log_sum
-        if self.relative:
-            furthest = np.maximum(np.abs(values.maximum), np.abs(values.minimum))
-        self._slack = _SLACK * (np.abs(self._base) + np.abs(self._slope) * furthest)
-        self._constant_slack = _RELATIVE_SLACK if self.relative else 0.0
+        # What no logit of a row is above in magnitude.
+        furthest = np.maximum(np.abs(values.maximum), np.abs(values.minimum))
+        self._slack = _SLACK * (np.abs(base) + np.abs(slope) * furthest)
+        self._ratio = -1.0
 
     def at(self, ratio: float) -> tuple[Array, Array]:
         """Return base and slope of each row, (rows, 1)."""
-        return (self._base - self._slack) * ratio - self._constant_slack, self._slope * ratio
+        if ratio != self._ratio:
+            self._ratio = ratio
+            base = (self._base - self._slack) * ratio - _RELATIVE_SLACK
+            self._made = base.astype(np.float32), (self._slope * ratio).astype(np.float32)
+        return self._made

@@ -9,7 +9,7 @@ import numpy as np
 from softmax_tool.distinct import count
 from softmax_tool.formats import narrower_than
 from softmax_tool.summary import PairSummary, largest
-from softmax_tool.tiling import Scratch, tiles
+from softmax_tool.tiling import TILE, Scratch, tiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,13 +65,19 @@ def compare_pair(
 class PairSum:
     """Differences between two results in the making, tile after tile."""
 
-    def __init__(self, target: FloatFormat, before: PairSummary, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        target: FloatFormat,
+        before: PairSummary,
+        shape: tuple[int, ...],
+        elements: int = TILE,
+    ) -> None:
         self._narrower = narrower_than(target)
         said = zip(self._narrower, before.differs_in, strict=False)
         self._known = {f for f, differs in said if differs}
         self._unequal: set[FloatFormat] = set()
-        self._scratch = Scratch(shape), Scratch(shape)
-        self._small_scratch = Scratch(shape, np.float32)
+        self._scratch = tuple(Scratch(shape, np.float64, elements) for _ in range(2))
+        self._small_scratch = Scratch(shape, np.float32, elements)
         self._elements, self._differing = 0, 0
         self._distance: float | None = None
         self._in_ulp: float | None = None

@@ -15,14 +15,13 @@ import numpy as np
 from softmax_tool.attempt import SHORT, Attempt, Bounds
 from softmax_tool.exact.float32_tiles import LEAST, MOST, Float32Tiles
 from softmax_tool.formats import FLOAT32
-from softmax_tool.lane import Lane
-from softmax_tool.lanes import Lanes, Workspace
+from softmax_tool.lane import Lane, Room
 from softmax_tool.pairs import PairSum
-from softmax_tool.peaks import Peaks, changed_rows
-from softmax_tool.tiling import TILE, Scratch, tiles
+from softmax_tool.peaks import changed_rows, largest_of_rows
+from softmax_tool.tiling import Scratch, tiles
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,8 +37,7 @@ if TYPE_CHECKING:
     Pair = tuple[int, int]
 
 _A_LITTLE = 2.0**-20
-# What all cases of a tile are measured in, some 13 bytes each, is to stay in a core's own cache.
-_ELEMENTS_OF_ALL = 1 << 17
+_TILE = 1 << 16  # true values, and what one case is measured in, take 2 MB together
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +71,9 @@ def sweep(
     elements: Any = screen.yardsticks.rows.reference.elements
     with np.errstate(all="ignore"):
         for settled in (False, True):
-            truth = Float32Tiles(
-                elements, logarithm=screen.quantity == "log-softmax", settled=settled
-            )
-            swept = _Sweep(screen, candidates, pairs, listing).run(truth)
+            logarithm = screen.quantity == "log-softmax"
+            truth = Float32Tiles(elements, _TILE, logarithm=logarithm, settled=settled)
+            swept = _Sweep(screen, candidates, pairs, listing, truth).run()
             if swept is not None:
                 return swept
     return nothing
@@ -111,85 +108,91 @@ class _Sweep:
         candidates: Sequence[Candidate],
         pairs: Mapping[Pair, PairSummary],
         listing: Listing,
+        truth: Float32Tiles,
     ) -> None:
-        self.screen, self.candidates = screen, candidates
+        self.screen, self.candidates, self.truth = screen, candidates, truth
         shape = self.shape = screen.yardsticks.rows.logits.shape
-        self.elements = min(shape[0] * shape[1], _ELEMENTS_OF_ALL // len(candidates), TILE)
-        rows, scratch = np.arange(shape[0]), (Scratch(shape), Scratch(shape))
-        # Which candidates are left, in the order of the lanes.
-        self.left: list[int] = []
-        lanes = []
+        rows, room = np.arange(shape[0]), Room(shape, _TILE)
+        scratch = Scratch(shape, elements=_TILE), Scratch(shape, elements=_TILE)
+        self.lanes: dict[int, Lane] = {}
         for index, candidate in enumerate(candidates):
             bounds = None if candidate.limit is None else Bounds(screen, candidate.limit)
             if bounds is None or bounds.finite.all():
                 attempt = Attempt(screen, rows, bounds, listing, candidate.seen, scratch)
-                self.left.append(index)
-                lanes.append(Lane(attempt))
-        self.lanes = Lanes(lanes, Workspace(len(lanes), self.elements))
-        true_leaders = screen.yardsticks.samples[0][:, None]
-        least = [_below_the_largest(screen)]
-        for results in (candidates[index].got for index in self.left):
-            of_row = least[0]
-            if results is not None:
-                of_row = np.take_along_axis(results, true_leaders, axis=1)
-            least.append(of_row)
-        self.peaks = Peaks(shape[1], np.stack(least))
+                self.lanes[index] = Lane(attempt, room, truth.places)
         self.pairs = {
-            (a, b): PairSum(screen.target, before, shape)
+            (a, b): PairSum(screen.target, before, shape, _TILE)
             for (a, b), before in pairs.items()
-            if a in self.left and b in self.left
+            if a in self.lanes and b in self.lanes
         }
 
-    def run(self, truth: Float32Tiles) -> Swept | None:
+    def run(self) -> Swept | None:
         """Measure all; return None where not all true values can be told."""
-        for tile in tiles(self.shape, self.elements):
-            if not self.left:
+        for tile in tiles(self.shape, _TILE):
+            if not self.lanes:
                 break
-            true = truth.at(tile)
+            true = self.truth.at(tile)
             if true is None:
                 return None
-            got = {index: self._results(index, tile, true) for index in self.left}
-            results = list(got.values())
-            failed = self.lanes.take(tile, results, true)
-            if failed:
-                self._drop(failed)
-                results = [got[index] for index in self.left]
-            self.peaks.add(tile, true.rounded, results, self.lanes.within)
+            for index, lane in list(self.lanes.items()):
+                if not lane.take(tile, self._results(index, tile, true), true):
+                    self._drop(index)
             for (a, b), pair in self.pairs.items():
-                pair.add(got[a], got[b], true)
-        lanes = self.lanes.lanes
-        for lane in lanes:
+                pair.add(self._results(a, tile, true), self._results(b, tile, true), true)
+        for index, lane in list(self.lanes.items()):
             lane.finish()
-        self._drop({i for i, lane in enumerate(lanes) if lane.attempt.not_plain().size})
+            if lane.attempt.not_plain().size:
+                self._drop(index)
         return Swept(self._summaries(), {key: pair.total for key, pair in self.pairs.items()})
 
     def _results(self, index: int, tile: Tile, true: Float32Tile) -> Array:
         got = self.candidates[index].got
         return true.rounded if got is None else got[tile]
 
-    def _drop(self, places: Collection[int]) -> None:
-        """Go on without some of the cases that are left."""
-        gone = [self.left[place] for place in places]
-        self.left = [index for index in self.left if index not in gone]
-        self.lanes = self.lanes.without(places)
-        self.peaks.drop([place + 1 for place in places])
-        self.pairs = {key: pair for key, pair in self.pairs.items() if not {*key} & {*gone}}
+    def _drop(self, gone: int) -> None:
+        """Go on without one of the cases."""
+        del self.lanes[gone]
+        self.pairs = {key: pair for key, pair in self.pairs.items() if gone not in key}
 
     def _summaries(self) -> tuple[Summary | None, ...]:
         summaries: list[Summary | None] = [None] * len(self.candidates)
-        if not self.left:
-            return tuple(summaries)
-        leaders, *places = self.peaks.places()
-        for index, lane, mine in zip(self.left, self.lanes.lanes, places, strict=True):
-            changes = changed_rows(mine, leaders, self.shape[1])
+        for (index, lane), changes in zip(self.lanes.items(), self._rank_changes(), strict=True):
             are_exact = self.candidates[index].are_exact
             summaries[index] = lane.attempt.summary(changes, are_exact=are_exact)
         return tuple(summaries)
 
+    def _rank_changes(self) -> list[int]:
+        """Count, for each case left, the rows with their largest values in other places."""
+        logits, classes = self.screen.yardsticks.rows.logits, self.shape[1]
+        if not self.lanes:
+            return []
+        places = np.flatnonzero(logits >= self._least_logits())
+        rows, columns = np.divmod(places, classes)
+        true = self.truth.at_places(rows, columns).astype(np.float32)
+        results = (self.candidates[index].got for index in self.lanes)
+        some = [true if got is None else got.reshape(-1)[places] for got in results]
+        leaders, *found = largest_of_rows(places, [true, *some], classes)
+        return [changed_rows(mine, leaders, classes) for mine in found]
 
-def _below_the_largest(screen: Screen) -> Array:
-    """Return a little less than the largest true value of each row, (rows, 1)."""
-    log_sum = screen.yardsticks.rows.reference.log_sum
-    if screen.quantity == "softmax":
-        return (np.exp(-log_sum) * (1 - _A_LITTLE)).astype(np.float32)
-    return (-log_sum * (1 + _A_LITTLE)).astype(np.float32)
+    def _least_logits(self) -> NDArray[np.float32]:
+        """Return what the logits of the largest values of each row are not below, (rows, 1).
+
+        No row's largest result is below that at its largest logit, and none is farther from its
+        true value than the largest error.
+        """
+        values = self.screen.yardsticks.rows.reference.of_rows
+        leaders = self.screen.yardsticks.samples[0][:, None]
+        log_z = values.maximum + values.log_sum
+        is_log = self.screen.quantity == "log-softmax"
+        largest = -values.log_sum if is_log else np.exp(-values.log_sum)
+        least = largest - _A_LITTLE * np.abs(largest)
+        for index, lane in self.lanes.items():
+            got = self.candidates[index].got
+            if got is not None:
+                there = np.take_along_axis(got, leaders, axis=1).astype(np.float64)
+                np.minimum(least, there - lane.attempt.max_abs, out=least)
+        least = least - _A_LITTLE * np.abs(least)
+        if not is_log:
+            least = np.log(least.clip(min=0))
+        slack = _A_LITTLE * (np.abs(least) + np.abs(values.maximum) + values.log_sum)
+        return np.asarray(least + log_z - slack).astype(np.float32)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool import aligned
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,22 +30,13 @@ def tiles(shape: tuple[int, ...], elements: int = TILE) -> Iterator[Tile]:
 
 
 class Scratch:
-    """One array that is written again and again, in the shape of each tile."""
+    """One array that is written again and again, in the shape of each tile of a block's shape."""
 
-    def __init__(self, shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> None:
-        self._flat = np.empty(min(shape[0] * shape[1], TILE), dtype)
+    def __init__(
+        self, shape: tuple[int, ...], dtype: DTypeLike = np.float64, elements: int = TILE
+    ) -> None:
+        self._flat = aligned.empty((min(shape[0] * shape[1], elements),), dtype)
 
     def like(self, tile: NDArray[Any]) -> NDArray[Any]:
         """Return the part of it that has the shape of a tile."""
         return self._flat[: tile.size].reshape(tile.shape)
-
-
-class Stack:
-    """Several such arrays, one upon the other, for tiles of up to `elements`."""
-
-    def __init__(self, count: int, elements: int, dtype: DTypeLike) -> None:
-        self._flat = np.empty(count * elements, dtype)
-
-    def like(self, count: int, tile: NDArray[Any]) -> NDArray[Any]:
-        """Return the first of them, (count, rows, columns)."""
-        return self._flat[: count * tile.size].reshape(count, *tile.shape)

@@ -385,7 +385,7 @@ class ErrorSum:
         self._rest = ExactSum()
         self._counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
         self._largest = known
-        self._spare = np.empty(TILE)
+        self._spare = np.empty(0)
 
     def add(self, errors: Array, weights: Counts | None = None) -> bool:
         """Add a tile of errors; add nothing and say no where one of them is not finite.
@@ -399,6 +399,8 @@ class ErrorSum:
         self._largest = max(self._largest, self.last)
         self._elements += errors.size if weights is None else int(weights.sum())
         self._counts += _histogram(errors, least, self.last, weights)
+        if errors.size > self._spare.size:
+            self._spare = np.empty(errors.size)
         units, rest = _sum_of_tile(errors, least, self.last, self._spare, weights)
         self._units += units
         if rest is not _NOTHING:
@@ -410,24 +412,25 @@ class ErrorSum:
         """The largest error so far."""
         return self._largest
 
+    def know(self, error: float) -> None:
+        """Take in an error that is added up elsewhere, or with others whose largest is unknown."""
+        self._largest = max(self._largest, error)
+
     def add_multiples(
         self,
         numbers: NDArray[np.int32],
         places: int,
         total: int,
         at_most: float,
-        largest: float,
         apart: int,
     ) -> int:
         """Add a tile of errors, told by numbers of 2**-places; say how many exceed half an ULP.
 
         No error is 0 or on an edge of the histogram, and each is on the same side of all edges as
-        its number of units. Their exact sum is so many times 2**-29; they are `at_most` so large,
-        and the `largest` is right unless there was a larger one before. So many numbers are 0 that
-        stand for errors added up `apart`.
+        its number of units. Their exact sum is so many times 2**-29; they are `at_most` so large.
+        So many numbers are 0 that stand for errors added up `apart`.
         """
         elements = numbers.size - apart
-        self.last, self._largest = at_most, max(self._largest, largest)
         self._elements += elements
         self._units += total << (_PLACES - _DOUBLE_PLACES)
         above = [elements]
@@ -435,6 +438,8 @@ class ErrorSum:
             if edge >= at_most:
                 break
             above.append(int(np.count_nonzero(numbers > int(math.ldexp(edge, places)))))
+            if not above[-1]:
+                break
         above.append(0)
         for index, (before, after) in enumerate(itertools.pairwise(above), start=1):
             self._counts[index] += before - after

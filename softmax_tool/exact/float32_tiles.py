@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from softmax_tool.exact.values import Array
     from softmax_tool.tiling import Tile
 
+    Indices = NDArray[np.intp]
+
 PLACES = 29  # bits of a float64 that a float32 has not
 # Magnitudes of true values of which all that is made here, one over an ULP too, is a normal number.
 LEAST, MOST = 2.0**-70, 2.0**120
@@ -99,11 +101,13 @@ class Float32Tile:
 class Float32Tiles:
     """Makes the true values of one quantity, without ever holding those of a whole block.
 
-    They must be normal numbers with magnitudes from LEAST to MOST. Where float64 cannot decide one,
+    Tiles have up to `size` elements. The values must be normal numbers with magnitudes from LEAST to MOST. Where float64 cannot decide one,
     all values of its row are made anew: then they are to be taken from those that are `settled`.
     """
 
-    def __init__(self, elements: SettledElements, *, logarithm: bool, settled: bool) -> None:
+    def __init__(
+        self, elements: SettledElements, size: int, *, logarithm: bool, settled: bool
+    ) -> None:
         self._elements, self._logarithm = elements, logarithm
         self._settled = elements.values(logarithm=logarithm).hi if settled else None
         self.places = PLACES if logarithm else COARSE_PLACES
@@ -112,28 +116,27 @@ class Float32Tiles:
         # Two more than the bits that the tolerance reaches: what is rounded twice on the way.
         self._margin = 2 + int(elements.tolerance(logarithm=logarithm) * 2.0**53)
         shape = elements.plain.logits.shape
-        self._values = Scratch(shape)
-        self._bits = Scratch(shape, np.int64)
-        self._rounded, self._per_unit = Scratch(shape, np.float32), Scratch(shape, np.float32)
-        self._rest = Scratch(shape, np.int32)
+        self._values = Scratch(shape, np.float64, size)
+        self._rounded, self._per_unit = (Scratch(shape, np.float32, size) for _ in range(2))
+        self._rest = Scratch(shape, np.int32, size)
 
     def at(self, tile: Tile) -> Float32Tile | None:
         """Return the true values of a tile, None where float64 cannot decide one of them."""
         logits = self._elements.plain.logits[tile]
         values = self._values.like(logits)
         self._write(tile, values)
-        # The low bits of a value on a boundary are 100…0, and so become 0 or a little more.
-        bits = np.add(values.view(np.int64), _HALF + self._margin, out=self._bits.like(logits))
-        np.bitwise_and(bits, _LOW_BITS, out=bits)
-        near = np.empty(0, np.intp)
-        if np.minimum.reduce(bits, axis=None) < 2 * self._margin:
-            near = np.flatnonzero(bits < 2 * self._margin)
-            if self._settled is None and self._any_undecided(tile, values, near):
-                return None
         rounded = self._rounded.like(logits)
         np.copyto(rounded, values, casting="same_kind")
         rest = self._rest.like(logits)
-        np.copyto(rest, bits, casting="unsafe")
+        np.copyto(rest, values.view(np.int64), casting="unsafe")
+        # The low bits of a value on a boundary are 100…0, and so become 0 or a little more.
+        np.add(rest, _HALF + self._margin, out=rest)
+        np.bitwise_and(rest, _LOW_BITS, out=rest)
+        near = np.empty(0, np.intp)
+        if np.minimum.reduce(rest, axis=None) < 2 * self._margin:
+            near = np.flatnonzero(rest < 2 * self._margin)
+            if self._settled is None and self._any_undecided(tile, values, near):
+                return None
         # What the low bits are above is what rounding takes from a magnitude.
         if self._logarithm:
             np.subtract(rest, self._margin + _HALF, out=rest)
@@ -152,6 +155,13 @@ class Float32Tiles:
             per_unit.reshape(-1)[powers[below]] *= 2
         return Float32Tile(values, rounded, rest, near.size > 0, self.places, per_unit)
 
+    def at_places(self, rows: Indices, columns: Indices) -> Array:
+        """Return the true values in some places, (some,)."""
+        if self._settled is not None:
+            return np.asarray(self._settled[rows, columns])
+        some = self._elements.plain.pick(rows, columns)
+        return (some.log_softmax if self._logarithm else some.softmax).hi[:, 0]
+
     def _write(self, tile: Tile, values: Array) -> None:
         if self._settled is not None:
             np.copyto(values, self._settled[tile])
@@ -160,7 +170,7 @@ class Float32Tiles:
         else:
             self._elements.plain.write_softmax(tile, values)
 
-    def _any_undecided(self, tile: Tile, values: Array, near: NDArray[np.intp]) -> bool:
+    def _any_undecided(self, tile: Tile, values: Array, near: Indices) -> bool:
         rows, columns = np.divmod(near, values.shape[1])
         undecided = self._elements.undecided(
             values.reshape(-1)[near],
