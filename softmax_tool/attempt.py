@@ -125,6 +125,11 @@ class Attempt:
         self.ratio, self.max_abs, self.max_rel = seen.ratio, seen.distance, seen.relative
         self.limits = self.screen.least_limits()[self.rows]
 
+    @property
+    def known(self) -> tuple[object, ...]:
+        """What is the largest of its kind so far."""
+        return self.errors.largest, self.ratio, self.max_abs, self.max_rel, self.found
+
     def take(self, tile: Tile, got: Array, true: TrueTile, weights: Counts | None = None) -> bool:
         """Add a tile up; say no where one of its errors is not finite."""
         values = true.values

@@ -76,6 +76,7 @@ class Lane:
         self._float32_line = None
         if self._line is not None and self._is_relative:
             self._float32_line = _Line(attempt, *self._line)
+        self._least_limit = float(attempt.limits.min())
         self._apart: list[Array] = []  # errors that do not fit 32 bits
         # What is beyond an int32 is −2**31, or within half an ULP of its ends.
         self._most = (1 << 31) - (1 << (places - 1))
@@ -177,12 +178,13 @@ class Lane:
         largest = float(errors.max())
         if not largest < np.inf:
             return False
-        attempt.errors.know(largest)
+        before = attempt.known
         rows, columns = attempt.places(m.tile, places)
-        beyond = errors > attempt.limits[rows, 0]
-        if beyond.any():
-            attempt.suspects.add(rows[beyond], columns[beyond], errors[beyond])
+        attempt.errors.know(largest)
         attempt.take_relative(distances, values)
+        if largest > self._least_limit:
+            beyond = errors > attempt.limits[rows, 0]
+            attempt.suspects.add(rows[beyond], columns[beyond], errors[beyond])
         if attempt.may_list(largest):
             got, rounded = (some.reshape(-1)[places] for some in (m.got, m.true.rounded))
             attempt.list_at(rows, columns, errors, got, values, rounded)
@@ -190,17 +192,17 @@ class Lane:
             attempt.max_abs = max(attempt.max_abs, float(distances.max()))
             if self._line is not None:
                 base, slope = (of_rows[rows, 0] for of_rows in self._line)
-                near = distances > (base + slope * values) * attempt.ratio
-                if near.any():
+                near = np.flatnonzero(distances > (base + slope * values) * attempt.ratio)
+                if near.size:
                     attempt.take_ratios_at(rows[near], columns[near], distances[near])
-        self._raise_floors()
+        if attempt.known != before:
+            self._raise_floors()
         return True
 
     def _raise_floors(self) -> None:
         """Say what an error must be above to be the largest of its kind, (rows, 1), in units."""
         attempt = self.attempt
-        known = min(attempt.errors.largest, attempt.least_of_interest)
-        least = np.minimum(attempt.limits, known)
+        least = np.minimum(attempt.limits, min(attempt.errors.largest, attempt.least_of_interest))
         np.minimum(least, attempt.least_listed_of_rows(), out=least)
         if not self._is_relative:
             np.minimum(least, attempt.max_abs / self._largest_ulp, out=least)

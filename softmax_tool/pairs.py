@@ -56,9 +56,10 @@ def compare_pair(
     element counts as often as its weight says.
     """
     pair = PairSum(ruler.target, before, a.shape)
-    for tile in tiles(a.shape):
-        often = None if weights is None else weights[tile]
-        pair.add(a[tile], b[tile], _OfRuler(ruler, tile), often)
+    with np.errstate(all="ignore"):
+        for tile in tiles(a.shape):
+            often = None if weights is None else weights[tile]
+            pair.add(a[tile], b[tile], _OfRuler(ruler, tile), often)
     return pair.total
 
 
@@ -83,7 +84,7 @@ class PairSum:
         self._in_ulp: float | None = None
 
     def add(self, a: Array, b: Array, unit: Unit, weights: Counts | None = None) -> None:
-        """Compare one tile."""
+        """Compare one tile; warnings are the caller's."""
         # Once they differ in a narrower format, the other tiles need not be rounded to it.
         for narrower in self._narrower:
             if narrower not in self._known and _differs(narrower.round(a), narrower.round(b)).any():
@@ -94,8 +95,7 @@ class PairSum:
         differing = count(differs, weights)
         self._differing += differing
         if differing:
-            with np.errstate(all="ignore"):
-                distance, in_ulp = self._largest(a, b, differs, unit)
+            distance, in_ulp = self._largest(a, b, differs, unit)
             self._distance = largest(self._distance, distance)
             self._in_ulp = largest(self._in_ulp, in_ulp)
 

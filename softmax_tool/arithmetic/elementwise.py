@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool import aligned
 from softmax_tool.formats import FLOAT32
-from softmax_tool.tiling import TILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # NumPy's float64 exp, log and log1p are within 4 ULP on every CPU path; this leaves a factor of 4.
 _TRUSTED = 2.0**-49
 FUNCTIONS = {"exp": np.exp, "log": np.log, "log1p": np.log1p}
+_TILE = 1 << 16  # arguments, float64 and results: 1 MB, which stays in a core's own cache
 _DIGITS = 50
 _COPIES = 67
 # On the grid of a format of so few bits no value of exp, log or log1p lies within 2**-27 of a
@@ -68,13 +69,13 @@ def _table(function: str, target: FloatFormat) -> NDArray[Any]:
 
 
 def _evaluate_all(function: str, x: NDArray[Any], target: FloatFormat) -> NDArray[Any]:
-    result = np.empty(x.shape, target.carrier)
+    result = aligned.empty(x.shape, target.carrier)
     flat, rounded = x.reshape(-1), result.reshape(-1)
-    all_known = target == FLOAT32 and x.dtype == np.float32 and flat.size >= TILE
-    spare = np.empty(min(flat.size, TILE))
-    for start in range(0, flat.size, TILE):
-        tile, into = flat[start : start + TILE], rounded[start : start + TILE]
-        with np.errstate(all="ignore"):
+    all_known = target == FLOAT32 and x.dtype == np.float32 and flat.size >= _TILE
+    spare = aligned.empty((min(flat.size, _TILE),))
+    with np.errstate(all="ignore"):
+        for start in range(0, flat.size, _TILE):
+            tile, into = flat[start : start + _TILE], rounded[start : start + _TILE]
             if all_known:
                 _evaluate_in_float32(function, tile, into, spare[: tile.size])
             else:

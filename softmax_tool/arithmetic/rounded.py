@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from softmax_tool import aligned
 from softmax_tool.arithmetic import selection
 from softmax_tool.arithmetic.elementwise import evaluate
 
@@ -79,5 +80,7 @@ class Rounded:
         return x if self.working == self.result else self.result.round(x)
 
     def _once(self, operation: np.ufunc, x: Array, y: Array) -> Array:
+        carrier = self.working.carrier
+        result = aligned.empty(np.broadcast_shapes(x.shape, y.shape), carrier)
         with np.errstate(all="ignore"):
-            return self.working.round(operation(x, y, dtype=self.working.carrier))
+            return self.working.round(operation(x, y, out=result, dtype=carrier))

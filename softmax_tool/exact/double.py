@@ -157,37 +157,37 @@ class Float64Elements:
     @once
     def softmax(self) -> Exact:
         hi = np.empty(self.logits.shape)
-        for tile in tiles(hi.shape):
-            self.write_softmax(tile, hi[tile])
+        with np.errstate(all="ignore"):
+            for tile in tiles(hi.shape):
+                self.write_softmax(tile, hi[tile])
         nonzero = ~self.masked if self._any_masked else np.broadcast_to(np.True_, hi.shape)
         return Exact(hi, None, nonzero, np.broadcast_to(np.False_, hi.shape))
 
     @once
     def log_softmax(self) -> Exact:
         hi = np.empty(self.logits.shape)
-        for tile in tiles(hi.shape):
-            self.write_log_softmax(tile, hi[tile])
+        with np.errstate(all="ignore"):
+            for tile in tiles(hi.shape):
+                self.write_log_softmax(tile, hi[tile])
         nonzero = np.broadcast_to(~self.rows.alone, hi.shape)
         if self._any_masked:
             nonzero = self.masked | nonzero
         return Exact(hi, None, nonzero, self.masked)
 
     def write_softmax(self, tile: Tile, hi: Array) -> None:
-        """Write the softmax of a tile."""
-        with np.errstate(all="ignore"):
-            others = _of_tile(self.others, tile)
-            total = 1 + others
-            self._write_shifted(tile, hi)
-            np.divide(np.exp(hi, out=hi), _scalar(total), out=hi)
-            # Below 1 by less than float64 can tell, but below: its ULP is that of the binade below.
-            if (total == 1).any():
-                hi[(hi == 1) & (others > 0)] = np.nextafter(1.0, 0.0)
+        """Write the softmax of a tile; warnings are the caller's."""
+        others = _of_tile(self.others, tile)
+        total = 1 + others
+        self._write_shifted(tile, hi)
+        np.divide(np.exp(hi, out=hi), _scalar(total), out=hi)
+        # Below 1 by less than float64 can tell, but below: its ULP is that of the binade below.
+        if (total == 1).any():
+            hi[(hi == 1) & (others > 0)] = np.nextafter(1.0, 0.0)
 
     def write_log_softmax(self, tile: Tile, hi: Array) -> None:
-        """Write the log-softmax of a tile."""
-        with np.errstate(all="ignore"):
-            self._write_shifted(tile, hi)
-            np.subtract(hi, _scalar(_of_tile(self.rows.log_sum, tile)), out=hi)
+        """Write the log-softmax of a tile; warnings are the caller's."""
+        self._write_shifted(tile, hi)
+        np.subtract(hi, _scalar(_of_tile(self.rows.log_sum, tile)), out=hi)
 
     def _write_shifted(self, tile: Tile, hi: Array) -> None:
         _write_shifted(hi, self.logits[tile], _of_tile(self.rows.maximum, tile))

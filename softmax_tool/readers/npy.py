@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib import format as npy_format
 
+from softmax_tool import aligned
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.readers.layout import Layout, StoredArray
 from softmax_tool.readers.origin import Origin, fill_array, read_up_to, spooled
@@ -278,7 +279,7 @@ def room(name: str, rows: int, classes: int, dtype: np.dtype[Any]) -> NDArray[An
         There is not enough of it.
     """
     try:
-        return np.empty((rows, classes), dtype)
+        return aligned.empty((rows, classes), dtype)
     except (MemoryError, ValueError):
         size = rows * classes * dtype.itemsize
         raise InputError(
