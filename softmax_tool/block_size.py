@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ELEMENTS = 1 << 18
 # Rows of a short format have few distinct values, what is measured tile by tile takes little room,
 # a loss has one result a row.
-ELEMENTS_OF_FEW_RESULTS = 1 << 20
+ELEMENTS_OF_FEW_RESULTS = 1 << 19
 ELEMENTS_OF_LOSSES = 1 << 20  # in float32, of class labels, where that is all there is
 # Each case holds results, and what they are made of, for a whole block.
 _FEW_CASES = 4

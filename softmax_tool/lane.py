@@ -80,7 +80,9 @@ class Lane:
         self._apart: list[Array] = []  # errors that do not fit 32 bits
         # What is beyond an int32 is −2**31, or within half an ULP of its ends.
         self._most = (1 << 31) - (1 << (places - 1))
-        if not self._is_relative:
+        if self._is_relative:
+            self._lowest_bound = None if attempt.bounds is None else attempt.bounds.line.lowest
+        else:
             self._largest_ulp, self._lowest_bound = self._of_logarithms()
         self._raise_floors()
 
@@ -117,7 +119,7 @@ class Lane:
         )
         self.attempt.right += numbers.size - apart.size - wrong
         if self._is_relative:
-            self._take_distances(m)
+            self._take_relative(m, at_most)
         return True
 
     def finish(self) -> None:
@@ -181,7 +183,6 @@ class Lane:
         before = attempt.known
         rows, columns = attempt.places(m.tile, places)
         attempt.errors.know(largest)
-        attempt.take_relative(distances, values)
         if largest > self._least_limit:
             beyond = errors > attempt.limits[rows, 0]
             attempt.suspects.add(rows[beyond], columns[beyond], errors[beyond])
@@ -190,6 +191,7 @@ class Lane:
             attempt.list_at(rows, columns, errors, got, values, rounded)
         if not self._is_relative:
             attempt.max_abs = max(attempt.max_abs, float(distances.max()))
+            attempt.take_relative(distances, values)
             if self._line is not None:
                 base, slope = (of_rows[rows, 0] for of_rows in self._line)
                 near = np.flatnonzero(distances > (base + slope * values) * attempt.ratio)
@@ -202,9 +204,10 @@ class Lane:
     def _raise_floors(self) -> None:
         """Say what an error must be above to be the largest of its kind, (rows, 1), in units."""
         attempt = self.attempt
-        least = np.minimum(attempt.limits, min(attempt.errors.largest, attempt.least_of_interest))
+        least = np.minimum(attempt.limits, attempt.errors.largest)
         np.minimum(least, attempt.least_listed_of_rows(), out=least)
         if not self._is_relative:
+            np.minimum(least, attempt.least_of_interest, out=least)
             np.minimum(least, attempt.max_abs / self._largest_ulp, out=least)
             if self._lowest_bound is not None:
                 np.minimum(least, attempt.ratio * self._lowest_bound, out=least)
@@ -232,29 +235,45 @@ class Lane:
         ]
         return last * _EPSILON, np.minimum.reduce(in_ulp)
 
+    def _take_relative(self, m: _Measured, at_most: float) -> None:
+        """Take in the largest errors, absolute and relative, and fractions of a relative bound."""
+        attempt = self.attempt
+        if at_most * m.true.largest_unit > attempt.max_abs * 2.0**-m.true.places:
+            self._take_distances(m)
+        relative = self._room.floats.like(m.got)
+        # Less than 2**-21 of itself and one unit off.
+        np.copyto(relative, m.numbers, casting="unsafe")
+        np.multiply(relative, m.true.relative_unit, out=relative)
+        largest = float(np.maximum.reduce(relative, axis=None))
+        highest = largest * (1 + _SLACK) + _RELATIVE_SLACK
+        if highest > attempt.max_rel:
+            places = np.flatnonzero(relative >= 2 * largest - highest)
+            attempt.take_relative(m.distances_at(places), m.values_at(places))
+        if self._float32_line is None:
+            return
+        if not attempt.ratio:
+            self._take_ratios(m, np.array([relative.argmax()]))
+        if highest <= attempt.ratio * float(self._lowest_bound[m.tile[0]].min()):
+            return
+        base, slope = self._float32_line.at(attempt.ratio)
+        lowest = self._room.spare.like(m.got)
+        np.multiply(attempt.screen.yardsticks.rows.logits[m.tile], slope[m.tile[0]], out=lowest)
+        np.add(lowest, base[m.tile[0]], out=lowest)
+        near = np.greater(relative, lowest, out=self._room.flags.like(m.got))
+        if near.any():
+            self._take_ratios(m, np.flatnonzero(near))
+
     def _take_distances(self, m: _Measured) -> None:
-        """Take in the largest absolute error, and the largest fraction of a relative bound."""
-        attempt, distances = self.attempt, self._room.floats.like(m.got)
+        """Take in the largest absolute error."""
+        distances = self._room.floats.like(m.got)
         # Less than 2**-23 of itself and one unit off.
         np.copyto(distances, m.numbers, casting="unsafe")
         np.multiply(distances, m.true.unit, out=distances)
         farthest = float(np.maximum.reduce(distances, axis=None))
         slack = farthest * 2.0**-23 + m.true.largest_unit
-        if farthest + slack > attempt.max_abs:
+        if farthest + slack > self.attempt.max_abs:
             exact = m.distances_at(np.flatnonzero(distances >= farthest - 2 * slack))
-            attempt.max_abs = max(attempt.max_abs, float(exact.max()))
-        if self._float32_line is None:
-            return
-        np.divide(distances, m.true.rounded, out=distances)
-        if not attempt.ratio:
-            self._take_ratios(m, np.array([distances.argmax()]))
-        base, slope = self._float32_line.at(attempt.ratio)
-        lowest = self._room.spare.like(m.got)
-        np.multiply(attempt.screen.yardsticks.rows.logits[m.tile], slope[m.tile[0]], out=lowest)
-        np.add(lowest, base[m.tile[0]], out=lowest)
-        near = np.greater(distances, lowest, out=self._room.flags.like(m.got))
-        if near.any():
-            self._take_ratios(m, np.flatnonzero(near))
+            self.attempt.max_abs = max(self.attempt.max_abs, float(exact.max()))
 
     def _take_ratios(self, m: _Measured, places: Indices) -> None:
         relative = m.distances_at(places) / m.values_at(places)

@@ -67,6 +67,11 @@ class Float32Tile:
         return float(np.maximum.reduce(self.unit, axis=None))
 
     @once
+    def relative_unit(self) -> NDArray[np.float32]:
+        """Such a unit, as a fraction of the true value."""
+        return np.divide(self.unit, self.rounded)
+
+    @once
     def rest_in_units(self) -> NDArray[np.int32]:
         """The rest in such units, odd where it lies between two of them."""
         if self.places == PLACES:
@@ -101,8 +106,9 @@ class Float32Tile:
 class Float32Tiles:
     """Makes the true values of one quantity, without ever holding those of a whole block.
 
-    Tiles have up to `size` elements. The values must be normal numbers with magnitudes from LEAST to MOST. Where float64 cannot decide one,
-    all values of its row are made anew: then they are to be taken from those that are `settled`.
+    Tiles have up to `size` elements. The values must be normal numbers with magnitudes from LEAST
+    to MOST. Where float64 cannot decide one, all values of its row are made anew: then they are to
+    be taken from those that are `settled`.
     """
 
     def __init__(
