@@ -39,6 +39,7 @@ class Room:
     """What tiles of up to `elements` are measured in, one case after the other."""
 
     def __init__(self, shape: tuple[int, ...], elements: int) -> None:
+        self.wide = Scratch(shape, np.float64, elements), Scratch(shape, np.float64, elements)
         self.floats, self.spare = (Scratch(shape, np.float32, elements) for _ in range(2))
         self.numbers = Scratch(shape, np.int32, elements)
         self.flags = Scratch(shape, np.bool_, elements)

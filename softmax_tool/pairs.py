@@ -9,7 +9,7 @@ import numpy as np
 from softmax_tool.distinct import count
 from softmax_tool.formats import narrower_than
 from softmax_tool.summary import PairSummary, largest
-from softmax_tool.tiling import TILE, Scratch, tiles
+from softmax_tool.tiling import Scratch, tiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +55,8 @@ def compare_pair(
     In which narrower formats they differ need not be said again once it has been `before`. Each
     element counts as often as its weight says.
     """
-    pair = PairSum(ruler.target, before, a.shape)
+    scratch = Scratch(a.shape), Scratch(a.shape)
+    pair = PairSum(ruler.target, before, scratch, Scratch(a.shape, np.float32))
     with np.errstate(all="ignore"):
         for tile in tiles(a.shape):
             often = None if weights is None else weights[tile]
@@ -70,15 +71,15 @@ class PairSum:
         self,
         target: FloatFormat,
         before: PairSummary,
-        shape: tuple[int, ...],
-        elements: int = TILE,
+        scratch: tuple[Scratch, Scratch],
+        small_scratch: Scratch,
     ) -> None:
         self._narrower = narrower_than(target)
         said = zip(self._narrower, before.differs_in, strict=False)
         self._known = {f for f, differs in said if differs}
         self._unequal: set[FloatFormat] = set()
-        self._scratch = tuple(Scratch(shape, np.float64, elements) for _ in range(2))
-        self._small_scratch = Scratch(shape, np.float32, elements)
+        self._scratch = scratch  # of float64
+        self._small_scratch = small_scratch  # of float32
         self._elements, self._differing = 0, 0
         self._distance: float | None = None
         self._in_ulp: float | None = None

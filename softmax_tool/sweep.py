@@ -18,7 +18,7 @@ from softmax_tool.formats import FLOAT32
 from softmax_tool.lane import Lane, Room
 from softmax_tool.pairs import PairSum
 from softmax_tool.peaks import changed_rows, largest_of_rows
-from softmax_tool.tiling import Scratch, tiles
+from softmax_tool.tiling import tiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,12 +68,9 @@ def sweep(
     nothing = Swept((None,) * len(candidates), {})
     if not candidates or not _is_open_to(screen):
         return nothing
-    elements: Any = screen.yardsticks.rows.reference.elements
     with np.errstate(all="ignore"):
         for settled in (False, True):
-            logarithm = screen.quantity == "log-softmax"
-            truth = Float32Tiles(elements, _TILE, logarithm=logarithm, settled=settled)
-            swept = _Sweep(screen, candidates, pairs, listing, truth).run()
+            swept = _Sweep(screen, candidates, pairs, listing, settled=settled).run()
             if swept is not None:
                 return swept
     return nothing
@@ -108,20 +105,23 @@ class _Sweep:
         candidates: Sequence[Candidate],
         pairs: Mapping[Pair, PairSummary],
         listing: Listing,
-        truth: Float32Tiles,
+        *,
+        settled: bool,
     ) -> None:
-        self.screen, self.candidates, self.truth = screen, candidates, truth
+        self.screen, self.candidates = screen, candidates
+        elements: Any = screen.yardsticks.rows.reference.elements
+        logarithm = screen.quantity == "log-softmax"
+        self.truth = Float32Tiles(elements, _TILE, logarithm=logarithm, settled=settled)
         shape = self.shape = screen.yardsticks.rows.logits.shape
         rows, room = np.arange(shape[0]), Room(shape, _TILE)
-        scratch = Scratch(shape, elements=_TILE), Scratch(shape, elements=_TILE)
         self.lanes: dict[int, Lane] = {}
         for index, candidate in enumerate(candidates):
             bounds = None if candidate.limit is None else Bounds(screen, candidate.limit)
             if bounds is None or bounds.finite.all():
-                attempt = Attempt(screen, rows, bounds, listing, candidate.seen, scratch)
-                self.lanes[index] = Lane(attempt, room, truth.places)
+                attempt = Attempt(screen, rows, bounds, listing, candidate.seen, room.wide)
+                self.lanes[index] = Lane(attempt, room, self.truth.places)
         self.pairs = {
-            (a, b): PairSum(screen.target, before, shape, _TILE)
+            (a, b): PairSum(screen.target, before, room.wide, room.floats)
             for (a, b), before in pairs.items()
             if a in self.lanes and b in self.lanes
         }
