@@ -115,9 +115,7 @@ class Lane:
             if places.size and not self._take_at(m, places):
                 return False
         at_most = (max(largest, int(floors.max())) + 1) * 2.0**-true.places
-        wrong = self.attempt.errors.add_multiples(
-            numbers, true.places, total, at_most, apart.size
-        )
+        wrong = self.attempt.errors.add_multiples(numbers, true.places, total, at_most, apart.size)
         self.attempt.right += numbers.size - apart.size - wrong
         if self._is_relative:
             self._take_relative(m, at_most)
