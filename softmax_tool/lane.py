@@ -214,11 +214,11 @@ class Lane:
         self._floors = units.clip(0, self._most - 1).astype(np.uint32)
 
     def _of_logarithms(self) -> tuple[Array, Array | None]:
-        """Return the largest ULP of each row, and the lowest bound in ULP; (rows, 1), of magnitudes.
+        """Return the largest ULP of each row, and its lowest bound in ULP, (rows, 1).
 
-        A bound is a line b + s·|y| at most, with s >= 0. In ULP of y it falls only where a binade
-        begins, there to b/ULP + s·2**23: so it is lowest at the smallest magnitude of the row, or
-        at the first or last binade that begins above.
+        A bound is at least b + s·|y|, with s >= 0. In ULP of y that falls only where a binade
+        begins, to b/ULP + s·2**23: so it is lowest at the smallest magnitude of the row, or at the
+        first or the last power of two above.
         """
         values = self.attempt.screen.yardsticks.rows.reference.of_rows
         nearest = values.log_sum
@@ -248,7 +248,7 @@ class Lane:
         if highest > attempt.max_rel:
             places = np.flatnonzero(relative >= 2 * largest - highest)
             attempt.take_relative(m.distances_at(places), m.values_at(places))
-        if self._float32_line is None:
+        if self._float32_line is None or self._lowest_bound is None:
             return
         if not attempt.ratio:
             self._take_ratios(m, np.array([relative.argmax()]))
@@ -281,11 +281,14 @@ class Lane:
 
 def _power_of_two(magnitude: Array) -> Array:
     """Return the power of two with which the binade of a positive number begins."""
-    return np.ldexp(1.0, np.frexp(magnitude)[1] - 1)
+    return np.asarray(np.ldexp(1.0, np.frexp(magnitude)[1] - 1))
 
 
 class _Line:
-    """The line below a relative bound, times the largest ratio so far, in float32: a little lower."""
+    """The line below a relative bound, times the largest ratio so far, in float32.
+
+    A little lower, for what float32 loses.
+    """
 
     def __init__(self, attempt: Attempt, base: Array, slope: Array) -> None:
         self._base, self._slope = base, slope
