@@ -186,12 +186,14 @@ def test_ordinary_float32_rows_are_measured_in_one_sweep(
     work(Block(0, logits, None), plan_, options, ((0, 1),))
 
 
+@pytest.mark.parametrize("tile", [1 << 16, 1 << 12])
 @pytest.mark.parametrize("shape", [(3, 40_000), (150, 300)], ids=["wide", "tall"])
 @pytest.mark.parametrize("quantity", ["softmax", "log-softmax"])
 def test_errors_of_any_size_are_swept_as_they_are_screened(
-    quantity: str, shape: tuple[int, int]
+    quantity: str, shape: tuple[int, int], tile: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Results so many float32 numbers from the true ones, some of them beyond 32 bits of units."""
+    monkeypatch.setattr("softmax_tool.sweep._TILE", tile)
     rng = np.random.default_rng(11)
     logits = (rng.standard_normal(shape) * 2).astype(np.float32)
     # Two classes so close to the largest that an error may change their order.
@@ -246,6 +248,56 @@ def test_errors_of_any_size_are_swept_as_they_are_screened(
     assert sweep(screen, [candidates[2], candidates[4]], {(0, 1): PairSummary()}, listing) == none
     endless = replace(limit, bound=lambda some: np.full_like(some.y, np.inf))
     assert sweep(screen, [replace(candidates[1], limit=endless)] * 2, {}, listing) == none
+
+
+@pytest.mark.parametrize("tile", [1 << 16, 1 << 12])
+@pytest.mark.parametrize("top", [0, 2, 7])
+@pytest.mark.parametrize("quantity", ["softmax", "log-softmax"])
+def test_what_is_known_of_earlier_rows_is_not_measured_again(
+    quantity: str, top: int, tile: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The largest of each kind are found wherever they stand, in a row, a tile or a block."""
+    monkeypatch.setattr("softmax_tool.sweep._TILE", tile)
+    rng = np.random.default_rng(12)
+    seen = [Seen()] * 6
+    for block in range(4):
+        logits = (rng.standard_normal((3, 40_000)) * rng.choice([0.3, 2, 4])).astype(np.float32)
+        truth = reference(logits.astype(np.float64), FLOAT32)
+        yardsticks = Yardsticks(Rows(logits, None, truth), FLOAT32, 1e9)
+        screen = Screen(yardsticks, quantity, np.arange(3) + 3 * block)
+        bound = FORMULATIONS[quantity, "shifted"].error_bound
+        assert bound is not None
+        limit = Limit(bound, yardsticks.conditions(WIDE_SUM))
+        listing = Listing(top, (1, 11), (0, 40_000))
+        rounded = screen.ruler.rounded
+        steps = [np.zeros((3, 40_000), np.int64) for _ in range(5)]
+        # One error a row, one in all, at large or at small values; and errors everywhere.
+        steps[0][np.arange(3), rng.integers(0, 40_000, 3)] = rng.integers(1, 9, 3)
+        steps[1][rng.integers(3), rng.integers(40_000)] = 1 + rng.integers(4)
+        steps[2][1, rounded[1].argsort()[rng.integers(-9, 9)]] = 2
+        steps[3][:] = rng.integers(-1, 2, (3, 40_000)) * (rng.random((3, 1)) < 0.5)
+        steps[4][:] = rng.integers(-2, 3, (3, 40_000))
+        candidates = [
+            Candidate(_moved(rounded, each), limit, seen[place], are_exact=False)
+            for place, each in enumerate(steps)
+        ]
+        candidates.append(Candidate(None, None, seen[5], are_exact=True))
+        swept = sweep(screen, candidates, {}, listing)
+        for place, (candidate, mine) in enumerate(zip(candidates, swept.summaries, strict=True)):
+            got = rounded if candidate.got is None else candidate.got
+            theirs = screen.add_up(
+                got,
+                np.zeros(3, bool),
+                candidate.limit,
+                listing,
+                candidate.seen,
+                are_exact=candidate.are_exact,
+            ).summary
+            assert mine is not None
+            assert mine.bound_ratio == pytest.approx(theirs.bound_ratio, rel=1e-9)
+            assert replace(mine, bound_ratio=None) == replace(theirs, bound_ratio=None)
+            before = Seen.of(mine)
+            seen[place] = replace(before, error=max(before.error, seen[place].error))
 
 
 def _moved(values: Array, steps: NDArray[np.int64]) -> Array:
