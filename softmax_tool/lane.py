@@ -214,25 +214,15 @@ class Lane:
         self._floors = units.clip(0, self._most - 1).astype(np.uint32)
 
     def _of_logarithms(self) -> tuple[Array, Array | None]:
-        """Return the largest ULP of each row, and its lowest bound in ULP, (rows, 1).
-
-        A bound is at least b + s·|y|, with s >= 0. In ULP of y that falls only where a binade
-        begins, to b/ULP + s·2**23: so it is lowest at the smallest magnitude of the row, or at the
-        first or the last power of two above.
-        """
+        """Return the largest ULP of each row, and its lowest bound in ULP, (rows, 1)."""
         values = self.attempt.screen.yardsticks.rows.reference.of_rows
         nearest = values.log_sum
-        farthest = values.maximum - values.minimum + nearest
-        last = _power_of_two(farthest * (1 + _SLACK))
-        if self._line is None:
-            return last * _EPSILON, None
-        base, slope = self._line
-        first = np.minimum(2 * _power_of_two(nearest), last)
-        in_ulp = [
-            (base - slope * magnitude) / (_power_of_two(magnitude) * _EPSILON)
-            for magnitude in (nearest, np.maximum(first, nearest), np.maximum(last, nearest))
-        ]
-        return last * _EPSILON, np.minimum.reduce(in_ulp)
+        farthest = (values.maximum - values.minimum + nearest) * (1 + _SLACK)
+        lowest = None
+        if self._line is not None:
+            base, slope = self._line
+            lowest = lowest_in_ulp(base, -slope, nearest, farthest)
+        return _ulp(farthest), lowest
 
     def _take_relative(self, m: _Measured, at_most: float) -> None:
         """Take in the largest errors, absolute and relative, and fractions of a relative bound."""
@@ -277,6 +267,25 @@ class Lane:
     def _take_ratios(self, m: _Measured, places: Indices) -> None:
         relative = m.distances_at(places) / m.values_at(places)
         self.attempt.take_ratios(m.tile, places, relative)
+
+
+def lowest_in_ulp(base: Array, slope: Array, nearest: Array, farthest: Array) -> Array:
+    """Return what base + slope·m is nowhere below in ULP of m, for magnitudes between those two.
+
+    With slope >= 0 it falls only where a binade begins, to base/ULP + slope·2**23: so it is lowest
+    at the nearest, or at the first or the last power of two above.
+    """
+    last = _power_of_two(farthest)
+    first = np.minimum(2 * _power_of_two(nearest), last)
+    lowest = (base + slope * nearest) / _ulp(nearest)
+    for power in (first, last):
+        magnitude = np.maximum(power, nearest)
+        lowest = np.minimum(lowest, (base + slope * magnitude) / _ulp(magnitude))
+    return np.asarray(lowest)
+
+
+def _ulp(magnitude: Array) -> Array:
+    return np.asarray(_power_of_two(magnitude) * _EPSILON)
 
 
 def _power_of_two(magnitude: Array) -> Array:

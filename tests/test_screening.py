@@ -14,6 +14,7 @@ from softmax_tool.exact import float32_tiles, reference
 from softmax_tool.exact.escalation import SettledElements
 from softmax_tool.formats import FLOAT16, FLOAT32, FLOAT64, find_format
 from softmax_tool.formulations import FORMULATIONS
+from softmax_tool.lane import lowest_in_ulp
 from softmax_tool.minorant import Minorant, samples
 from softmax_tool.plan import Options, ieee_formats, plan
 from softmax_tool.readers import Block, from_arrays
@@ -261,7 +262,9 @@ def test_what_is_known_of_earlier_rows_is_not_measured_again(
     rng = np.random.default_rng(12)
     seen = [Seen()] * 6
     for block in range(4):
-        logits = (rng.standard_normal((3, 40_000)) * rng.choice([0.3, 2, 4])).astype(np.float32)
+        # Errors and bounds of the first rows are larger than those of others.
+        scale, shift = ((4, 30), (0.3, 0), (2, 0), (0.3, 0))[block]
+        logits = (rng.standard_normal((3, 40_000)) * scale + shift).astype(np.float32)
         truth = reference(logits.astype(np.float64), FLOAT32)
         yardsticks = Yardsticks(Rows(logits, None, truth), FLOAT32, 1e9)
         screen = Screen(yardsticks, quantity, np.arange(3) + 3 * block)
@@ -298,6 +301,63 @@ def test_what_is_known_of_earlier_rows_is_not_measured_again(
             assert replace(mine, bound_ratio=None) == replace(theirs, bound_ratio=None)
             before = Seen.of(mine)
             seen[place] = replace(before, error=max(before.error, seen[place].error))
+
+
+@pytest.mark.parametrize("quantity", ["softmax", "log-softmax"])
+def test_an_error_beyond_its_limit_is_seen_whatever_is_known(quantity: str) -> None:
+    logits = np.random.default_rng(13).standard_normal((3, 40_000)).astype(np.float32)
+    truth = reference(logits.astype(np.float64), FLOAT32)
+    screen = Screen(Yardsticks(Rows(logits, None, truth), FLOAT32, 3.0), quantity, np.arange(3))
+    got = screen.ruler.rounded
+    steps = np.zeros(got.shape, np.int64)
+    steps[1, 7] = 5
+    everything = Seen(1e6, 1e6, 1.0, 1e6, 1e6)
+    candidates = [
+        Candidate(some, None, everything, are_exact=False) for some in (got, _moved(got, steps))
+    ]
+    right, wrong = sweep(screen, candidates, {}, Listing(3, (0, 3), (0, 40_000))).summaries
+    assert right is not None
+    assert right.correctly_rounded == got.size
+    assert wrong is None
+
+
+@pytest.mark.parametrize("kind", ["error", "ratio", "relative", "distance", "ulp"])
+@pytest.mark.parametrize("quantity", ["softmax", "log-softmax"])
+def test_each_kind_of_largest_is_found_by_itself(quantity: str, kind: str) -> None:
+    logits = np.random.default_rng(15).standard_normal((3, 90_000)).astype(np.float32) * 3
+    truth = reference(logits.astype(np.float64), FLOAT32)
+    yardsticks = Yardsticks(Rows(logits, None, truth), FLOAT32, 1e9)
+    screen = Screen(yardsticks, quantity, np.arange(3))
+    bound = FORMULATIONS[quantity, "shifted"].error_bound
+    assert bound is not None
+    limit = Limit(bound, yardsticks.conditions(WIDE_SUM))
+    steps = np.random.default_rng(16).integers(-3, 4, logits.shape)
+    got = _moved(screen.ruler.rounded, steps)
+    listing = Listing(5, (0, 3), (0, 90_000))
+    seen = replace(Seen(1e6, 1e6, 1.0, 1e6, 1e6), **{kind: 0.0})
+    (mine,) = sweep(screen, [Candidate(got, limit, seen, are_exact=False)], {}, listing).summaries
+    theirs = screen.add_up(got, np.zeros(3, bool), limit, listing, seen, are_exact=False).summary
+    assert mine is not None
+    assert mine.bound_ratio == pytest.approx(theirs.bound_ratio, rel=1e-9)
+    assert replace(mine, bound_ratio=None) == replace(theirs, bound_ratio=None)
+
+
+def test_a_line_in_ulp_is_nowhere_below_its_lowest() -> None:
+    rng = np.random.default_rng(14)
+    nearest, width = (np.exp(rng.uniform(-9, 4, (500, 1))) for _ in range(2))
+    slope = np.exp(rng.uniform(-30, 0, (500, 1))) * rng.integers(0, 2, (500, 1))
+    at_nearest = np.exp(rng.uniform(-30, 0, (500, 1)))
+    base = at_nearest - slope * nearest
+    lowest = lowest_in_ulp(base, slope, nearest, nearest + width)
+    powers = np.clip(2.0 ** np.arange(-14, 9), nearest, nearest + width)
+    some = np.concatenate([nearest + width * np.linspace(0, 1, 300), powers], axis=1)
+    in_ulp = (base + slope * some) / np.spacing(some.astype(np.float32), dtype=np.float32)
+    towards_zero = np.nextafter(some.astype(np.float32), np.float32(0))
+    # A magnitude just below a power of two may round to it.
+    is_below = some < some.astype(np.float32)
+    in_ulp = np.where(is_below, (base + slope * some) / np.spacing(towards_zero), in_ulp)
+    assert (lowest <= in_ulp * (1 + 1e-9)).all()
+    assert (lowest >= in_ulp.min(axis=1, keepdims=True) * (1 - 1e-9)).mean() > 0.9
 
 
 def _moved(values: Array, steps: NDArray[np.int64]) -> Array:
