@@ -184,7 +184,8 @@ class Yardsticks:
         """Return what no threshold of a row is below, (rows, 1); of softmax and log-softmax."""
         if self.max_ulp is not None:
             return np.full((len(self.rows.logits), 1), self.max_ulp)
-        least = LEAST_IN_ULP[quantity](self.conditions(WIDE_SUM))
+        make = LEAST_IN_ULP[quantity]
+        least: Array = self._once(("least", quantity), lambda: make(self.conditions(WIDE_SUM)))
         return np.asarray(np.maximum(least, 1.0))
 
     def threshold_at(self, quantity: str, rows: Array, columns: Array) -> Array:
