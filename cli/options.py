@@ -218,7 +218,10 @@ class OutputOptions:
     Top = Annotated[
         int,
         typer.Option(
-            metavar="N", min=0, rich_help_panel=OUTPUT, help="How many worst cases are listed."
+            metavar="N",
+            min=0,
+            rich_help_panel=OUTPUT,
+            help="How many worst cases are listed: one of a row and kind.",
         ),
     ]
     Format = Annotated[

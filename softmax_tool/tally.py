@@ -20,7 +20,7 @@ from softmax_tool.kinds import KINDS, NO_KIND, occurring
 from softmax_tool.origins import describe
 from softmax_tool.peaks import changed_rows
 from softmax_tool.report import Finding
-from softmax_tool.summary import RoundingSummary, Summary, worst_of
+from softmax_tool.summary import RoundingSummary, Summary, largest, worst_of
 from softmax_tool.ulp import UlpStatistics
 
 if TYPE_CHECKING:
@@ -127,8 +127,9 @@ def _with_errors(
     distance = _distances(results.got, exact)
     usable = judged.counted & np.isfinite(distance)
     max_abs = float(np.where(usable, distance, 0.0).max()) if usable.any() else None
-    relative = usable & (exact.hi != 0)
-    max_rel = _largest_ratio(distance, np.abs(exact.hi), relative)
+    max_rel = _largest_ratio(distance, np.abs(exact.hi), usable & (exact.hi != 0))
+    if (usable & (exact.hi == 0) & exact.nonzero & (results.got == 0)).any():
+        max_rel = largest(max_rel, 1.0)  # true values too small for float64 are missed altogether
     bound_ratio, bound_elements = _bound_ratio(distance, bound, usable, results)
     return replace(
         summary,

@@ -106,3 +106,21 @@ def test_nll_of_log_softmax_is_cross_entropy() -> None:
     for pair in report.pairs:
         if (pair.a[0], pair.b[0]) == ("nll", "ce"):
             assert pair.identical
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("least", [-740, -744, -746, -800, -12000])
+def test_a_zero_in_place_of_what_float64_cannot_hold_is_wrong_by_all_of_it(
+    least: float, dtype: str
+) -> None:
+    """|0 − y| / |y| is 1 however small y is."""
+    report = st.compare(
+        np.array([[0.0, 1.0, 2.0, least], [1.0, 2.0, 3.0, 4.0]]),
+        dtypes=[dtype],
+        ops=["softmax"],
+        formulations=["shifted"],
+    )
+    is_held = dtype == "float64" and least > -744
+    (case,) = (case for case in report.cases if case.name.formulation == "shifted")
+    assert case.max_rel_error is not None
+    assert (case.max_rel_error < 1) if is_held else (case.max_rel_error == 1)
