@@ -21,7 +21,8 @@ ELEMENTS = 1 << 18
 # a loss has one result a row.
 ELEMENTS_OF_FEW_RESULTS = 1 << 19
 ELEMENTS_OF_LOSSES = 1 << 20  # in float32, of class labels, where that is all there is
-ELEMENTS_OF_A_PAIR = 1 << 20  # measured tile by tile
+ELEMENTS_OF_A_PAIR = 1 << 20  # measured tile by tile, of few and wide rows
+_WIDE = 1 << 16
 # Each case holds results, and what they are made of, for a whole block.
 _PAIR = 2
 _FEW_CASES = 4
@@ -44,6 +45,7 @@ def _elements(plan: Plan, options: Options, source: Source) -> int:
     from softmax_tool.sweep import can_sweep  # noqa: PLC0415  # 5 ms that only `compare` needs
 
     if all(map(can_sweep, plan.formats)) and elementwise <= _ALL_CASES:
-        return ELEMENTS_OF_A_PAIR if elementwise <= _PAIR else ELEMENTS_OF_FEW_RESULTS
+        is_pair = elementwise <= _PAIR and source.classes >= _WIDE
+        return ELEMENTS_OF_A_PAIR if is_pair else ELEMENTS_OF_FEW_RESULTS
     few_values = all(repeat_surely(target, source.classes) for target in plan.formats)
     return ELEMENTS_OF_FEW_RESULTS if few_values else ELEMENTS

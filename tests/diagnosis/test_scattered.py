@@ -40,9 +40,7 @@ def test_as_in_the_whole_judgement(
     """Rows are absorbed at their maximum, whose true value is subnormal from some margin on."""
     judged: list[Scattered | NDArray[Any]] = []
     x = logits(60, 115)
-    # Rows that are nearer to their bound than any before are judged in full: not these again, in a
-    # block of their own.
-    monkeypatch.setattr("softmax_tool.block_size.ELEMENTS_OF_A_PAIR", 1 << 19)
+    # Rows that are nearer to their bound than any before are judged in full: not these again.
     x = np.concatenate([x, x[:500]])
 
     def run() -> CompareReport:
