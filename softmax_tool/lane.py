@@ -78,13 +78,12 @@ class Lane:
         if self._line is not None and self._is_relative:
             self._float32_line = _Line(attempt, *self._line)
         self._least_limit = float(attempt.limits.min())
+        self._at_most = 0.0  # what no error of this block so far is above, in ULP
         self._apart: list[Array] = []  # errors that do not fit 32 bits
         # What is beyond an int32 is −2**31, or within half an ULP of its ends.
         self._most = (1 << 31) - (1 << (places - 1))
-        if self._is_relative:
-            self._lowest_bound = None if attempt.bounds is None else attempt.bounds.line.lowest
-        else:
-            self._largest_ulp, self._lowest_bound = self._of_logarithms()
+        self._largest_ulp = _ulp(self._farthest() * (1 + _SLACK))  # of each row, (rows, 1)
+        self._lowest_bound = self._lowest()
         self._raise_floors()
 
     def take(self, tile: Tile, got: Array, true: Float32Tile) -> bool:
@@ -111,15 +110,21 @@ class Lane:
                 total -= int(numbers.reshape(-1)[apart].sum(dtype=np.int64))
                 numbers.reshape(-1)[apart] = 0
                 self._apart.append(m.errors_at(apart, m.distances_at(apart)))
+                self._at_most = max(self._at_most, float(self._apart[-1].max()))
             largest = int(magnitudes.max(where=fit, initial=0))
             if places.size and not self._take_at(m, places):
                 return False
         at_most = (max(largest, int(floors.max())) + 1) * 2.0**-true.places
+        self._at_most = max(self._at_most, at_most)
         wrong = self.attempt.errors.add_multiples(numbers, true.places, total, at_most, apart.size)
         self.attempt.right += numbers.size - apart.size - wrong
         if self._is_relative:
             self._take_relative(m, at_most)
         return True
+
+    def reach(self) -> Array:
+        """Return how far results of each row are at most from their true values, (rows, 1)."""
+        return np.minimum(self.attempt.max_abs, self._at_most * self._largest_ulp)
 
     def finish(self) -> None:
         """Add up what has been kept for the end."""
@@ -158,6 +163,7 @@ class Lane:
     def _take_in_float64(self, tile: Tile, got: Array, true: Float32Tile) -> bool:
         wide = TrueTile(true.values, true.rounded, true.scale, None)
         is_finite = self.attempt.take(tile, got, wide)
+        self._at_most = max(self._at_most, self.attempt.errors.last)
         self._raise_floors()
         return is_finite
 
@@ -213,16 +219,22 @@ class Lane:
         units = np.floor(least * 2.0**self._places * (1 - _SLACK)) - 2
         self._floors = units.clip(0, self._most - 1).astype(np.uint32)
 
-    def _of_logarithms(self) -> tuple[Array, Array | None]:
-        """Return the largest ULP of each row, and its lowest bound in ULP, (rows, 1)."""
+    def _farthest(self) -> Array:
+        """Return the largest true magnitude of each row, (rows, 1)."""
         values = self.attempt.screen.yardsticks.rows.reference.of_rows
-        nearest = values.log_sum
-        farthest = (values.maximum - values.minimum + nearest) * (1 + _SLACK)
-        lowest = None
-        if self._line is not None:
-            base, slope = self._line
-            lowest = lowest_in_ulp(base, -slope, nearest, farthest)
-        return _ulp(farthest), lowest
+        if self._is_relative:
+            return np.asarray(np.exp(-values.log_sum))
+        return np.asarray(values.maximum - values.minimum + values.log_sum)
+
+    def _lowest(self) -> Array | None:
+        """Return what no bound of a row is below, (rows, 1): in ULP; of softmax, relative."""
+        if self._line is None or self.attempt.bounds is None:
+            return None
+        if self._is_relative:
+            return self.attempt.bounds.line.lowest
+        base, slope = self._line
+        nearest = self.attempt.screen.yardsticks.rows.reference.log_sum
+        return lowest_in_ulp(base, -slope, nearest, self._farthest() * (1 + _SLACK))
 
     def _take_relative(self, m: _Measured, at_most: float) -> None:
         """Take in the largest errors, absolute and relative, and fractions of a relative bound."""

@@ -190,7 +190,7 @@ class _Sweep:
             got = self.candidates[index].got
             if got is not None:
                 there = np.take_along_axis(got, leaders, axis=1).astype(np.float64)
-                np.minimum(least, there - lane.attempt.max_abs, out=least)
+                np.minimum(least, there - lane.reach(), out=least)
         least = least - _A_LITTLE * np.abs(least)
         if not is_log:
             least = np.log(least.clip(min=0))

@@ -365,10 +365,10 @@ def _is_changed(stored: Array, rounded: Array) -> Mask:
 
 def _new_ties(stored: Array, rounded: Array) -> int:
     """Count rows whose largest logit was rounded to what others were rounded to."""
-    largest = row_max(rounded)
-    ties = rounded == largest
+    leaders = row_max(rounded)
+    ties = rounded == leaders
     # A row with NaN has no largest.
-    if np.count_nonzero(ties) <= np.count_nonzero(~np.isnan(largest)):
+    if np.count_nonzero(ties) <= np.count_nonzero(~np.isnan(leaders)):
         return 0
     before = np.count_nonzero(stored == row_max(stored), axis=1)
     return int(np.count_nonzero(np.count_nonzero(ties, axis=1) > before))

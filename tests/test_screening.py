@@ -245,6 +245,9 @@ def test_errors_of_any_size_are_swept_as_they_are_screened(
         changes.append(mine.rank_changes)
     assert len(changes) == 5
     assert changes[-2:] == [len(logits), 0]
+    (alone,) = sweep(screen, candidates[5:6], {}, listing).summaries
+    assert alone is not None
+    assert alone.rank_changes == len(logits)
     none = Swept((None, None), {})
     assert sweep(screen, [candidates[2], candidates[4]], {(0, 1): PairSummary()}, listing) == none
     endless = replace(limit, bound=lambda some: np.full_like(some.y, np.inf))
