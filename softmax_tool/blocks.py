@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from softmax_tool.plan import Options, Plan, Variant
     from softmax_tool.readers import Block
     from softmax_tool.report import CaseName
-    from softmax_tool.summary import RoundingSummary, Summary
+    from softmax_tool.screening import Screened
+    from softmax_tool.summary import RoundingSummary
     from softmax_tool.tally import Results
 
     Array = NDArray[Any]
@@ -263,15 +264,16 @@ class _VariantWork:
         left = {n for n, work in elementwise.items() if work.is_exact and n not in paired}
         got = {n: work.compute(xp) for n, work in elementwise.items() if n not in left}
         stalled = watching.stalled(len(self.kept))
-        swept: dict[CaseName, Summary | None] = {}
+        swept: dict[CaseName, Screened | None] = {}
         pairs: dict[_Pair, PairSummary] = {}
         if self.measured and not stalled.any():
             swept, pairs = _swept(elementwise, got, seen_of, before)
         outcomes: dict[CaseName, tuple[CaseOutcome, CaseWork]] = {}
         for name, work in works.items():
-            summary = swept.get(name)
-            if summary is not None:
-                outcome = work.plain_outcome(got.get(name, _NOT_MADE), summary)
+            screened = swept.get(name)
+            if screened is not None:
+                results = got.get(name, _NOT_MADE)
+                outcome = work.swept_outcome(results, screened, xp, seen_of[name])
             elif name in elementwise:
                 results = got[name] if name in got else work.compute(xp)
                 outcome = work.outcome(results, xp, stalled, seen_of[name])
@@ -302,14 +304,14 @@ def _swept(
     got: Mapping[CaseName, Array],
     seen: Mapping[CaseName, Seen],
     before: Mapping[_Pair, PairSummary],
-) -> tuple[dict[CaseName, Summary | None], dict[_Pair, PairSummary]]:
+) -> tuple[dict[CaseName, Screened | None], dict[_Pair, PairSummary]]:
     """Measure all cases of each quantity at once, where that is possible.
 
     Those that nothing was `got` of are true values.
     """
     from softmax_tool.sweep import Candidate, sweep  # noqa: PLC0415  # 5 ms that few need
 
-    summaries: dict[CaseName, Summary | None] = {}
+    screened: dict[CaseName, Screened | None] = {}
     compared: dict[_Pair, PairSummary] = {}
     for quantity in dict.fromkeys(name.quantity for name in works):
         names = [name for name in works if name.quantity == quantity]
@@ -326,6 +328,6 @@ def _swept(
             {(places[a], places[b]): known for (a, b), known in pairs.items()},
             some.listing,
         )
-        summaries |= dict(zip(names, swept.summaries, strict=True))
+        screened |= dict(zip(names, swept.screened, strict=True))
         compared |= {(names[a], names[b]): total for (a, b), total in swept.pairs.items()}
-    return summaries, compared
+    return screened, compared

@@ -64,9 +64,17 @@ class CaseWork:
             marks, summary = marks + more_marks, summary + more
         return CaseOutcome(summary, got, marks, None, None, self.rows.distinct)
 
-    def plain_outcome(self, got: Array, summary: Summary) -> CaseOutcome:
-        """Return what is added up of results of which none has a kind."""
-        marks = _no_marks(self.rows.logits.shape[1])
+    def swept_outcome(
+        self, got: Array, screened: Screened, shared: Arithmetic, seen: Seen
+    ) -> CaseOutcome:
+        """Return what is added up of rows that are all plain, but of single elements."""
+        summary, marks = screened.summary, _no_marks(self.rows.logits.shape[1])
+        if screened.rows.size:
+            scattered = self._scattered(got, screened, shared)
+            if not isinstance(scattered, Scattered):
+                return self.outcome(got, shared, ~screened.plain, seen)
+            summary = self._with_kinds(screened, scattered, got, seen)
+            marks = scattered.marks(got.shape[1])
         return CaseOutcome(summary, got, marks, None, None, self.rows.distinct)
 
     def of_rows(self, rows: Indices) -> CaseWork:
@@ -111,19 +119,24 @@ class CaseWork:
             )
             if not screened.rows.size:
                 return screened.plain, screened.summary, _no_marks(got.shape[1])
-            scattered = judge_scattered(
-                got,
-                self.ruler,
-                screened.rows,
-                screened.columns,
-                self.rows.weights,
-                self._needed_computation(shared),
-            )
+            scattered = self._scattered(got, screened, shared)
             if isinstance(scattered, Scattered):
                 summary = self._with_kinds(screened, scattered, got, seen)
                 return screened.plain, summary, scattered.marks(got.shape[1])
             aside = aside.copy()
             aside[scattered] = True
+
+    def _scattered(
+        self, got: Array, screened: Screened, shared: Arithmetic
+    ) -> Scattered | Indices:
+        return judge_scattered(
+            got,
+            screened.values,
+            screened.rows,
+            screened.columns,
+            self.rows.weights,
+            self._needed_computation(shared),
+        )
 
     def _with_kinds(
         self, screened: Screened, scattered: Scattered, got: Array, seen: Seen

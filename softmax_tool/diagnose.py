@@ -36,6 +36,10 @@ class Computation(Protocol):
     """One case on one block of rows, to be run again on some of them."""
 
     @property
+    def target(self) -> FloatFormat:
+        """The format of its results."""
+
+    @property
     def sums_are_wide(self) -> bool:
         """Whether its arithmetic cannot stall."""
 

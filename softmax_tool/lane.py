@@ -67,6 +67,18 @@ class _Measured(NamedTuple):
         return np.asarray(self.true.values.reshape(-1)[places])
 
 
+class _Some(NamedTuple):
+    """Single elements, (some,) each."""
+
+    rows: Indices  # of the block
+    columns: Indices
+    got: Array
+    rounded: Array
+    values: Array
+    distances: Array
+    errors: Array
+
+
 class Lane:
     """One case: measures its results by the true values of one tile after the other."""
 
@@ -83,6 +95,7 @@ class Lane:
         # What is beyond an int32 is −2**31, or within half an ULP of its ends.
         self._most = (1 << 31) - (1 << (places - 1))
         self._largest_ulp = _ulp(self._farthest() * (1 + _SLACK))  # of each row, (rows, 1)
+        self._of_lone = np.zeros_like(self._largest_ulp)  # how far lone results are off
         self._lowest_bound = self._lowest()
         self._raise_floors()
 
@@ -114,17 +127,21 @@ class Lane:
             largest = int(magnitudes.max(where=fit, initial=0))
             if places.size and not self._take_at(m, places):
                 return False
+        if true.lone.places.size and not self._take_lone(m):
+            return False
         at_most = (max(largest, int(floors.max())) + 1) * 2.0**-true.places
         self._at_most = max(self._at_most, at_most)
-        wrong = self.attempt.errors.add_multiples(numbers, true.places, total, at_most, apart.size)
-        self.attempt.right += numbers.size - apart.size - wrong
+        left_out = apart.size + true.lone.places.size
+        wrong = self.attempt.errors.add_multiples(numbers, true.places, total, at_most, left_out)
+        self.attempt.right += numbers.size - left_out - wrong
         if self._is_relative:
             self._take_relative(m, at_most)
         return True
 
     def reach(self) -> Array:
         """Return how far results of each row are at most from their true values, (rows, 1)."""
-        return np.minimum(self.attempt.max_abs, self._at_most * self._largest_ulp)
+        reach = np.minimum(self.attempt.max_abs, self._at_most * self._largest_ulp)
+        return np.maximum(reach, self._of_lone)
 
     def finish(self) -> None:
         """Add up what has been kept for the end."""
@@ -137,6 +154,7 @@ class Lane:
         """Return the signed errors in units; None where one is NaN."""
         differences, numbers = self._room.floats.like(got), self._room.numbers.like(got)
         np.subtract(got, true.rounded, out=differences)
+        differences.reshape(-1)[true.lone.places] = 0
         np.multiply(differences, true.per_unit, out=differences)
         try:
             with np.errstate(invalid="raise"):
@@ -147,6 +165,7 @@ class Lane:
                 return None
             np.copyto(numbers, differences, casting="unsafe")
         np.add(numbers, true.rest_in_units, out=numbers)
+        numbers.reshape(-1)[true.lone.places] = 0
         return numbers
 
     def _left_out(self, numbers: Numbers, true: Float32Tile) -> int:
@@ -161,7 +180,7 @@ class Lane:
         return int(np.add.reduce(signs, axis=None, dtype=np.int32)) - int(negative)
 
     def _take_in_float64(self, tile: Tile, got: Array, true: Float32Tile) -> bool:
-        wide = TrueTile(true.values, true.rounded, true.scale, None)
+        wide = TrueTile(true.every_value, true.every_rounded, true.scale, None)
         is_finite = self.attempt.take(tile, got, wide)
         self._at_most = max(self._at_most, self.attempt.errors.last)
         self._raise_floors()
@@ -179,29 +198,49 @@ class Lane:
 
     def _take_at(self, m: _Measured, places: Indices) -> bool:
         """Take in what errors in some places are the largest of; say no where one is not finite."""
-        attempt, values = self.attempt, m.values_at(places)
+        got, rounded = (some.reshape(-1)[places] for some in (m.got, m.true.rounded))
         distances = m.distances_at(places)
         errors = m.errors_at(places, distances)
+        rows, columns = self.attempt.places(m.tile, places)
+        return self._take_some(
+            _Some(rows, columns, got, rounded, m.values_at(places), distances, errors)
+        )
+
+    def _take_lone(self, m: _Measured) -> bool:
+        """Add up what is not counted in units; say no where one is not finite."""
+        places, values, rounded = m.true.lone.places, m.true.lone.values, m.true.lone.rounded
+        got = m.got.reshape(-1)[places]
+        distances = np.abs(got - values)
+        errors = distances * m.true.lone.scale
+        rows, columns = self.attempt.places(m.tile, places)
+        if not self._take_some(_Some(rows, columns, got, rounded, values, distances, errors)):
+            return False
+        self._of_lone[rows, 0] = distances
+        self.attempt.errors.add(errors)
+        self.attempt.right += int(np.count_nonzero(got == rounded))
+        return True
+
+    def _take_some(self, some: _Some) -> bool:
+        attempt, rows, columns, errors = self.attempt, some.rows, some.columns, some.errors
         largest = float(errors.max())
         if not largest < np.inf:
             return False
         before = attempt.known
-        rows, columns = attempt.places(m.tile, places)
         attempt.errors.know(largest)
         if largest > self._least_limit:
             beyond = errors > attempt.limits[rows, 0]
             attempt.suspects.add(rows[beyond], columns[beyond], errors[beyond])
         if attempt.may_list(largest):
-            got, rounded = (some.reshape(-1)[places] for some in (m.got, m.true.rounded))
-            attempt.list_at(rows, columns, errors, got, values, rounded)
+            attempt.list_at(rows, columns, errors, some.got, some.values, some.rounded)
         if not self._is_relative:
-            attempt.max_abs = max(attempt.max_abs, float(distances.max()))
-            attempt.take_relative(distances, values)
+            attempt.max_abs = max(attempt.max_abs, float(some.distances.max()))
+            attempt.take_relative(some.distances, some.values)
             if self._line is not None:
                 base, slope = (of_rows[rows, 0] for of_rows in self._line)
-                near = np.flatnonzero(distances > (base + slope * values) * attempt.ratio)
+                least = (base + slope * some.values) * attempt.ratio
+                near = np.flatnonzero(some.distances > least)
                 if near.size:
-                    attempt.take_ratios_at(rows[near], columns[near], distances[near])
+                    attempt.take_ratios_at(rows[near], columns[near], some.distances[near])
         if attempt.known != before:
             self._raise_floors()
         return True

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from softmax_tool.diagnose import Computation
     from softmax_tool.distinct import Counts
     from softmax_tool.formats import FloatFormat
-    from softmax_tool.ulp import Ruler
 
     Array = NDArray[Any]
     Ids = NDArray[np.int64]
@@ -79,7 +78,7 @@ class Scattered:
 
 def judge_scattered(
     got: Array,
-    ruler: Ruler,
+    true: Array,
     rows: Indices,
     columns: Indices,
     weights: Counts | None,
@@ -87,12 +86,13 @@ def judge_scattered(
 ) -> Scattered | Indices:
     """Judge single results of a block, (rows, classes), or say of which rows that takes the whole.
 
-    A sum of theirs stalled, or what overflowed came back; or there is no event behind a result.
+    Then a sum of theirs stalled, or what overflowed came back; or there is no event behind a
+    result. `true` are the true values of those in such rows and columns.
     """
-    results, true = got[rows, columns], ruler.exact.hi[rows, columns]
-    right = results == ruler.rounded[rows, columns]
+    results, target = got[rows, columns], computation.target
+    right = results == target.round(true)
     relative = float(np.max(np.abs((results - true) / true)))
-    codes = _kinds(results, true, right, ruler.target)
+    codes = _kinds(results, true, right, target)
     numbers, own = np.zeros(codes.shape, np.int64), np.zeros(codes.shape, bool)
     if not right.all():
         wrong = ~right

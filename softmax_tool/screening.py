@@ -18,6 +18,8 @@ from softmax_tool.summary import Summary
 from softmax_tool.tiling import Scratch, tiles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from softmax_tool.attempt import Attempt
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 _FEW = 16  # one class in so many may be judged by itself, in a row that is plain otherwise
 _LEAST = 2.0**-960  # below, one over an ULP is beyond float64
+LEAST_OF_LONE = 4 * _LEAST  # what the logarithm at the maximum of a row may be as small as
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +88,12 @@ class Screened:
     # measured, and what kinds they are of is left to find.
     rows: Indices
     columns: Indices
+    values: Array  # the true ones
 
     @classmethod
     def of(cls, plain: Mask, summary: Summary) -> Screened:
         """Return it for rows all of whose elements are plain."""
-        return cls(plain, summary, np.empty(0, np.intp), np.empty(0, np.intp))
+        return cls(plain, summary, np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ class Screen:
         With `least`, true values of such a magnitude are enough.
         """
         values, target = self.yardsticks.rows.reference.of_rows, self.target
-        least = np.log(least or max(self._least_normal, 4 * _LEAST))
+        least = np.log(least or max(self.least_normal, 4 * _LEAST))
         with np.errstate(all="ignore"):
             width = values.maximum - values.minimum
             if self.quantity == "softmax":
@@ -125,8 +129,8 @@ class Screen:
         return np.asarray((normal & np.isfinite(width) & ~values.invalid)[:, 0])
 
     @property
-    def _least_normal(self) -> float:
-        """A true value of such a magnitude is so far from the subnormal numbers."""
+    def least_normal(self) -> float:
+        """A true value of such a magnitude is far from the subnormal numbers."""
         return 4 * self.target.smallest_normal
 
     def least_limits(self) -> Array:
@@ -172,13 +176,14 @@ class Screen:
         """
         from softmax_tool.attempt import Attempt, Bounds  # noqa: PLC0415  # only where measured
 
-        most = 0 if are_exact or self.ruler.exact.tail is not None else got.shape[1] // _FEW
+        exact = self.ruler.exact
+        may_scatter = not are_exact and exact.tail is None
         promising = self.promising()
         tiny = np.empty(0, np.intp), np.empty(0, np.intp)
-        if most and self.quantity == "log-softmax" and not promising.all():
+        if may_scatter and self.quantity == "log-softmax" and not promising.all():
             # Only at the maximum of a row can a logarithm be that small.
-            promising = self.promising(4 * _LEAST)
-            row, column = np.nonzero(self.ruler.exact.hi > -self._least_normal)
+            promising = self.promising(LEAST_OF_LONE)
+            row, column = np.nonzero(exact.hi > -self.least_normal)
             tiny = row, column
         rows = np.flatnonzero(promising & ~aside & np.isfinite(got[:, 0]))
         bounds = None
@@ -189,35 +194,50 @@ class Screen:
         while rows.size:
             attempt = Attempt(self, rows, bounds, listing, seen, scratch)
             failed = self._run(attempt, got)
-            some = self._not_plain(attempt, tiny)
+            some = self.not_plain(attempt, tiny, lambda *where: exact.hi[where])
             if not failed.size and some[0].size:
-                # The whole judgement divides by bounds in another order: its last bit is its own.
-                few = most if attempt.ratio == seen.ratio else 0
-                results = got[some]
-                clear = (results == 0) | (results == self.ruler.rounded[some])
-                failed = np.union1d(some[0][~clear], np.flatnonzero(np.bincount(some[0]) > few))
+                failed = self.not_scattered(
+                    attempt, some[0], got[some], self.ruler.rounded[some], may_scatter=may_scatter
+                )
             if not failed.size:
                 plain = np.zeros(len(got), bool)
                 plain[rows] = True
                 changes = _rank_changes(got, self.yardsticks.leaders(self.quantity), rows)
                 summary = attempt.summary(changes, are_exact=are_exact)
-                return Screened(plain, summary, *some)
+                return Screened(plain, summary, *some, exact.hi[some])
             rows = np.setdiff1d(rows, failed)
         return Screened.of(np.zeros(len(got), bool), Summary(listing.top))
 
-    def _not_plain(
-        self, attempt: Attempt, tiny: tuple[Indices, Indices]
+    def not_plain(
+        self,
+        attempt: Attempt,
+        tiny: tuple[Indices, Indices],
+        true_at: Callable[[Indices, Indices], Array],
     ) -> tuple[Indices, Indices]:
         """Return the elements whose errors are above their limits, and those whose true is tiny."""
         rows, columns = attempt.suspects.beyond(self.limits_at)
         if not tiny[0].size:
             return rows, columns
         here = np.isin(tiny[0], attempt.rows)
-        normal = self.ruler.exact.hi[rows, columns] <= -self._least_normal
+        normal = true_at(rows, columns) <= -self.least_normal
         return (
             np.concatenate([rows[normal], tiny[0][here]]),
             np.concatenate([columns[normal], tiny[1][here]]),
         )
+
+    def not_scattered(
+        self, attempt: Attempt, rows: Indices, got: Array, rounded: Array, *, may_scatter: bool
+    ) -> Indices:
+        """Return rows with elements that are not plain, and not to be looked at one by one.
+
+        There are too many, or one is neither 0 nor right. `rows` are those of all such elements.
+        """
+        few = 0
+        # The whole judgement divides by bounds in another order: its last bit is its own.
+        if may_scatter and attempt.ratio == attempt.seen.ratio:
+            few = self.yardsticks.rows.logits.shape[1] // _FEW
+        clear = (got == 0) | (got == rounded)
+        return np.union1d(rows[~clear], np.flatnonzero(np.bincount(rows) > few))
 
     def _run(self, attempt: Attempt, got: Array) -> Indices:
         """Add all tiles up; return the rows, if any, whose errors are not finite."""

@@ -18,6 +18,7 @@ from softmax_tool.formats import FLOAT32
 from softmax_tool.lane import Lane, Room
 from softmax_tool.pairs import PairSum
 from softmax_tool.peaks import changed_rows, largest_of_rows
+from softmax_tool.screening import LEAST_OF_LONE, Screened
 from softmax_tool.tiling import tiles
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from softmax_tool.exact.float32_tiles import Float32Tile
     from softmax_tool.formats import FloatFormat
     from softmax_tool.screening import Limit, Listing, Screen, Seen
-    from softmax_tool.summary import PairSummary, Summary
+    from softmax_tool.summary import PairSummary
     from softmax_tool.tiling import Tile
 
     Array = NDArray[Any]
@@ -54,7 +55,7 @@ class Candidate:
 class Swept:
     """What came of it: None for a case that has to be looked at by itself, and for its pairs."""
 
-    summaries: tuple[Summary | None, ...]
+    screened: tuple[Screened | None, ...]
     pairs: Mapping[Pair, PairSummary]
 
 
@@ -89,10 +90,10 @@ def _is_open_to(screen: Screen) -> bool:
     values = rows.reference.of_rows
     with np.errstate(all="ignore"):
         widest = values.maximum - values.minimum + values.log_sum
-        open_to = (values.log_sum >= LEAST) & (widest <= MOST)
-        if screen.quantity == "softmax":
-            # Of a row that one class holds all of, float64 has a softmax of 1.
-            open_to = (1 + values.log_sum > 1) & (widest <= -np.log(LEAST))
+        if screen.quantity == "log-softmax":
+            return bool((widest <= MOST).all() and screen.promising(LEAST_OF_LONE).all())
+        # Of a row that one class holds all of, float64 has a softmax of 1.
+        open_to = (1 + values.log_sum > 1) & (widest <= -np.log(LEAST))
     return bool(open_to.all() and screen.promising().all())
 
 
@@ -110,13 +111,16 @@ class _Sweep:
     ) -> None:
         self.screen, self.candidates = screen, candidates
         elements: Any = screen.yardsticks.rows.reference.elements
-        logarithm = screen.quantity == "log-softmax"
-        self.truth = Float32Tiles(elements, _TILE, logarithm=logarithm, settled=settled)
+        logarithm, leaders = screen.quantity == "log-softmax", screen.yardsticks.samples[0]
+        self.truth = Float32Tiles(elements, leaders, _TILE, logarithm=logarithm, settled=settled)
         shape = self.shape = screen.yardsticks.rows.logits.shape
+        self.tiny = self._tiny()
         rows, room = np.arange(shape[0]), Room(shape, _TILE)
         self.lanes: dict[int, Lane] = {}
         for index, candidate in enumerate(candidates):
             bounds = None if candidate.limit is None else Bounds(screen, candidate.limit)
+            if candidate.are_exact and self.tiny[0].size:
+                continue
             if bounds is None or bounds.finite.all():
                 attempt = Attempt(screen, rows, bounds, listing, candidate.seen, room.wide)
                 self.lanes[index] = Lane(attempt, room, self.truth.places)
@@ -128,6 +132,8 @@ class _Sweep:
 
     def run(self) -> Swept | None:
         """Measure all; return None where not all true values can be told."""
+        if self.truth.undecided:
+            return None
         for tile in tiles(self.shape, _TILE):
             if not self.lanes:
                 break
@@ -139,11 +145,33 @@ class _Sweep:
                     self._drop(index)
             for (a, b), pair in self.pairs.items():
                 pair.add(self._results(a, tile, true), self._results(b, tile, true), true)
-        for index, lane in list(self.lanes.items()):
-            lane.finish()
-            if lane.attempt.not_plain().size:
+        some = {index: self._finish(index, lane) for index, lane in self.lanes.items()}
+        for index, places in some.items():
+            if places is None:
                 self._drop(index)
-        return Swept(self._summaries(), {key: pair.total for key, pair in self.pairs.items()})
+        found = {index: places for index, places in some.items() if places is not None}
+        return Swept(self._screened(found), {key: pair.total for key, pair in self.pairs.items()})
+
+    def _finish(self, index: int, lane: Lane) -> tuple[Indices, Indices] | None:
+        """Return the few elements that are not plain; None where there is more to them."""
+        lane.finish()
+        rows, columns = self.screen.not_plain(lane.attempt, self.tiny, self.truth.at_places)
+        got = self.candidates[index].got
+        if not rows.size or got is None:
+            return None if rows.size else (rows, columns)
+        classes = self.shape[1]
+        rows, columns = np.divmod(np.unique(rows * classes + columns), classes)
+        rounded = self.truth.at_places(rows, columns).astype(np.float32)
+        failed = self.screen.not_scattered(
+            lane.attempt, rows, got[rows, columns], rounded, may_scatter=True
+        )
+        return None if failed.size else (rows, columns)
+
+    def _tiny(self) -> tuple[Indices, Indices]:
+        """Return the elements with true values that may be subnormal in float32."""
+        rows, columns = self.truth.lone.rows_and_columns(self.shape[1])
+        tiny = self.truth.lone.values > -self.screen.least_normal
+        return rows[tiny], columns[tiny]
 
     def _results(self, index: int, tile: Tile, true: Float32Tile) -> Array:
         got = self.candidates[index].got
@@ -154,12 +182,17 @@ class _Sweep:
         del self.lanes[gone]
         self.pairs = {key: pair for key, pair in self.pairs.items() if gone not in key}
 
-    def _summaries(self) -> tuple[Summary | None, ...]:
-        summaries: list[Summary | None] = [None] * len(self.candidates)
+    def _screened(
+        self, some: Mapping[int, tuple[Indices, Indices]]
+    ) -> tuple[Screened | None, ...]:
+        screened: list[Screened | None] = [None] * len(self.candidates)
+        every = np.ones(self.shape[0], bool)
         for (index, lane), changes in zip(self.lanes.items(), self._rank_changes(), strict=True):
             are_exact = self.candidates[index].are_exact
-            summaries[index] = lane.attempt.summary(changes, are_exact=are_exact)
-        return tuple(summaries)
+            summary = lane.attempt.summary(changes, are_exact=are_exact)
+            places = some[index]
+            screened[index] = Screened(every, summary, *places, self.truth.at_places(*places))
+        return tuple(screened)
 
     def _rank_changes(self) -> list[int]:
         """Count, for each case left, the rows with their largest values in other places."""

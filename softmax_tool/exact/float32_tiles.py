@@ -10,10 +10,11 @@ error lies between the even ones next to it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.formats import FLOAT32, ulp_exponent
 from softmax_tool.once import once
 from softmax_tool.tiling import Scratch
 
@@ -38,6 +39,30 @@ _FRACTION_BITS = 23
 _FRACTION = (1 << _FRACTION_BITS) - 1
 _EXPONENT = 0xFF << _FRACTION_BITS
 _BIAS = 127
+_STAND_IN = -1.25 - 2.0**-25  # far from what lies halfway between two float32 numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Lone:
+    """Elements whose true magnitudes are below LEAST, at most one of a row; arrays are (some,)."""
+
+    places: Indices  # in a tile, or counted through the rows of a block
+    values: Array
+
+    def rows_and_columns(self, width: int) -> tuple[Indices, Indices]:
+        """Return where they are, in what is so wide."""
+        rows, columns = np.divmod(self.places, width)
+        return rows, columns
+
+    @property
+    def rounded(self) -> NDArray[np.float32]:
+        """The true values, rounded."""
+        return self.values.astype(np.float32)
+
+    @property
+    def scale(self) -> Array:
+        """One over an ULP."""
+        return np.asarray(np.ldexp(1.0, -ulp_exponent(self.values, FLOAT32)))
 
 
 @dataclass(frozen=True)
@@ -45,7 +70,8 @@ class Float32Tile:
     """The true values of a tile; every array has its shape, and is overwritten by the next.
 
     Errors are told in units of 2**-places ULP. The rest is not meant for a tile that `is_apart`:
-    where a true value may be a float32, or lie halfway between two.
+    where a true value may be a float32, or lie halfway between two. In place of `lone` elements
+    there is another number, and what belongs to it.
     """
 
     values: Array
@@ -54,6 +80,17 @@ class Float32Tile:
     near_boundary: bool
     places: int
     per_unit: NDArray[np.float32]  # one over such a unit
+    lone: Lone
+
+    @once
+    def every_value(self) -> Array:
+        """The true values with those of lone elements."""
+        return _with(self.values, self.lone.places, self.lone.values)
+
+    @once
+    def every_rounded(self) -> NDArray[np.float32]:
+        """All of them rounded."""
+        return np.asarray(_with(self.rounded, self.lone.places, self.lone.rounded))
 
     @once
     def unit(self) -> NDArray[np.float32]:
@@ -85,8 +122,10 @@ class Float32Tile:
 
     @once
     def scale(self) -> Array:
-        """One over an ULP, in float64."""
-        return self.per_unit * np.float64(2.0**-self.places)
+        """One over an ULP, in float64, with that of lone elements."""
+        scale = self.per_unit * np.float64(2.0**-self.places)
+        scale.reshape(-1)[self.lone.places] = self.lone.scale
+        return scale
 
     def in_ulp(self, distance: Array) -> Array:
         """Return distances in ULP, in their own place."""
@@ -94,8 +133,13 @@ class Float32Tile:
 
     def largest_in_ulp(self, distance: NDArray[np.float32]) -> float:
         """Return the largest of distances in ULP, overwriting them."""
+        flat, of_lone = distance.reshape(-1), np.float64(0)
+        if self.lone.places.size:
+            of_lone = np.max(flat[self.lone.places] * self.lone.scale)
+            flat[self.lone.places] = 0
         np.multiply(distance, self.per_unit, out=distance)
-        return float(np.maximum.reduce(distance, axis=None)) * 2.0**-self.places
+        largest = np.float64(np.maximum.reduce(distance, axis=None)) * 2.0**-self.places
+        return float(np.maximum(largest, of_lone))
 
     @once
     def is_apart(self) -> bool:
@@ -107,12 +151,19 @@ class Float32Tiles:
     """Makes the true values of one quantity, without ever holding those of a whole block.
 
     Tiles have up to `size` elements. The values must be normal numbers with magnitudes from LEAST
-    to MOST. Where float64 cannot decide one, all values of its row are made anew: then they are to
-    be taken from those that are `settled`.
+    to MOST, but that of each row's largest logit, in column `leaders`, which may be nearer to 0.
+    Where float64 cannot decide one, all values of its row are made anew: then they are to be taken
+    from those that are `settled`.
     """
 
     def __init__(
-        self, elements: SettledElements, size: int, *, logarithm: bool, settled: bool
+        self,
+        elements: SettledElements,
+        leaders: Indices,
+        size: int,
+        *,
+        logarithm: bool,
+        settled: bool,
     ) -> None:
         self._elements, self._logarithm = elements, logarithm
         self._settled = elements.values(logarithm=logarithm).hi if settled else None
@@ -122,15 +173,26 @@ class Float32Tiles:
         # Two more than the bits that the tolerance reaches: what is rounded twice on the way.
         self._margin = 2 + int(elements.tolerance(logarithm=logarithm) * 2.0**53)
         shape = elements.plain.logits.shape
+        self._classes = shape[1]
         self._values = Scratch(shape, np.float64, size)
         self._rounded, self._per_unit = (Scratch(shape, np.float32, size) for _ in range(2))
         self._rest = Scratch(shape, np.int32, size)
+        self.lone = self._find_lone(leaders)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether float64 cannot decide one of the lone values."""
+        if self._settled is not None or not self.lone.places.size:
+            return False
+        return self._any_undecided(self.lone.values, *self.lone.rows_and_columns(self._classes))
 
     def at(self, tile: Tile) -> Float32Tile | None:
         """Return the true values of a tile, None where float64 cannot decide one of them."""
         logits = self._elements.plain.logits[tile]
         values = self._values.like(logits)
         self._write(tile, values)
+        lone = self._lone_of(tile)
+        values.reshape(-1)[lone.places] = _STAND_IN
         rounded = self._rounded.like(logits)
         np.copyto(rounded, values, casting="same_kind")
         rest = self._rest.like(logits)
@@ -141,7 +203,9 @@ class Float32Tiles:
         near = np.empty(0, np.intp)
         if np.minimum.reduce(rest, axis=None) < 2 * self._margin:
             near = np.flatnonzero(rest < 2 * self._margin)
-            if self._settled is None and self._any_undecided(tile, values, near):
+            rows, columns = np.divmod(near, values.shape[1])
+            near_ones = values.reshape(-1)[near], rows + tile[0].start, columns + tile[1].start
+            if self._settled is None and self._any_undecided(*near_ones):
                 return None
         # What the low bits are above is what rounding takes from a magnitude.
         if self._logarithm:
@@ -159,7 +223,7 @@ class Float32Tiles:
             powers = np.flatnonzero((of_rounded & np.uint32(_FRACTION)) == 0)
             below = np.abs(values.reshape(-1)[powers]) < np.abs(rounded.reshape(-1)[powers])
             per_unit.reshape(-1)[powers[below]] *= 2
-        return Float32Tile(values, rounded, rest, near.size > 0, self.places, per_unit)
+        return Float32Tile(values, rounded, rest, near.size > 0, self.places, per_unit, lone)
 
     def at_places(self, rows: Indices, columns: Indices) -> Array:
         """Return the true values in some places, (some,)."""
@@ -176,12 +240,36 @@ class Float32Tiles:
         else:
             self._elements.plain.write_softmax(tile, values)
 
-    def _any_undecided(self, tile: Tile, values: Array, near: Indices) -> bool:
-        rows, columns = np.divmod(near, values.shape[1])
-        undecided = self._elements.undecided(
-            values.reshape(-1)[near],
-            rows + tile[0].start,
-            columns + tile[1].start,
-            logarithm=self._logarithm,
-        )
+    def _any_undecided(self, values: Array, rows: Indices, columns: Indices) -> bool:
+        undecided = self._elements.undecided(values, rows, columns, logarithm=self._logarithm)
         return bool(undecided.any())
+
+    def _find_lone(self, leaders: Indices) -> Lone:
+        rows = _NOWHERE
+        if self._logarithm:
+            rows = np.flatnonzero(self._elements.plain.rows.log_sum < LEAST)
+        columns = leaders[rows]
+        return Lone(rows * self._classes + columns, self.at_places(rows, columns))
+
+    def _lone_of(self, tile: Tile) -> Lone:
+        """Return those of a tile, by their places in it."""
+        if not self.lone.places.size:
+            return self.lone
+        rows, columns = self.lone.rows_and_columns(self._classes)
+        inside = (rows >= tile[0].start) & (rows < tile[0].stop)
+        inside &= (columns >= tile[1].start) & (columns < tile[1].stop)
+        width = tile[1].stop - tile[1].start
+        places = (rows - tile[0].start) * width + columns - tile[1].start
+        return Lone(places[inside], self.lone.values[inside])
+
+
+_NOWHERE = np.empty(0, np.intp)
+
+
+def _with(array: NDArray[Any], places: Indices, some: NDArray[Any]) -> NDArray[Any]:
+    """Return an array with some others in some places."""
+    if not places.size:
+        return array
+    array = array.copy()
+    array.reshape(-1)[places] = some
+    return array
