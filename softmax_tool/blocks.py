@@ -16,7 +16,7 @@ from softmax_tool.distinct import Distinct
 from softmax_tool.formulations import GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.pairs import compare_pair
 from softmax_tool.rows import Rows, Yardsticks
-from softmax_tool.screening import Seen
+from softmax_tool.screening import Screened, Seen
 from softmax_tool.shown import ANY_SEVERITY
 from softmax_tool.summary import PairSummary
 from softmax_tool.tally import summarise_rounding
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from softmax_tool.plan import Options, Plan, Variant
     from softmax_tool.readers import Block
     from softmax_tool.report import CaseName
-    from softmax_tool.screening import Screened
     from softmax_tool.summary import RoundingSummary
+    from softmax_tool.sweep import Case
     from softmax_tool.tally import Results
 
     Array = NDArray[Any]
@@ -264,16 +264,18 @@ class _VariantWork:
         left = {n for n, work in elementwise.items() if work.is_exact and n not in paired}
         got = {n: work.compute(xp) for n, work in elementwise.items() if n not in left}
         stalled = watching.stalled(len(self.kept))
-        swept: dict[CaseName, Screened | None] = {}
+        swept: dict[CaseName, Case] = {}
         pairs: dict[_Pair, PairSummary] = {}
         if self.measured and not stalled.any():
             swept, pairs = _swept(elementwise, got, seen_of, before)
         outcomes: dict[CaseName, tuple[CaseOutcome, CaseWork]] = {}
         for name, work in works.items():
-            screened = swept.get(name)
-            if screened is not None:
+            case = swept.get(name)
+            if isinstance(case, Screened):
                 results = got.get(name, _NOT_MADE)
-                outcome = work.swept_outcome(results, screened, xp, seen_of[name])
+                outcome = work.swept_outcome(results, case, xp, seen_of[name])
+            elif case is not None:
+                outcome = work.infinite_outcome(got[name], case, xp, seen_of[name])
             elif name in elementwise:
                 results = got[name] if name in got else work.compute(xp)
                 outcome = work.outcome(results, xp, stalled, seen_of[name])
@@ -304,14 +306,14 @@ def _swept(
     got: Mapping[CaseName, Array],
     seen: Mapping[CaseName, Seen],
     before: Mapping[_Pair, PairSummary],
-) -> tuple[dict[CaseName, Screened | None], dict[_Pair, PairSummary]]:
+) -> tuple[dict[CaseName, Case], dict[_Pair, PairSummary]]:
     """Measure all cases of each quantity at once, where that is possible.
 
     Those that nothing was `got` of are true values.
     """
     from softmax_tool.sweep import Candidate, sweep  # noqa: PLC0415  # 5 ms that few need
 
-    screened: dict[CaseName, Screened | None] = {}
+    cases: dict[CaseName, Case] = {}
     compared: dict[_Pair, PairSummary] = {}
     for quantity in dict.fromkeys(name.quantity for name in works):
         names = [name for name in works if name.quantity == quantity]
@@ -328,6 +330,6 @@ def _swept(
             {(places[a], places[b]): known for (a, b), known in pairs.items()},
             some.listing,
         )
-        screened |= dict(zip(names, swept.screened, strict=True))
+        cases |= dict(zip(names, swept.cases, strict=True))
         compared |= {(names[a], names[b]): total for (a, b), total in swept.pairs.items()}
-    return screened, compared
+    return cases, compared

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from softmax_tool.arithmetic import Arithmetic
     from softmax_tool.exact import Exact
     from softmax_tool.formats import FloatFormat
+    from softmax_tool.infinities import Infinities
     from softmax_tool.plan import Options, Slice, Variant
     from softmax_tool.report import CaseName, Finding
     from softmax_tool.rows import Rows, Yardsticks
@@ -75,6 +76,14 @@ class CaseWork:
                 return self.outcome(got, shared, ~screened.plain, seen)
             summary = self._with_kinds(screened, scattered, got, seen)
             marks = scattered.marks(got.shape[1])
+        return CaseOutcome(summary, got, marks, None, None, self.rows.distinct)
+
+    def infinite_outcome(
+        self, got: Array, known: Infinities, shared: Arithmetic, seen: Seen
+    ) -> CaseOutcome:
+        """Judge results none of which is finite, and add up; true values are hardly asked for."""
+        judged = self.judge(got, shared, known)
+        marks, summary = self._summarised(judged, np.arange(len(got)), seen)
         return CaseOutcome(summary, got, marks, None, None, self.rows.distinct)
 
     def of_rows(self, rows: Indices) -> CaseWork:
@@ -190,22 +199,28 @@ class CaseWork:
         self, got: Array, rows: Indices, seen: Seen, shared: Arithmetic | None = None
     ) -> tuple[Marks, Summary]:
         """Judge results of all rows of this case, which are `rows` of the block."""
-        results = self.judge(got, shared)
+        return self._summarised(self.judge(got, shared), rows, seen)
+
+    def _summarised(self, results: Results, rows: Indices, seen: Seen) -> tuple[Marks, Summary]:
         judged = results.judged
         marks = Marks(rows, judged.kind, judged.unavoidable)
         bound = self._bound if self.measured else None
         return marks, summarise(results, bound, self.options.top, seen.error)
 
-    def judge(self, got: Array, shared: Arithmetic | None = None) -> Results:
+    def judge(
+        self,
+        got: Array,
+        shared: Arithmetic | None = None,
+        infinities: Infinities | None = None,
+    ) -> Results:
         """Judge results; `shared` remembers what was computed on the way to them."""
         ruler, reference = self.ruler, self.rows.reference
         masked = self.yardsticks.masked(self.name.quantity)
-        judged = judge(got, ruler, reference.invalid, masked, self._computation(shared))
+        judged = judge(got, ruler, reference.invalid, masked, self._computation(shared), infinities)
         return Results(
             self.variant.target,
             self.name.quantity,
             got,
-            ruler.exact,
             judged,
             reference.invalid,
             self.rows,

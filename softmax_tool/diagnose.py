@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.arithmetic.history import History
-    from softmax_tool.exact import Exact
     from softmax_tool.formats import FloatFormat
+    from softmax_tool.infinities import Infinities
     from softmax_tool.ulp import Ruler
 
     Array = NDArray[Any]
@@ -113,6 +113,7 @@ def judge(
     invalid: Mask,
     masked: Mask,
     computation: Computation | None,
+    infinities: Infinities | None = None,
 ) -> Judged:
     """Judge results against exact values.
 
@@ -128,17 +129,16 @@ def judge(
         Elements whose logit is -inf; not judged where the result is the exact one.
     computation : Computation or None
         How to run rows again; None for the exact values themselves, which have no operations.
+    infinities : Infinities or None
+        What is known of results of which none is finite; all true values are, and none is masked.
     """
-    rounded, exact, target = ruler.rounded, ruler.exact, ruler.target
-    same = got == rounded
-    if np.isnan(rounded.max(initial=0)):
-        same |= np.isnan(got) & np.isnan(rounded)
+    measured = Measured(got, ruler, infinities)
+    same = measured.right
     aside = both(both(same, masked), ~invalid)
     counted = both(~aside, ~invalid)
     wrong = counted & ~same
-    measured = Measured(got, ruler)
     kind = np.full(got.shape, NO_KIND, np.int8)
-    unavoidable = _judge_unavoidable(got, exact, counted & same, target, kind)
+    unavoidable = _judge_unavoidable(got, ruler, counted & same, kind)
     traced = None
     if computation is not None:
         traced = _judge_wrong(measured, wrong, computation, kind)
@@ -150,15 +150,15 @@ def _is_subnormal(values: Array, target: FloatFormat) -> Mask:
 
 
 def _judge_unavoidable(
-    got: Array, exact: Exact, right: Mask, target: FloatFormat, kind: NDArray[np.int8]
+    got: Array, ruler: Ruler, right: Mask, kind: NDArray[np.int8]
 ) -> Mask:
     """Mark correctly rounded results that are 0 or subnormal all the same."""
     if not right.any():
         return right
-    small = right & is_tiny(got, target)
+    small = right & is_tiny(got, ruler.target)
     if not small.any():
         return small
-    vanished = small & (got == 0) & exact.nonzero
+    vanished = small & (got == 0) & ruler.exact.nonzero
     subnormal = small & (got != 0)
     kind[vanished] = CODE["underflow"]
     kind[subnormal] = CODE["subnormal"]
@@ -169,15 +169,15 @@ def _judge_wrong(
     measured: Measured, wrong: Mask, computation: Computation, kind: NDArray[np.int8]
 ) -> TracedRows | None:
     """Give every element that needs one its kind and its first event."""
-    got, exact, target = measured.got, measured.ruler.exact, measured.ruler.target
+    got, ruler = measured.got, measured.ruler
     finite = measured.finite
     suspicious, silent = wrong, np.zeros(got.shape, bool)
     if computation.sums_are_wide and finite.any():
-        suspicious = wrong & (is_tiny(got, target) | ~finite)
+        suspicious = wrong & (is_tiny(got, ruler.target) | ~finite)
     # What is 0 or not finite is so called, and not silent.
     far = wrong & finite
     if far.any():
-        far &= (measured.errors > computation.least_threshold) & ~((got == 0) & exact.nonzero)
+        far &= (measured.errors > computation.least_threshold) & ~((got == 0) & ruler.exact.nonzero)
     rows = np.flatnonzero(far.any(axis=1))
     if rows.size:
         silent[rows] = far[rows] & (measured.errors[rows] > computation.thresholds(rows))
@@ -186,8 +186,8 @@ def _judge_wrong(
         return None
     tracing, traced = computation.trace(rows)
     if rows.size < len(got):
-        got, exact, wrong, silent = got[rows], exact[rows], wrong[rows], silent[rows]
-    codes = _kinds(got, exact, wrong, silent, traced.history, tracing, target)
+        got, ruler, wrong, silent = got[rows], ruler[rows], wrong[rows], silent[rows]
+    codes = _kinds(got, ruler, wrong, silent, traced.history, tracing)
     causes = Causes(codes, tracing, traced.history, traced.columns)
     unexplained = causes.unexplained()
     if unexplained.any():
@@ -205,14 +205,16 @@ def _judge_wrong(
 
 def _kinds(
     got: Array,
-    exact: Exact,
+    ruler: Ruler,
     wrong: Mask,
     silent: Mask,
     history: Mapping[str, History],
     tracing: Tracing,
-    target: FloatFormat,
 ) -> NDArray[np.int8]:
-    """Return the kind of each wrong element: the first in the order of `KINDS` that fits."""
+    """Return the kind of each wrong element: the first in the order of `KINDS` that fits.
+
+    True values are made where one must be looked at.
+    """
 
     def had(event: str) -> Mask:
         return met(history.get(event, ()), got.shape)
@@ -221,19 +223,19 @@ def _kinds(
         return both(had("zero"), _any_of(tracing.singular[operation], got.shape))
 
     def large() -> Mask:
-        return np.asarray(np.abs(exact.hi) >= target.smallest_normal)
+        return np.asarray(np.abs(ruler.exact.hi) >= ruler.target.smallest_normal)
 
     conditions: dict[str, Callable[[], Mask]] = {
         "overflow": lambda: had("overflow"),
         "zero-denominator": lambda: both(np.isnan(got), lost("divide")),
-        "log-of-zero": lambda: both(~(np.isfinite(got) | exact.infinite), lost("log")),
+        "log-of-zero": lambda: both(~(np.isfinite(got) | ruler.exact.infinite), lost("log")),
         "absorbed": lambda: (got == 0) & large(),
-        "underflow": lambda: (got == 0) & exact.nonzero & ~large(),
+        "underflow": lambda: (got == 0) & ruler.exact.nonzero & ~large(),
         "nan": lambda: np.isnan(got),
         "inf": lambda: np.isinf(got),
         "stalled-sum": lambda: had("stalled"),
         "silent-error": lambda: silent,
-        "subnormal": lambda: _is_subnormal(got, target),
+        "subnormal": lambda: _is_subnormal(got, ruler.target),
     }
     codes, left = np.full(got.shape, NO_KIND, np.int8), wrong
     for kind in KINDS:

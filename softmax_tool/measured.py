@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, ldexp
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.exact_sum import ExactSum
+from softmax_tool.infinities import gather
 from softmax_tool.once import once
 from softmax_tool.tiling import tiles
-from softmax_tool.ulp import HISTOGRAM_EDGES, UlpStatistics
+from softmax_tool.ulp import UlpStatistics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.distinct import Counts
+    from softmax_tool.infinities import Infinities
     from softmax_tool.ulp import Ruler
 
     Array = NDArray[Any]
@@ -29,6 +29,18 @@ class Measured:
 
     got: Array
     ruler: Ruler
+    infinities: Infinities | None = None  # what is known of them: that none is right
+
+    @once
+    def right(self) -> Mask:
+        """Where results are the true values rounded."""
+        if self.infinities is not None:
+            return np.zeros(self.got.shape, bool)
+        rounded = self.ruler.rounded
+        right = self.got == rounded
+        if np.isnan(rounded.max(initial=0)):
+            right |= np.isnan(self.got) & np.isnan(rounded)
+        return np.asarray(right)
 
     @once
     def errors(self) -> NDArray[np.float64]:
@@ -42,6 +54,8 @@ class Measured:
 
     def statistics(self, counted: Mask, weights: Counts | None) -> UlpStatistics:
         """Gather the errors of what is counted; with `weights` each counts so many times."""
+        if self.infinities is not None:
+            return self.infinities.ulp
         if counted.all():
             if weights is None and not self.finite.any():
                 found = self._statistics_of_infinities()
@@ -53,33 +67,13 @@ class Measured:
         return UlpStatistics.of(np.where(counted, self.errors, 0.0), weights * counted)
 
     def _statistics_of_infinities(self) -> UlpStatistics | None:
-        """Gather errors where no result is finite; None where that is not so simple.
-
-        An infinity stands for 2**(emax + 1), from which much smaller true values do not take
-        anything in float64. So its error is that over an ULP, a power of two like all others: they
-        add up exactly unless they are far apart.
-        """
-        target, scale = self.ruler.target, self.ruler.scale
-        if target.precision == 53:
-            return None
-        top = ldexp(1.0, target.emax + 1)
-        if not self.ruler.furthest <= ldexp(top, -54):
+        """Gather errors where no result is finite; None where that is not so simple."""
+        if self.ruler.target.precision == 53 or self.ruler.outside is not None:
             return None
         total = UlpStatistics()
         for tile in tiles(self.got.shape):
-            some, nan = scale[tile], np.isnan(self.got[tile])
-            without, least = int(np.count_nonzero(nan)), float(some.min())
-            if without:
-                some = np.where(nan, least, some)
-            most = float(some.max())
-            if top * least <= HISTOGRAM_EDGES[-2] or most * some.size > ldexp(least, 53):
+            found = gather(self.got[tile], self.ruler.scale[tile], self.ruler.target)
+            if found is None:
                 return None
-            numbers = float(some.sum()) - without * least
-            total += UlpStatistics(
-                some.size,
-                ExactSum.of(np.array([top * numbers])),
-                without,
-                (0,) * (len(HISTOGRAM_EDGES) - 1) + (some.size,),
-                inf if without else top * most,
-            )
+            total += found
         return total

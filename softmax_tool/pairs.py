@@ -117,6 +117,8 @@ class PairSum:
             in_ulp = unit.largest_in_ulp(near)
             if in_ulp < _NEIGHBOURS:
                 return distance, in_ulp
+        if not (np.isfinite(a) & np.isfinite(b)).any():
+            return None, np.inf  # and they differ
         # Two casts of their own are quicker than casts on the way.
         difference, ulps = (scratch.like(a) for scratch in self._scratch)
         np.copyto(difference, a)

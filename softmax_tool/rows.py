@@ -111,7 +111,7 @@ class Yardsticks:
     def ruler(self, quantity: str) -> Ruler:
         """Return the true values of a quantity, ready to measure with."""
         key = ("ruler", "loss" if quantity in LOSSES else quantity)
-        ruler: Ruler = self._once(key, lambda: Ruler.of(self._true(quantity), self.target))
+        ruler: Ruler = self._once(key, lambda: Ruler(lambda: self._true(quantity), self.target))
         return ruler
 
     def leaders(self, quantity: str) -> NDArray[np.intp]:

@@ -15,6 +15,7 @@ import numpy as np
 from softmax_tool.attempt import SHORT, Attempt, Bounds
 from softmax_tool.exact.float32_tiles import LEAST, MOST, Float32Tiles
 from softmax_tool.formats import FLOAT32
+from softmax_tool.infinities import Infinities, InfiniteLane, are_infinite
 from softmax_tool.lane import Lane, Room
 from softmax_tool.pairs import PairSum
 from softmax_tool.peaks import changed_rows, largest_of_rows
@@ -51,11 +52,17 @@ class Candidate:
     are_exact: bool  # whether results are the true values rounded
 
 
+Case = Screened | Infinities | None
+
+
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What came of it: None for a case that has to be looked at by itself, and for its pairs."""
+    """What came of it: None for a case that has to be looked at by itself, and for its pairs.
 
-    screened: tuple[Screened | None, ...]
+    Of results none of which is finite it is how far they are off.
+    """
+
+    cases: tuple[Case, ...]
     pairs: Mapping[Pair, PairSummary]
 
 
@@ -117,17 +124,21 @@ class _Sweep:
         self.tiny = self._tiny()
         rows, room = np.arange(shape[0]), Room(shape, _TILE)
         self.lanes: dict[int, Lane] = {}
+        self.infinite: dict[int, InfiniteLane] = {}
         for index, candidate in enumerate(candidates):
-            bounds = None if candidate.limit is None else Bounds(screen, candidate.limit)
+            if candidate.got is not None and are_infinite(candidate.got):
+                self.infinite[index] = InfiniteLane(shape[0])
+                continue
             if candidate.are_exact and self.tiny[0].size:
                 continue
+            bounds = None if candidate.limit is None else Bounds(screen, candidate.limit)
             if bounds is None or bounds.finite.all():
                 attempt = Attempt(screen, rows, bounds, listing, candidate.seen, room.wide)
                 self.lanes[index] = Lane(attempt, room, self.truth.places)
         self.pairs = {
             (a, b): PairSum(screen.target, before, room.wide, room.floats)
             for (a, b), before in pairs.items()
-            if a in self.lanes and b in self.lanes
+            if all(index in self.lanes or index in self.infinite for index in (a, b))
         }
 
     def run(self) -> Swept | None:
@@ -135,26 +146,29 @@ class _Sweep:
         if self.truth.undecided:
             return None
         for tile in tiles(self.shape, _TILE):
-            if not self.lanes:
+            lanes: dict[int, Lane | InfiniteLane] = {**self.lanes, **self.infinite}
+            if not lanes:
                 break
             true = self.truth.at(tile)
             if true is None:
                 return None
-            for index, lane in list(self.lanes.items()):
+            for index, lane in lanes.items():
                 if not lane.take(tile, self._results(index, tile, true), true):
                     self._drop(index)
             for (a, b), pair in self.pairs.items():
                 pair.add(self._results(a, tile, true), self._results(b, tile, true), true)
-        some = {index: self._finish(index, lane) for index, lane in self.lanes.items()}
-        for index, places in some.items():
+        some: dict[int, tuple[Indices, Indices]] = {}
+        for index, lane in list(self.lanes.items()):
+            lane.finish()
+            places = self._scattered(index, lane)
             if places is None:
                 self._drop(index)
-        found = {index: places for index, places in some.items() if places is not None}
-        return Swept(self._screened(found), {key: pair.total for key, pair in self.pairs.items()})
+            else:
+                some[index] = places
+        return Swept(self._cases(some), {key: pair.total for key, pair in self.pairs.items()})
 
-    def _finish(self, index: int, lane: Lane) -> tuple[Indices, Indices] | None:
+    def _scattered(self, index: int, lane: Lane) -> tuple[Indices, Indices] | None:
         """Return the few elements that are not plain; None where there is more to them."""
-        lane.finish()
         rows, columns = self.screen.not_plain(lane.attempt, self.tiny, self.truth.at_places)
         got = self.candidates[index].got
         if not rows.size or got is None:
@@ -175,37 +189,40 @@ class _Sweep:
 
     def _results(self, index: int, tile: Tile, true: Float32Tile) -> Array:
         got = self.candidates[index].got
-        return true.rounded if got is None else got[tile]
+        return true.every_rounded if got is None else got[tile]
 
     def _drop(self, gone: int) -> None:
         """Go on without one of the cases."""
-        del self.lanes[gone]
+        for lanes in (self.lanes, self.infinite):
+            lanes.pop(gone, None)
         self.pairs = {key: pair for key, pair in self.pairs.items() if gone not in key}
 
-    def _screened(
-        self, some: Mapping[int, tuple[Indices, Indices]]
-    ) -> tuple[Screened | None, ...]:
-        screened: list[Screened | None] = [None] * len(self.candidates)
+    def _cases(self, some: Mapping[int, tuple[Indices, Indices]]) -> tuple[Case, ...]:
+        """Return what came of each; `some` of the elements of those left are not plain."""
+        cases: list[Case] = [None] * len(self.candidates)
+        if not (self.lanes or self.infinite):
+            return tuple(cases)
+        leaders, changed = self._rank_changes()
         every = np.ones(self.shape[0], bool)
-        for (index, lane), changes in zip(self.lanes.items(), self._rank_changes(), strict=True):
+        for (index, lane), changes in zip(self.lanes.items(), changed, strict=True):
             are_exact = self.candidates[index].are_exact
             summary = lane.attempt.summary(changes, are_exact=are_exact)
             places = some[index]
-            screened[index] = Screened(every, summary, *places, self.truth.at_places(*places))
-        return tuple(screened)
+            cases[index] = Screened(every, summary, *places, self.truth.at_places(*places))
+        for index, infinite in self.infinite.items():
+            cases[index] = infinite.finish(leaders, self.shape[1])
+        return tuple(cases)
 
-    def _rank_changes(self) -> list[int]:
-        """Count, for each case left, the rows with their largest values in other places."""
+    def _rank_changes(self) -> tuple[Indices, list[int]]:
+        """Return where rows have their largest true values, and for each lane how many differ."""
         logits, classes = self.screen.yardsticks.rows.logits, self.shape[1]
-        if not self.lanes:
-            return []
         places = np.flatnonzero(logits >= self._least_logits())
         rows, columns = np.divmod(places, classes)
         true = self.truth.at_places(rows, columns).astype(np.float32)
         results = (self.candidates[index].got for index in self.lanes)
         some = [true if got is None else got.reshape(-1)[places] for got in results]
         leaders, *found = largest_of_rows(places, [true, *some], classes)
-        return [changed_rows(mine, leaders, classes) for mine in found]
+        return leaders, [changed_rows(mine, leaders, classes) for mine in found]
 
     def _least_logits(self) -> NDArray[np.float32]:
         """Return what the logits of the largest values of each row are not below, (rows, 1).

@@ -50,7 +50,6 @@ class Results:
     target: FloatFormat
     quantity: str
     got: Array  # (rows, classes), or (rows, 1) for a loss
-    exact: Exact
     judged: Judged
     invalid: Mask  # (rows, 1)
     rows: Rows
@@ -58,6 +57,11 @@ class Results:
     columns: NDArray[np.int64] | None  # of a loss: the label of each row; None where it has none
     listed: Mask  # elements that the list of worst cases may name; broadcasts to `got`
     coefficients: Array | None = None  # of a loss with plain labels: the weight of each row
+
+    @property
+    def exact(self) -> Exact:
+        """The true values."""
+        return self.judged.measured.ruler.exact
 
     @property
     def is_ranked(self) -> bool:
@@ -115,7 +119,7 @@ def _with_errors(
     listed: float,
 ) -> Summary:
     """Add up errors as well: those in ULP, of what is counted, distances, changes of rank."""
-    judged, exact = results.judged, results.exact
+    judged = results.judged
     summary = replace(
         summary,
         rank_changes=_rank_changes(results) if results.is_ranked else 0,
@@ -124,6 +128,7 @@ def _with_errors(
     )
     if not (judged.counted & judged.measured.finite).any():
         return summary
+    exact = results.exact
     distance = _distances(results.got, exact)
     usable = judged.counted & np.isfinite(distance)
     max_abs = float(np.where(usable, distance, 0.0).max()) if usable.any() else None
@@ -216,6 +221,8 @@ def _count_roots(judged: Judged, code: int, among: Mask, weights: Counts | None)
 
 def _rank_changes(results: Results) -> int:
     """Count rows whose set of largest results is not that of the correctly rounded values."""
+    if results.judged.measured.infinities is not None:
+        return results.judged.measured.infinities.rank_changes
     got, rounded = results.got, results.judged.rounded
     # None is equal to NaN.
     mine, true = np.flatnonzero(got == row_max(got)), np.flatnonzero(rounded == row_max(rounded))

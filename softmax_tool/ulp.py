@@ -16,6 +16,8 @@ from softmax_tool.once import once
 from softmax_tool.tiling import TILE, tiles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from softmax_tool.distinct import Counts
@@ -33,16 +35,22 @@ _BIAS = 1023
 class Ruler:
     """True values, and all that measuring results against them takes, made once and when asked."""
 
-    exact: Exact
+    make: Callable[[], Exact]
     target: FloatFormat
 
     @classmethod
     def of(cls, exact: Exact, target: FloatFormat) -> Ruler:
         """Prepare to measure results in a format."""
-        return cls(replace(exact, hi=np.ascontiguousarray(exact.hi)), target)
+        return cls(lambda: exact, target)
+
+    @once
+    def exact(self) -> Exact:
+        """The true values."""
+        exact = self.make()
+        return replace(exact, hi=np.ascontiguousarray(exact.hi))
 
     def __getitem__(self, key: Any) -> Ruler:
-        return Ruler(self.exact[key], self.target)
+        return Ruler(lambda: self.exact[key], self.target)
 
     @once
     def rounded(self) -> NDArray[Any]:

@@ -228,7 +228,7 @@ def test_errors_of_any_size_are_swept_as_they_are_screened(
     candidates.append(Candidate(None, None, Seen(), are_exact=True))
     swept = sweep(screen, candidates, {}, listing)
     changes = []
-    for candidate, mine in zip(candidates, swept.summaries, strict=True):
+    for candidate, mine in zip(candidates, swept.cases, strict=True):
         got = screen.ruler.rounded if candidate.got is None else candidate.got
         if mine is None:
             assert not np.isfinite(got).all()
@@ -289,7 +289,7 @@ def test_what_is_known_of_earlier_rows_is_not_measured_again(
         ]
         candidates.append(Candidate(None, None, seen[5], are_exact=True))
         swept = sweep(screen, candidates, {}, listing)
-        for place, (candidate, mine) in enumerate(zip(candidates, swept.summaries, strict=True)):
+        for place, (candidate, mine) in enumerate(zip(candidates, swept.cases, strict=True)):
             got = rounded if candidate.got is None else candidate.got
             theirs = screen.add_up(
                 got,

@@ -109,7 +109,6 @@ class Judge:
             self.yardsticks.target,
             quantity,
             got,
-            ruler.exact,
             judged,
             reference.invalid,
             self.rows,

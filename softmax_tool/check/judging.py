@@ -170,7 +170,6 @@ def _of_ignored(
         given.target,
         task.quantity,
         got[rows],
-        exact,
         judged,
         nothing[:, :1],
         Rows(logits, None, reference(logits.astype(np.float64), given.target)),
