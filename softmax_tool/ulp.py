@@ -431,15 +431,17 @@ class ErrorSum:
         total: int,
         at_most: float,
         apart: int,
+        zeros: int = 0,
     ) -> int:
         """Add a tile of errors, told by numbers of 2**-places; say how many exceed half an ULP.
 
-        No error is 0 or on an edge of the histogram, and each is on the same side of all edges as
-        its number of units. Their exact sum is so many times 2**-29; they are `at_most` so large.
-        So many numbers are 0 that stand for errors added up `apart`.
+        Each error is on the same side of all edges of the histogram as its number of units, and 0
+        where that is: so many are. Their exact sum is so many times 2**-29; they are `at_most` so
+        large. Besides, so many numbers are 0 that stand for errors added up `apart`.
         """
-        elements = numbers.size - apart
-        self._elements += elements
+        self._elements += numbers.size - apart
+        elements = numbers.size - apart - zeros
+        self._counts[0] += zeros
         self._units += total << (_PLACES - _DOUBLE_PLACES)
         above = [elements]
         for edge in HISTOGRAM_EDGES[1:]:

@@ -88,11 +88,15 @@ class SettledElements:
         """Return log-softmax or softmax."""
         return self.log_softmax if logarithm else self.softmax
 
-    def tolerance(self, *, logarithm: bool) -> float:
-        """Return what no value's relative error is above."""
+    def tolerance(self, *, logarithm: bool, least: Array | None = None) -> float:
+        """Return what no value's relative error is above.
+
+        Of log-softmax only of values with at least such magnitudes, (rows, 1), if they are given.
+        """
         every, classes = self.plain.rows, self.logits.shape[1]
         if logarithm:
-            worst = double.log_softmax_error(every, every.log_sum, classes, exact_shift=False)
+            nearest = every.log_sum if least is None else least
+            worst = double.log_softmax_error(every, nearest, classes, exact_shift=False)
         else:
             with np.errstate(all="ignore"):
                 furthest = every.minimum - every.maximum
@@ -122,6 +126,37 @@ class SettledElements:
             margin = some * error[:, 0]
             return np.asarray(self.target.round(some - margin) != self.target.round(some + margin))
 
+    def decide(self, some: Array, rows: Indices, columns: Indices, *, logarithm: bool) -> Mask:
+        """Return which of some values, (some,), float64 cannot decide.
+
+        Those that are known to lie below a boundary, as far as float64 can see on it, are moved.
+        """
+        undecided = self.undecided(some, rows, columns, logarithm=logarithm)
+        if not undecided.any():
+            return undecided
+        here = np.flatnonzero(undecided)
+        # Whether shifts are exact takes a look at all logits: only now.
+        still = self.undecided(
+            some[here],
+            rows[here],
+            columns[here],
+            logarithm=logarithm,
+            exact_shift=self.shifts_exactly,
+        )
+        undecided[here[~still]] = False
+        here = here[still]
+        if logarithm and here.size:
+            of_rows, picked = self.plain.rows[rows[here]], self.plain.logits[rows[here], columns[here]]
+            below = _is_just_below(some[here, None], picked[:, None], of_rows)[:, 0]
+            undecided[here[below]] = False
+            some[here[below]] = _odd_below(some[here[below]])
+        return undecided
+
+    @once
+    def shifts_exactly(self) -> bool:
+        """Whether every x − max x is known to be a float64."""
+        return _shifts_exactly(self.logits)
+
     def _settled(self, values: Exact, *, logarithm: bool) -> Exact:
         invalid = self.plain.rows.invalid[:, 0]
         if invalid.any():
@@ -130,23 +165,10 @@ class SettledElements:
         if not rows.size:
             return values
         some = values.hi[rows, columns]
-        undecided = self.undecided(some, rows, columns, logarithm=logarithm)
+        undecided = self.decide(some, rows, columns, logarithm=logarithm)
+        values.hi[rows, columns] = some
         if undecided.any():
-            # Whether shifts are exact takes a look at all logits: only now.
-            rows, columns, some = rows[undecided], columns[undecided], some[undecided]
-            undecided = self.undecided(
-                some, rows, columns, logarithm=logarithm, exact_shift=_shifts_exactly(self.logits)
-            )
-        rows, columns = rows[undecided], columns[undecided]
-        if logarithm and rows.size:
-            of_rows, picked = self.plain.rows[rows], self.plain.logits[rows, columns, None]
-            below = _is_just_below(values.hi[rows, columns, None], picked, of_rows)[:, 0]
-            here = rows[below], columns[below]
-            values.hi[here] = _odd_below(values.hi[here])
-            rows, columns = rows[~below], columns[~below]
-        if not rows.size:
-            return values
-        self._settle(values.hi, np.unique(rows), logarithm=logarithm)
+            self._settle(values.hi, np.unique(rows[undecided]), logarithm=logarithm)
         return values
 
     def _settle(self, hi: Array, rows: Indices, *, logarithm: bool) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from softmax_tool.tiling import Tile
 
     Indices = NDArray[np.intp]
+    Mask = NDArray[np.bool_]
 
 PLACES = 29  # bits of a float64 that a float32 has not
 # Magnitudes of true values of which all that is made here, one over an ULP too, is a normal number.
@@ -69,9 +70,8 @@ class Lone:
 class Float32Tile:
     """The true values of a tile; every array has its shape, and is overwritten by the next.
 
-    Errors are told in units of 2**-places ULP. The rest is not meant for a tile that `is_apart`:
-    where a true value may be a float32, or lie halfway between two. In place of `lone` elements
-    there is another number, and what belongs to it.
+    Errors are told in units of 2**-places ULP; not so those of a tile that `is_apart`. In place of
+    each `lone` element there is another number, and what belongs to it.
     """
 
     values: Array
@@ -127,6 +127,16 @@ class Float32Tile:
         scale.reshape(-1)[self.lone.places] = self.lone.scale
         return scale
 
+    @once
+    def some_are_float32(self) -> bool:
+        """Whether some true values are float32 numbers, as far as float64 tells."""
+        return not self.rest.all()
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether an odd number of units may be on the wrong side of half an ULP, or of 0."""
+        return self.places != PLACES and (self.near_boundary or self.some_are_float32)
+
     def in_ulp(self, distance: Array) -> Array:
         """Return distances in ULP, in their own place."""
         return np.multiply(distance, self.scale, out=distance)
@@ -140,11 +150,6 @@ class Float32Tile:
         np.multiply(distance, self.per_unit, out=distance)
         largest = np.float64(np.maximum.reduce(distance, axis=None)) * 2.0**-self.places
         return float(np.maximum(largest, of_lone))
-
-    @once
-    def is_apart(self) -> bool:
-        """Whether an error may be 0, or no odd part of half an ULP."""
-        return self.near_boundary or not self.rest.all()
 
 
 class Float32Tiles:
@@ -170,21 +175,22 @@ class Float32Tiles:
         self.places = PLACES if logarithm else COARSE_PLACES
         # As bits of a float32: less a number's exponent, this is that of one over the unit.
         self._to_per_unit = (2 * _BIAS + _FRACTION_BITS + self.places) << _FRACTION_BITS
-        # Two more than the bits that the tolerance reaches: what is rounded twice on the way.
-        self._margin = 2 + int(elements.tolerance(logarithm=logarithm) * 2.0**53)
         shape = elements.plain.logits.shape
         self._classes = shape[1]
         self._values = Scratch(shape, np.float64, size)
         self._rounded, self._per_unit = (Scratch(shape, np.float32, size) for _ in range(2))
         self._rest = Scratch(shape, np.int32, size)
         self.lone = self._find_lone(leaders)
+        # Two more than the bits that the tolerance reaches: what is rounded twice on the way.
+        self._margin = 2 + int(self._tolerance() * 2.0**53)
 
     @property
     def undecided(self) -> bool:
         """Whether float64 cannot decide one of the lone values."""
         if self._settled is not None or not self.lone.places.size:
             return False
-        return self._any_undecided(self.lone.values, *self.lone.rows_and_columns(self._classes))
+        where = self.lone.rows_and_columns(self._classes)
+        return bool(self._elements.decide(self.lone.values, *where, logarithm=True).any())
 
     def at(self, tile: Tile) -> Float32Tile | None:
         """Return the true values of a tile, None where float64 cannot decide one of them."""
@@ -203,10 +209,12 @@ class Float32Tiles:
         near = np.empty(0, np.intp)
         if np.minimum.reduce(rest, axis=None) < 2 * self._margin:
             near = np.flatnonzero(rest < 2 * self._margin)
-            rows, columns = np.divmod(near, values.shape[1])
-            near_ones = values.reshape(-1)[near], rows + tile[0].start, columns + tile[1].start
-            if self._settled is None and self._any_undecided(*near_ones):
-                return None
+            if self._settled is None:
+                rows, columns = np.divmod(near, values.shape[1])
+                some = values.reshape(-1)[near]
+                if self._decide(some, rows + tile[0].start, columns + tile[1].start).any():
+                    return None
+                values.reshape(-1)[near], rounded.reshape(-1)[near] = some, some
         # What the low bits are above is what rounding takes from a magnitude.
         if self._logarithm:
             np.subtract(rest, self._margin + _HALF, out=rest)
@@ -223,6 +231,10 @@ class Float32Tiles:
             powers = np.flatnonzero((of_rounded & np.uint32(_FRACTION)) == 0)
             below = np.abs(values.reshape(-1)[powers]) < np.abs(rounded.reshape(-1)[powers])
             per_unit.reshape(-1)[powers[below]] *= 2
+        if self._logarithm and near.size:
+            # The low bits do not tell on which side of a boundary these are rounded.
+            missed = rounded.reshape(-1)[near] - values.reshape(-1)[near]
+            rest.reshape(-1)[near] = missed * per_unit.reshape(-1)[near]
         return Float32Tile(values, rounded, rest, near.size > 0, self.places, per_unit, lone)
 
     def at_places(self, rows: Indices, columns: Indices) -> Array:
@@ -230,7 +242,9 @@ class Float32Tiles:
         if self._settled is not None:
             return np.asarray(self._settled[rows, columns])
         some = self._elements.plain.pick(rows, columns)
-        return (some.log_softmax if self._logarithm else some.softmax).hi[:, 0]
+        values = (some.log_softmax if self._logarithm else some.softmax).hi[:, 0]
+        self._decide(values, rows, columns)
+        return values
 
     def _write(self, tile: Tile, values: Array) -> None:
         if self._settled is not None:
@@ -240,9 +254,17 @@ class Float32Tiles:
         else:
             self._elements.plain.write_softmax(tile, values)
 
-    def _any_undecided(self, values: Array, rows: Indices, columns: Indices) -> bool:
-        undecided = self._elements.undecided(values, rows, columns, logarithm=self._logarithm)
-        return bool(undecided.any())
+    def _decide(self, values: Array, rows: Indices, columns: Indices) -> Mask:
+        return self._elements.decide(values, rows, columns, logarithm=self._logarithm)
+
+    def _tolerance(self) -> float:
+        """Return what the relative error of no value is above that is not lone."""
+        if not self.lone.places.size:
+            return self._elements.tolerance(logarithm=self._logarithm)
+        plain = self._elements.plain
+        # No term of the sum over the others is above it.
+        second = np.where(plain.rows.log_sum < LEAST, -np.log(plain.others), plain.rows.log_sum)
+        return self._elements.tolerance(logarithm=True, least=second)
 
     def _find_lone(self, leaders: Indices) -> Lone:
         rows = _NOWHERE
