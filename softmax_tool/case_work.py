@@ -74,7 +74,7 @@ class CaseWork:
             scattered = self._scattered(got, screened, shared)
             if not isinstance(scattered, Scattered):
                 return self.outcome(got, shared, ~screened.plain, seen)
-            summary = self._with_kinds(screened, scattered, got, seen)
+            summary = self._with_kinds(screened, scattered, got, shared, seen)
             marks = scattered.marks(got.shape[1])
         return CaseOutcome(summary, got, marks, None, None, self.rows.distinct)
 
@@ -130,7 +130,7 @@ class CaseWork:
                 return screened.plain, screened.summary, _no_marks(got.shape[1])
             scattered = self._scattered(got, screened, shared)
             if isinstance(scattered, Scattered):
-                summary = self._with_kinds(screened, scattered, got, seen)
+                summary = self._with_kinds(screened, scattered, got, shared, seen)
                 return screened.plain, summary, scattered.marks(got.shape[1])
             aside = aside.copy()
             aside[scattered] = True
@@ -148,7 +148,12 @@ class CaseWork:
         )
 
     def _with_kinds(
-        self, screened: Screened, scattered: Scattered, got: Array, seen: Seen
+        self,
+        screened: Screened,
+        scattered: Scattered,
+        got: Array,
+        shared: Arithmetic,
+        seen: Seen,
     ) -> Summary:
         """Add the kinds of single elements, and what the list of worst cases says of their rows."""
         summary, rows = screened.summary, np.unique(screened.rows)
@@ -158,7 +163,10 @@ class CaseWork:
         found: tuple[Finding, ...] = ()
         if listed:
             rows = rows[np.isin(self.numbers[rows], list(listed))]
-            results = self.of_rows(rows).judge(got[rows])
+            if rows.size == len(got):
+                results = self.judge(got, shared)
+            else:
+                results = self.of_rows(rows).judge(got[rows])
             found = worst_cases(results, summary.top, listed=seen.error)
         return replace(
             summary,

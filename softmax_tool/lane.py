@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.attempt import Attempt
-    from softmax_tool.exact.float32_tiles import Float32Tile
+    from softmax_tool.exact.float32_tiles import Float32Tile, Float32Tiles
     from softmax_tool.tiling import Tile
 
     Array = NDArray[Any]
@@ -82,8 +82,9 @@ class _Some(NamedTuple):
 class Lane:
     """One case: measures its results by the true values of one tile after the other."""
 
-    def __init__(self, attempt: Attempt, room: Room, places: int) -> None:
-        self.attempt, self._room, self._places = attempt, room, places
+    def __init__(self, attempt: Attempt, room: Room, truth: Float32Tiles) -> None:
+        self.attempt, self._room, self._places = attempt, room, truth.places
+        self._nearest = truth.least_magnitudes
         self._is_relative = attempt.screen.quantity == "softmax"
         self._line = None if attempt.bounds is None else attempt.line()
         self._float32_line = None
@@ -93,7 +94,7 @@ class Lane:
         self._at_most = 0.0  # what no error of this block so far is above, in ULP
         self._apart: list[Array] = []  # errors that do not fit 32 bits
         # What is beyond an int32 is −2**31, or within half an ULP of its ends.
-        self._most = (1 << 31) - (1 << (places - 1))
+        self._most = (1 << 31) - (1 << (truth.places - 1))
         self._largest_ulp = _ulp(self._farthest() * (1 + _SLACK))  # of each row, (rows, 1)
         self._of_lone = np.zeros_like(self._largest_ulp)  # how far lone results are off
         self._lowest_bound = self._lowest()
@@ -277,7 +278,7 @@ class Lane:
         if self._is_relative:
             return self.attempt.bounds.line.lowest
         base, slope = self._line
-        nearest = self.attempt.screen.yardsticks.rows.reference.log_sum
+        nearest = self._nearest
         return lowest_in_ulp(base, -slope, nearest, self._farthest() * (1 + _SLACK))
 
     def _take_relative(self, m: _Measured, at_most: float) -> None:

@@ -111,7 +111,7 @@ class Yardsticks:
     def ruler(self, quantity: str) -> Ruler:
         """Return the true values of a quantity, ready to measure with."""
         key = ("ruler", "loss" if quantity in LOSSES else quantity)
-        ruler: Ruler = self._once(key, lambda: Ruler(lambda: self._true(quantity), self.target))
+        ruler: Ruler = self._once(key, lambda: _ruler(self.rows, self.target, quantity))
         return ruler
 
     def leaders(self, quantity: str) -> NDArray[np.intp]:
@@ -227,18 +227,26 @@ class Yardsticks:
             return bound(conditions)
         return loss_bound(conditions, rows.targets, bound)
 
-    def _true(self, quantity: str) -> Exact:
-        reference = self.rows.reference
-        if quantity == "softmax":
-            return reference.softmax
-        if quantity == "log-softmax":
-            return reference.log_softmax
-        assert self.rows.targets is not None  # noqa: S101  (losses have targets)
-        if quantity == GRADIENT:
-            return exact.gradients(self.rows.logits, self.rows.targets, self.target)
-        return exact.losses(reference, self.rows.targets, self.rows.logits, self.target)
-
     def _once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
+
+
+def _ruler(rows: Rows, target: FloatFormat, quantity: str) -> Ruler:
+    """Return a ruler that makes its true values when it is asked for them.
+
+    It does not hold the yardsticks that keep it: memory would wait for a garbage collection.
+    """
+    return Ruler(lambda: _true(rows, target, quantity), target)
+
+
+def _true(rows: Rows, target: FloatFormat, quantity: str) -> Exact:
+    if quantity == "softmax":
+        return rows.reference.softmax
+    if quantity == "log-softmax":
+        return rows.reference.log_softmax
+    assert rows.targets is not None  # noqa: S101  (losses have targets)
+    if quantity == GRADIENT:
+        return exact.gradients(rows.logits, rows.targets, target)
+    return exact.losses(rows.reference, rows.targets, rows.logits, target)

@@ -197,7 +197,7 @@ class Screen:
             some = self.not_plain(attempt, tiny, lambda *where: exact.hi[where])
             if not failed.size and some[0].size:
                 failed = self.not_scattered(
-                    attempt, some[0], got[some], self.ruler.rounded[some], may_scatter=may_scatter
+                    some[0], got[some], self.ruler.rounded[some], may_scatter=may_scatter
                 )
             if not failed.size:
                 plain = np.zeros(len(got), bool)
@@ -226,16 +226,13 @@ class Screen:
         )
 
     def not_scattered(
-        self, attempt: Attempt, rows: Indices, got: Array, rounded: Array, *, may_scatter: bool
+        self, rows: Indices, got: Array, rounded: Array, *, may_scatter: bool
     ) -> Indices:
         """Return rows with elements that are not plain, and not to be looked at one by one.
 
         There are too many, or one is neither 0 nor right. `rows` are those of all such elements.
         """
-        few = 0
-        # The whole judgement divides by bounds in another order: its last bit is its own.
-        if may_scatter and attempt.ratio == attempt.seen.ratio:
-            few = self.yardsticks.rows.logits.shape[1] // _FEW
+        few = self.yardsticks.rows.logits.shape[1] // _FEW if may_scatter else 0
         clear = (got == 0) | (got == rounded)
         return np.union1d(rows[~clear], np.flatnonzero(np.bincount(rows) > few))
 

@@ -134,7 +134,7 @@ class _Sweep:
             bounds = None if candidate.limit is None else Bounds(screen, candidate.limit)
             if bounds is None or bounds.finite.all():
                 attempt = Attempt(screen, rows, bounds, listing, candidate.seen, room.wide)
-                self.lanes[index] = Lane(attempt, room, self.truth.places)
+                self.lanes[index] = Lane(attempt, room, self.truth)
         self.pairs = {
             (a, b): PairSum(screen.target, before, room.wide, room.floats)
             for (a, b), before in pairs.items()
@@ -177,7 +177,7 @@ class _Sweep:
         rows, columns = np.divmod(np.unique(rows * classes + columns), classes)
         rounded = self.truth.at_places(rows, columns).astype(np.float32)
         failed = self.screen.not_scattered(
-            lane.attempt, rows, got[rows, columns], rounded, may_scatter=True
+            rows, got[rows, columns], rounded, may_scatter=True
         )
         return None if failed.size else (rows, columns)
 

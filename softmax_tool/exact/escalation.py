@@ -91,7 +91,7 @@ class SettledElements:
     def tolerance(self, *, logarithm: bool, least: Array | None = None) -> float:
         """Return what no value's relative error is above.
 
-        Of log-softmax only of values with at least such magnitudes, (rows, 1), if they are given.
+        Of log-softmax only of values with `least` such magnitudes, (rows, 1), if they are given.
         """
         every, classes = self.plain.rows, self.logits.shape[1]
         if logarithm:
@@ -131,26 +131,38 @@ class SettledElements:
 
         Those that are known to lie below a boundary, as far as float64 can see on it, are moved.
         """
-        undecided = self.undecided(some, rows, columns, logarithm=logarithm)
-        if not undecided.any():
-            return undecided
-        here = np.flatnonzero(undecided)
-        # Whether shifts are exact takes a look at all logits: only now.
-        still = self.undecided(
-            some[here],
-            rows[here],
-            columns[here],
-            logarithm=logarithm,
-            exact_shift=self.shifts_exactly,
-        )
-        undecided[here[~still]] = False
-        here = here[still]
-        if logarithm and here.size:
-            of_rows, picked = self.plain.rows[rows[here]], self.plain.logits[rows[here], columns[here]]
-            below = _is_just_below(some[here, None], picked[:, None], of_rows)[:, 0]
-            undecided[here[below]] = False
-            some[here[below]] = _odd_below(some[here[below]])
-        return undecided
+        # On a boundary, as far as float64 can see, no error is small enough.
+        left = np.ones(some.shape, bool)
+        if logarithm:
+            self._move_off(some, rows, columns, left, np.flatnonzero(_is_halfway(some, self.target)))
+        for ask_logits in (False, True):
+            here = np.flatnonzero(left)
+            if not here.size:
+                break
+            # Whether shifts are exact takes a look at all logits: only where it matters.
+            left[here] = self.undecided(
+                some[here],
+                rows[here],
+                columns[here],
+                logarithm=logarithm,
+                exact_shift=ask_logits and self.shifts_exactly,
+            )
+        if logarithm:
+            self._move_off(some, rows, columns, left, np.flatnonzero(left))
+        return left
+
+    def _move_off(
+        self, some: Array, rows: Indices, columns: Indices, left: Mask, here: Indices
+    ) -> None:
+        """Move such of some values off their boundaries as lie below, and strike them out."""
+        if not here.size:
+            return
+        picked = self.plain.logits[rows[here], columns[here]]
+        of_rows = self.plain.rows
+        maximum, alone = of_rows.maximum[rows[here], 0], of_rows.alone[rows[here], 0]
+        below = here[_is_just_below(some[here], picked, maximum, alone)]
+        some[below] = _odd_below(some[below])
+        left[below] = False
 
     @once
     def shifts_exactly(self) -> bool:
@@ -184,7 +196,8 @@ class SettledElements:
             some, logits = exact[tile], self.plain.logits[above, columns]
             known = None
             if logarithm:
-                known = _is_just_below(some.hi, logits, self.plain.rows[above])
+                of_rows = self.plain.rows[above]
+                known = _is_just_below(some.hi, logits, of_rows.maximum, of_rows.alone)
             decide = _Decided(whole[tile[0]], logits, logarithm)
             settle_zeros(some, self.target, decide, known)
             hi[above, columns] = round_to_odd(some)
@@ -203,15 +216,21 @@ class _Decided:
         return known.rounded(float(self.logits[row, column]), logarithm=self.logarithm)
 
 
-def _is_just_below(hi: Array, logits: NDArray[Any], rows: RowValues) -> Mask:
+def _is_just_below(hi: Array, logits: NDArray[Any], maximum: Array, alone: Mask) -> Mask:
     """Return where x − max x is the float64 `hi`, and log-softmax less by a part of its ULP.
 
     In rows that one class dominates many of these are on a boundary of a narrower format, as far as
     double-double can see.
     """
     with np.errstate(all="ignore"):
-        z, rest = two_sum(logits.astype(np.float64), -rows.maximum)
-    return np.asarray((rest == 0) & (z == hi) & (z != 0) & ~rows.alone)
+        z, rest = two_sum(logits.astype(np.float64), -maximum)
+    return np.asarray((rest == 0) & (z == hi) & (z != 0) & ~alone)
+
+
+def _is_halfway(hi: Array, target: FloatFormat) -> Mask:
+    """Tell which values, where they are normal numbers, lie halfway between two of a format."""
+    more = 53 - target.precision
+    return np.asarray((hi.view(np.int64) & ((1 << more) - 1)) == 1 << (more - 1))
 
 
 def _odd_below(hi: Array) -> Array:

@@ -181,8 +181,10 @@ class Float32Tiles:
         self._rounded, self._per_unit = (Scratch(shape, np.float32, size) for _ in range(2))
         self._rest = Scratch(shape, np.int32, size)
         self.lone = self._find_lone(leaders)
+        self.least_magnitudes = self._least_magnitudes()
+        tolerance = elements.tolerance(logarithm=logarithm, least=self.least_magnitudes)
         # Two more than the bits that the tolerance reaches: what is rounded twice on the way.
-        self._margin = 2 + int(self._tolerance() * 2.0**53)
+        self._margin = 2 + int(tolerance * 2.0**53)
 
     @property
     def undecided(self) -> bool:
@@ -257,14 +259,13 @@ class Float32Tiles:
     def _decide(self, values: Array, rows: Indices, columns: Indices) -> Mask:
         return self._elements.decide(values, rows, columns, logarithm=self._logarithm)
 
-    def _tolerance(self) -> float:
-        """Return what the relative error of no value is above that is not lone."""
-        if not self.lone.places.size:
-            return self._elements.tolerance(logarithm=self._logarithm)
+    def _least_magnitudes(self) -> Array:
+        """Return what no value of log-softmax that is not lone is nearer to 0 than, (rows, 1)."""
         plain = self._elements.plain
+        if not self.lone.places.size:
+            return plain.rows.log_sum
         # No term of the sum over the others is above it.
-        second = np.where(plain.rows.log_sum < LEAST, -np.log(plain.others), plain.rows.log_sum)
-        return self._elements.tolerance(logarithm=True, least=second)
+        return np.where(plain.rows.log_sum < LEAST, -np.log(plain.others), plain.rows.log_sum)
 
     def _find_lone(self, leaders: Indices) -> Lone:
         rows = _NOWHERE
