@@ -135,9 +135,7 @@ class CaseWork:
             aside = aside.copy()
             aside[scattered] = True
 
-    def _scattered(
-        self, got: Array, screened: Screened, shared: Arithmetic
-    ) -> Scattered | Indices:
+    def _scattered(self, got: Array, screened: Screened, shared: Arithmetic) -> Scattered | Indices:
         return judge_scattered(
             got,
             screened.values,

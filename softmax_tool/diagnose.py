@@ -149,9 +149,7 @@ def _is_subnormal(values: Array, target: FloatFormat) -> Mask:
     return np.asarray((values != 0) & is_tiny(values, target))
 
 
-def _judge_unavoidable(
-    got: Array, ruler: Ruler, right: Mask, kind: NDArray[np.int8]
-) -> Mask:
+def _judge_unavoidable(got: Array, ruler: Ruler, right: Mask, kind: NDArray[np.int8]) -> Mask:
     """Mark correctly rounded results that are 0 or subnormal all the same."""
     if not right.any():
         return right

@@ -15,7 +15,7 @@ import numpy as np
 from softmax_tool.attempt import SHORT, Attempt, Bounds
 from softmax_tool.exact.float32_tiles import LEAST, MOST, Float32Tiles
 from softmax_tool.formats import FLOAT32
-from softmax_tool.infinities import Infinities, InfiniteLane, are_infinite
+from softmax_tool.infinities import InfiniteLane, Infinities, are_infinite
 from softmax_tool.lane import Lane, Room
 from softmax_tool.pairs import PairSum
 from softmax_tool.peaks import changed_rows, largest_of_rows
@@ -176,9 +176,7 @@ class _Sweep:
         classes = self.shape[1]
         rows, columns = np.divmod(np.unique(rows * classes + columns), classes)
         rounded = self.truth.at_places(rows, columns).astype(np.float32)
-        failed = self.screen.not_scattered(
-            rows, got[rows, columns], rounded, may_scatter=True
-        )
+        failed = self.screen.not_scattered(rows, got[rows, columns], rounded, may_scatter=True)
         return None if failed.size else (rows, columns)
 
     def _tiny(self) -> tuple[Indices, Indices]:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
         Indices,
         Mask,
         Reference,
-        RowValues,
     )
     from softmax_tool.formats import FloatFormat
 
@@ -134,7 +133,9 @@ class SettledElements:
         # On a boundary, as far as float64 can see, no error is small enough.
         left = np.ones(some.shape, bool)
         if logarithm:
-            self._move_off(some, rows, columns, left, np.flatnonzero(_is_halfway(some, self.target)))
+            self._move_off(
+                some, rows, columns, left, np.flatnonzero(_is_halfway(some, self.target))
+            )
         for ask_logits in (False, True):
             here = np.flatnonzero(left)
             if not here.size:
