@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from softmax_tool.extremes import Extremes
+
     Array = NDArray[Any]
 
 _SAMPLE = 1024
@@ -52,11 +54,10 @@ class Minorant:
         return cls(base[:, None], slope[:, None], values[0][:, None], values[1][:, None])
 
 
-def samples(logits: Array) -> NDArray[np.intp]:
+def samples(extremes: Extremes) -> NDArray[np.intp]:
     """Return columns of each row's maximum, its minimum, and of a logit in between, (3, rows)."""
-    first, last = logits.argmax(axis=1), logits.argmin(axis=1)
-    rows = np.arange(len(logits))
+    first, last = extremes.highest, extremes.lowest
     with np.errstate(all="ignore"):
-        halfway = (logits[rows, first] + logits[rows, last]) / 2
-        between = np.abs(logits[:, :_SAMPLE] - halfway[:, None]).argmin(axis=1)
-    return np.stack([first, last, between])
+        halfway = (extremes.at(first) + extremes.at(last)) / 2
+        between = np.abs(extremes.logits[:, :_SAMPLE] - halfway).argmin(axis=1)
+    return np.array([first, last, between])

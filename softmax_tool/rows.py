@@ -12,6 +12,7 @@ from softmax_tool.arithmetic.expanding import Expanding
 from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.bounds import LEAST_IN_ULP, Conditions, loss_bound
+from softmax_tool.extremes import Extremes
 from softmax_tool.formats import FLOAT64
 from softmax_tool.formulations import FORMULATIONS, GRADIENT, LOSSES
 from softmax_tool.ulp import Ruler
@@ -49,6 +50,7 @@ class Rows:
     reference: Reference
     distinct: Distinct | None = None
     whole: Array | None = None  # those longer rows of logits
+    extremes: Extremes | None = None  # of these logits, if they have been looked for
 
     def at(self, distinct: Distinct) -> Rows:
         """Return the same at the distinct values alone, as elementwise quantities take them."""
@@ -138,11 +140,19 @@ class Yardsticks:
         return self._bound(formulation.error_bound, formulation.quantity, model, self.functions)
 
     @property
+    def extremes(self) -> Extremes:
+        """Return where the logits of each row are largest and smallest."""
+        if self.rows.extremes is not None:
+            return self.rows.extremes
+        made: Extremes = self._once(("extremes",), lambda: Extremes(self.rows.logits))
+        return made
+
+    @property
     def samples(self) -> NDArray[np.intp]:
         """Return the columns of each row that a line below a bound is drawn through, (3, rows)."""
         from softmax_tool.minorant import samples  # noqa: PLC0415  # only where measured
 
-        made: NDArray[np.intp] = self._once(("samples",), lambda: samples(self.rows.logits))
+        made: NDArray[np.intp] = self._once(("samples",), lambda: samples(self.extremes))
         return made
 
     @property

@@ -163,10 +163,10 @@ class _Sweep:
 
     def _rank_changes(self) -> list[int]:
         """Count, for each case left, the rows with their largest values in other places."""
-        logits, classes = self.screen.yardsticks.rows.logits, self.shape[1]
         if not self.lanes:
             return []
-        places = np.flatnonzero(logits >= self._least_logits())
+        classes = self.shape[1]
+        places = self.screen.yardsticks.extremes.not_below(self._least_logits())
         rows, columns = np.divmod(places, classes)
         true = self.truth.at_places(rows, columns).astype(np.float32)
         results = (self.candidates[index].got for index in self.lanes)

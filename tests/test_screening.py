@@ -12,6 +12,7 @@ from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.blocks import work
 from softmax_tool.exact import float32_tiles, reference
 from softmax_tool.exact.escalation import SettledElements
+from softmax_tool.extremes import Extremes
 from softmax_tool.formats import FLOAT16, FLOAT32, FLOAT64, find_format
 from softmax_tool.formulations import FORMULATIONS
 from softmax_tool.lane import lowest_in_ulp
@@ -426,7 +427,7 @@ def test_a_line_that_no_bound_is_below(
             limit = bound(some)
             return limit / some.reference.softmax.hi if key[0] == "softmax" else limit
 
-    columns = samples(logits)
+    columns = samples(Extremes(logits))
     numbers = np.broadcast_to(np.arange(len(logits)), columns.shape)
     values = at(numbers.reshape(-1), columns.reshape(-1)).reshape(columns.shape)
     line = Minorant.of(logits, columns, values)

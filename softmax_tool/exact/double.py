@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.arithmetic.selection import row_min
 from softmax_tool.arithmetic.tree import combine_leaves
 from softmax_tool.exact.values import Exact, Reference, RowValues
+from softmax_tool.extremes import Extremes
 from softmax_tool.once import once
 from softmax_tool.tiling import TILE, Scratch, tiles
 
@@ -67,22 +67,22 @@ def _sum_error(rows: RowValues, classes: int, *, exact_shift: bool) -> Array:
     return np.asarray(shift + _FUNCTION + 34 + (classes // TILE).bit_length())
 
 
-def reference(logits: NDArray[Any]) -> Reference:
+def reference(logits: NDArray[Any], extremes: Extremes | None = None) -> Reference:
     """Return the true softmax and log-softmax of logits (rows, classes) of any floating type.
 
     Relative error of each element: `softmax_error` and `log_softmax_error`.
     """
     with np.errstate(all="ignore"):
-        rows, others = _of_rows(logits)
+        rows, others = _of_rows(logits, extremes or Extremes(logits))
     return Reference(rows, Float64Elements(logits, rows, others), logits.shape[1])
 
 
-def _of_rows(logits: NDArray[Any]) -> tuple[RowValues, Array]:
+def _of_rows(logits: NDArray[Any], extremes: Extremes) -> tuple[RowValues, Array]:
     """Return what belongs to rows, and T, the sum of exp z over all but the first maximum."""
     rows, classes = logits.shape
-    first = logits.argmax(axis=1)
-    maximum = np.take_along_axis(logits, first[:, None], axis=1).astype(np.float64)
-    minimum = row_min(logits).astype(np.float64)
+    first = extremes.highest
+    maximum = extremes.at(first).astype(np.float64)
+    minimum = extremes.minimum.astype(np.float64)
     parts = -(-classes // TILE)
     sums, shifts = np.empty((rows, parts)), np.empty((rows, parts))
     z_scratch, e_scratch = Scratch(logits.shape), Scratch(logits.shape)
