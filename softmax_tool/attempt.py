@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -61,8 +61,7 @@ class Bounds:
     def line(self) -> Minorant:
         """A line below the bounds of each row."""
         yardsticks, columns = self.screen.yardsticks, self.screen.yardsticks.samples
-        rows, reference = yardsticks.sampled
-        values = self._relative(replace(self.limit.conditions, reference=reference, picked=rows))
+        values = self._relative(yardsticks.sampled(self.limit.conditions))
         return Minorant.of(yardsticks.rows.logits, columns, values.reshape(columns.shape))
 
     def of(self, rows: Indices, columns: Indices) -> Array:

@@ -89,7 +89,7 @@ MAY_IMPORT: dict[str, tuple[str, ...] | None] = {
     "arithmetic": ("formats", "errors", "exact_sum", "aligned", "once", "distinct"),
     "extremes": ("arithmetic.selection", "tiling", "once"),
     "targets": ("errors", "formats", "exact_sum"),
-    "bounds": ("formats", "arithmetic", "exact"),
+    "bounds": ("formats", "arithmetic", "exact", "once"),
     "formulations": ("bounds", "arithmetic", "targets", "errors"),
     # Of arithmetic, what chooses and arranges values: the rounding is its own.
     "exact": (

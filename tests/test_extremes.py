@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pytest
 
@@ -9,13 +11,16 @@ from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.extremes import Extremes
 from softmax_tool.tiling import TILE
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("classes", [1, 10, 33, 2 * TILE - 1, 2 * TILE, 3 * TILE + 5])
 def test_extremes(classes: int, dtype: type) -> None:
     rng = np.random.default_rng(classes)
     # Whole numbers: most rows have several maxima and minima, in several parts.
-    logits = np.round(rng.standard_normal((9, classes)) * 1.5).astype(dtype)
+    logits: NDArray[Any] = np.round(rng.standard_normal((9, classes)) * 1.5).astype(dtype)
     logits[1] = -0.0
     logits[1, ::2] = 0.0
     logits[2, classes // 2 :] = np.nan
