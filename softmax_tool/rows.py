@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from softmax_tool.exact import Exact, Reference
     from softmax_tool.formats import FloatFormat
     from softmax_tool.formulations import Formulation
+    from softmax_tool.minorant import Samples
     from softmax_tool.targets import Targets
 
     Array = NDArray[Any]
@@ -148,11 +149,11 @@ class Yardsticks:
         return made
 
     @property
-    def samples(self) -> NDArray[np.intp]:
-        """Return the columns of each row that a line below a bound is drawn through, (3, rows)."""
-        from softmax_tool.minorant import samples  # noqa: PLC0415  # only where measured
+    def samples(self) -> Samples:
+        """Return the elements of each row that a line below a bound is drawn through."""
+        from softmax_tool.minorant import Samples  # noqa: PLC0415  # only where measured
 
-        made: NDArray[np.intp] = self._once(("samples",), lambda: samples(self.extremes))
+        made: Samples = self._once(("samples",), lambda: Samples.of(self.extremes))
         return made
 
     def sampled(self, conditions: Conditions) -> Conditions:
@@ -162,7 +163,7 @@ class Yardsticks:
         return made[1]
 
     def _sampled(self, conditions: Conditions) -> tuple[Conditions, Conditions]:
-        columns = self.samples
+        columns = self.samples.columns
         rows = np.tile(np.arange(columns.shape[1]), len(columns))
         # Those of all rows are kept beside, so that their identity stays theirs.
         return conditions, conditions.pick(rows, columns.reshape(-1))

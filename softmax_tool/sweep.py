@@ -8,16 +8,17 @@ float32 rows of many classes; all others are screened case by case.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.attempt import SHORT, Attempt, Bounds
+from softmax_tool.attempt import SHORT, Attempt, Bounds, lines
 from softmax_tool.exact.float32_tiles import LEAST, MOST, Float32Tiles
 from softmax_tool.formats import FLOAT32
-from softmax_tool.lane import Lane, Room
+from softmax_tool.lane import Extent, Lane, Room
 from softmax_tool.pairs import PairSum
-from softmax_tool.peaks import changed_rows, largest_of_rows
+from softmax_tool.peaks import rank_changes
 from softmax_tool.tiling import tiles
 
 if TYPE_CHECKING:
@@ -115,11 +116,22 @@ class _Sweep:
         shape = self.shape = screen.yardsticks.rows.logits.shape
         rows, room = np.arange(shape[0]), Room(shape, _TILE)
         self.lanes: dict[int, Lane] = {}
+        limits = [each.limit for each in candidates if each.limit is not None]
+        drawn, extent, bounded = lines(screen, limits), Extent(screen), count()
+        below, finite = (
+            extent.below(drawn),
+            np.all(np.isfinite(drawn.highest), axis=(1, 2)).tolist(),
+        )
         for index, candidate in enumerate(candidates):
-            bounds = None if candidate.limit is None else Bounds(screen, candidate.limit)
-            if bounds is None or bounds.finite.all():
-                attempt = Attempt(screen, rows, bounds, listing, candidate.seen, room.wide)
-                self.lanes[index] = Lane(attempt, room, self.truth.places)
+            bounds = line = None
+            if candidate.limit is not None:
+                place = next(bounded)
+                if not finite[place]:
+                    continue
+                bounds = Bounds(screen, candidate.limit, drawn[place])
+                line = below.of(place)
+            attempt = Attempt(screen, rows, bounds, listing, candidate.seen, room.wide)
+            self.lanes[index] = Lane(attempt, room, self.truth.places, extent, line)
         self.pairs = {
             (a, b): PairSum(screen.target, before, room.wide, room.floats)
             for (a, b), before in pairs.items()
@@ -165,14 +177,12 @@ class _Sweep:
         """Count, for each case left, the rows with their largest values in other places."""
         if not self.lanes:
             return []
-        classes = self.shape[1]
         places = self.screen.yardsticks.extremes.not_below(self._least_logits())
-        rows, columns = np.divmod(places, classes)
+        rows, columns = np.divmod(places, self.shape[1])
         true = self.truth.at_places(rows, columns).astype(np.float32)
         results = (self.candidates[index].got for index in self.lanes)
         some = [true if got is None else got.reshape(-1)[places] for got in results]
-        leaders, *found = largest_of_rows(places, [true, *some], classes)
-        return [changed_rows(mine, leaders, classes) for mine in found]
+        return rank_changes(rows, np.array([true, *some]), self.shape[0])
 
     def _least_logits(self) -> NDArray[np.float32]:
         """Return what the logits of the largest values of each row are not below, (rows, 1).
@@ -181,7 +191,8 @@ class _Sweep:
         true value than the largest error.
         """
         values = self.screen.yardsticks.rows.reference.of_rows
-        leaders = self.screen.yardsticks.samples[0][:, None]
+        leaders = self.screen.yardsticks.extremes.highest
+        rows = np.arange(len(leaders))
         log_z = values.maximum + values.log_sum
         is_log = self.screen.quantity == "log-softmax"
         largest = -values.log_sum if is_log else np.exp(-values.log_sum)
@@ -189,8 +200,8 @@ class _Sweep:
         for index, lane in self.lanes.items():
             got = self.candidates[index].got
             if got is not None:
-                there = np.take_along_axis(got, leaders, axis=1).astype(np.float64)
-                np.minimum(least, there - lane.reach(), out=least)
+                there = got[rows, leaders].astype(np.float64)
+                np.minimum(least, there[:, None] - lane.reach(), out=least)
         least = least - _A_LITTLE * np.abs(least)
         if not is_log:
             least = np.log(least.clip(min=0))

@@ -16,7 +16,7 @@ from softmax_tool.extremes import Extremes
 from softmax_tool.formats import FLOAT16, FLOAT32, FLOAT64, find_format
 from softmax_tool.formulations import FORMULATIONS
 from softmax_tool.lane import lowest_in_ulp
-from softmax_tool.minorant import Minorant, samples
+from softmax_tool.minorant import Minorant, Samples
 from softmax_tool.plan import Options, ieee_formats, plan
 from softmax_tool.readers import Block, from_arrays
 from softmax_tool.rows import Rows, Yardsticks
@@ -427,10 +427,11 @@ def test_a_line_that_no_bound_is_below(
             limit = bound(some)
             return limit / some.reference.softmax.hi if key[0] == "softmax" else limit
 
-    columns = samples(Extremes(logits))
+    samples = Samples.of(Extremes(logits))
+    columns = samples.columns
     numbers = np.broadcast_to(np.arange(len(logits)), columns.shape)
     values = at(numbers.reshape(-1), columns.reshape(-1)).reshape(columns.shape)
-    line = Minorant.of(logits, columns, values)
+    line = Minorant.of(samples, values)
     with np.errstate(all="ignore"):
         limit = bound(conditions)
         if key[0] == "softmax":
