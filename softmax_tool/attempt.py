@@ -146,7 +146,7 @@ class Attempt:
         seen = self.seen
         self.errors = ErrorSum(seen.ulp)
         self.ratio, self.max_abs, self.max_rel = seen.ratio, seen.distance, seen.relative
-        self.limits = self.screen.least_limits()[self.rows]
+        self.limits = self.screen.least_limits().take(self.rows, axis=0)
         self.lists_all = self._lists_all()
 
     @property

@@ -86,6 +86,17 @@ class Conditions:
         """How far each logit is from the largest of its row, |z|."""
         return np.abs(self.reference.shifted)
 
+    @property
+    def masked(self) -> NDArray[np.bool_]:
+        """Where z is −inf."""
+        return np.isneginf(self.reference.shifted)
+
+    @once
+    def any_masked(self) -> bool:
+        """Whether it may be so anywhere."""
+        of_rows = self.reference.of_rows
+        return not (of_rows.minimum - of_rows.maximum > -np.inf).all()
+
     @once
     def lse(self) -> Array:
         """The log-sum-exp, (rows, 1)."""
@@ -149,7 +160,7 @@ def softmax_naive(c: Conditions) -> Array:
     relative = compounded(c.n_of_quotient * c.u + r.classes * lost)
     bound = r.softmax.hi * relative + lost * (1 + relative) + c.half_eta
     # A masked class is met unless every other exponential has become 0 as well: 0/0.
-    return np.where(np.isneginf(r.shifted) & np.isfinite(relative), 0.0, bound)
+    return np.where(c.masked & np.isfinite(relative), 0.0, bound) if c.any_masked else bound
 
 
 def softmax_shifted(c: Conditions) -> Array:
@@ -183,7 +194,7 @@ def _softmax(c: Conditions, first_order: Array, per_class: int = 1) -> Array:
     r = c.reference
     underflow = c.half_eta * (1 + (per_class * r.classes + 1) * c.share)
     bound = r.softmax.hi * compounded(first_order) + underflow
-    return np.where(np.isneginf(r.shifted), 0.0, bound)
+    return np.where(c.masked, 0.0, bound) if c.any_masked else bound
 
 
 def _rescaling(c: Conditions) -> Array:
