@@ -80,7 +80,9 @@ class Summary:
             largest(self.bound_ratio, other.bound_ratio),
             self.bound_elements + other.bound_elements,
             largest(self.lost_share, other.lost_share),
-            worst_of((*self.worst, *other.worst), max(self.top, other.top)),
+            worst_of((*self.worst, *other.worst), max(self.top, other.top))
+            if other.worst
+            else self.worst,
         )
 
     def kind_counts(self) -> dict[str, KindCounts]:
