@@ -118,10 +118,8 @@ class _Sweep:
         self.lanes: dict[int, Lane] = {}
         limits = [each.limit for each in candidates if each.limit is not None]
         drawn, extent, bounded = lines(screen, limits), Extent(screen), count()
-        below, finite = (
-            extent.below(drawn),
-            np.all(np.isfinite(drawn.highest), axis=(1, 2)).tolist(),
-        )
+        below = extent.below(drawn)
+        finite = np.all(np.isfinite(drawn.highest), axis=(1, 2)).tolist()
         for index, candidate in enumerate(candidates):
             bounds = line = None
             if candidate.limit is not None:
