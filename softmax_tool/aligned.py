@@ -6,6 +6,7 @@ register then touches two lines, and a sum or a product of two arrays takes twic
 
 from __future__ import annotations
 
+import ctypes
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
 _LINE = 64  # bytes
+_Byte = ctypes.c_char
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[Any]:
@@ -22,5 +24,6 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike = np.float64) -> NDArray[Any]
     kind = np.dtype(dtype)
     size = math.prod(shape) * kind.itemsize
     memory = np.empty(size + _LINE, np.uint8)
-    start = -memory.ctypes.data % _LINE
-    return memory[start : start + size].view(kind).reshape(shape)
+    # The array's own `ctypes` takes three times as long to say where it begins.
+    start = -ctypes.addressof(_Byte.from_buffer(memory.data)) % _LINE
+    return np.ndarray(shape, kind, memory, start)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,11 +18,11 @@ from softmax_tool.suspects import Suspects
 from softmax_tool.ulp import ErrorSum, errors_with_tails
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from softmax_tool.bounds import Conditions
+    from softmax_tool.bounds import Bound, Conditions
     from softmax_tool.distinct import Counts
     from softmax_tool.screening import Limit, Listing, Screen, Seen
     from softmax_tool.tiling import Scratch, Tile
@@ -42,6 +42,7 @@ class Bounds:
 
     screen: Screen
     limit: Limit
+    drawn: Minorant | None = None  # the line, if it has been drawn with others
 
     @once
     def finite(self) -> Mask:
@@ -55,28 +56,49 @@ class Bounds:
         """The bounds of all elements, where rows are short; None where they are long."""
         if self.screen.yardsticks.rows.logits.shape[1] > SHORT:
             return None
-        return self._relative(self.limit.conditions)
+        return _relative(self.screen, self.limit.bound, self.limit.conditions)
 
     @once
     def line(self) -> Minorant:
         """A line below the bounds of each row."""
-        yardsticks, columns = self.screen.yardsticks, self.screen.yardsticks.samples
-        rows, reference = yardsticks.sampled
-        values = self._relative(replace(self.limit.conditions, reference=reference, picked=rows))
-        return Minorant.of(yardsticks.rows.logits, columns, values.reshape(columns.shape))
+        return lines(self.screen, [self.limit])[0] if self.drawn is None else self.drawn
 
     def of(self, rows: Indices, columns: Indices) -> Array:
         """Return the bounds of single elements, (some, 1)."""
-        return self._relative(self.limit.conditions.pick(rows, columns))
-
-    def _relative(self, conditions: Conditions) -> Array:
-        with np.errstate(all="ignore"):
-            bounds = self.limit.bound(conditions)
-            return bounds / conditions.reference.softmax.hi if self.relative else bounds
+        some = self.limit.conditions.pick(rows, columns)
+        return _relative(self.screen, self.limit.bound, some)
 
     @property
     def relative(self) -> bool:
         return self.screen.quantity == "softmax"
+
+
+def lines(screen: Screen, limits: Sequence[Limit]) -> Minorant:
+    """Return a line below the bounds of each row for each limit, (limits, rows, 1)."""
+    yardsticks, samples = screen.yardsticks, screen.yardsticks.samples
+    values = [
+        _relative(screen, limit.bound, yardsticks.sampled(limit.conditions)) for limit in limits
+    ]
+    return Minorant.of(samples, np.array(values).reshape(len(limits), *samples.columns.shape))
+
+
+def rising(screen: Screen, line: Minorant) -> tuple[Array, Array]:
+    """Return b and s of each row, such that b + s · v is nowhere above a bound.
+
+    v is the true log-softmax; for softmax, whose bounds are relative, the logit.
+    """
+    of_rows = screen.yardsticks.rows.reference.of_rows
+    # A falling line of the distance from the maximum is a rising one of log-softmax.
+    zero = of_rows.maximum if screen.quantity == "softmax" else -of_rows.log_sum
+    return line.base + line.slope * zero, -line.slope
+
+
+def _relative(screen: Screen, bound: Bound, conditions: Conditions) -> Array:
+    with np.errstate(all="ignore"):
+        bounds = bound(conditions)
+        if screen.quantity != "softmax":
+            return bounds
+        return np.asarray(bounds / conditions.reference.softmax.hi)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +140,14 @@ class Attempt:
     suspects: Suspects = field(default_factory=Suspects)
     found: list[_Found] = field(default_factory=list)  # the largest error first
     limits: Array = field(init=False)  # up to which no error of a row has a kind
+    lists_all: bool = field(init=False)  # whether the list of worst cases may name every element
 
     def __post_init__(self) -> None:
         seen = self.seen
         self.errors = ErrorSum(seen.ulp)
         self.ratio, self.max_abs, self.max_rel = seen.ratio, seen.distance, seen.relative
-        self.limits = self.screen.least_limits()[self.rows]
+        self.limits = self.screen.least_limits().take(self.rows, axis=0)
+        self.lists_all = self._lists_all()
 
     @property
     def known(self) -> tuple[object, ...]:
@@ -192,15 +216,10 @@ class Attempt:
         return self.rows[rows + tile[0].start], columns + tile[1].start
 
     def line(self) -> tuple[Array, Array]:
-        """Return b and s of each row, (rows, 1), such that b + s · v is nowhere above a bound.
-
-        v is the true log-softmax; for softmax, whose bounds are relative, the logit.
-        """
+        """Return b and s of each of these rows, (rows, 1), as `rising` does."""
         assert self.bounds is not None  # noqa: S101  (the caller has looked)
-        reference, line = self.screen.yardsticks.rows.reference, self.bounds.line
-        # A falling line of the distance from the maximum is a rising one of log-softmax.
-        zero = reference.of_rows.maximum if self.bounds.relative else -reference.log_sum
-        return (line.base + line.slope * zero)[self.rows], -line.slope[self.rows]
+        base, slope = rising(self.screen, self.bounds.line)
+        return base[self.rows], slope[self.rows]
 
     def _compare_with_bound(
         self, tile: Tile, measure: Array, largest: float, values: Array, spare: Array
@@ -248,21 +267,20 @@ class Attempt:
         full = len(self.found) == self.listing.top
         return max(self.seen.error, self.found[-1].error if full else 0.0)
 
-    @property
     def _lists_all(self) -> bool:
-        """Whether the list of worst cases may name every element."""
         listing, numbers = self.listing, self.screen.numbers
         classes = self.screen.yardsticks.rows.logits.shape[1]
         every_row = listing.rows[0] <= numbers[0] and numbers[-1] < listing.rows[1]
-        return every_row and listing.columns[0] == 0 and listing.columns[1] >= classes
+        return bool(every_row and listing.columns[0] == 0 and listing.columns[1] >= classes)
 
     def least_listed_of_rows(self) -> Array:
         """Return the errors that one must be above to get on the list, (rows, 1)."""
         if not self.listing.top:
             return np.full(self.limits.shape, np.inf)
-        listed = _inside(self.screen.numbers[self.rows], self.listing.rows)
         # What is off by half an ULP or less is right.
-        least = np.where(listed[:, None], max(self._least_listed, 0.5), np.inf)
+        least = np.full(self.limits.shape, max(self._least_listed, 0.5))
+        if not self.lists_all:
+            least[~_inside(self.screen.numbers[self.rows], self.listing.rows)] = np.inf
         for found in self.found:
             least[-found.minus_row] = max(found.error, 0.5)
         return least
@@ -270,7 +288,7 @@ class Attempt:
     def list(self, tile: Tile, errors: Array, got: Array, values: Array, rounded: Array) -> None:
         """Keep the largest error of each row that the list of worst cases may still name."""
         listing = self.listing
-        if not self._lists_all:
+        if not self.lists_all:
             numbers = self.screen.numbers[self.rows[tile[0]]]
             columns = np.arange(tile[1].start, tile[1].stop)
             listed = _inside(numbers, listing.rows)[:, None] & _inside(columns, listing.columns)
@@ -292,7 +310,7 @@ class Attempt:
     ) -> None:
         """Do so with single elements, (some,) each, in order."""
         listing = self.listing
-        if not self._lists_all:
+        if not self.lists_all:
             listed = _inside(self.screen.numbers[rows], listing.rows)
             errors = np.where(listed & _inside(columns, listing.columns), errors, 0.0)
         starts = np.flatnonzero(np.diff(rows, prepend=-1))

@@ -13,6 +13,7 @@ from softmax_tool.arithmetic.sharing import Sharing
 from softmax_tool.arithmetic.watching import Watching
 from softmax_tool.case_work import CaseWork
 from softmax_tool.distinct import Distinct
+from softmax_tool.extremes import Extremes
 from softmax_tool.formulations import GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.pairs import compare_pair
 from softmax_tool.rows import Rows, Yardsticks
@@ -103,10 +104,11 @@ def _work(
     compared: dict[_Pair, PairSummary] = {}
     for target in plan.formats:
         logits = target.round(block.logits)
-        reference = exact.reference(logits, target)
+        extremes = Extremes(logits)
+        reference = exact.reference(logits, target, extremes)
         rounding.append(summarise_rounding(block.logits, logits, target, reference.of_rows))
         targets = _targets(block, plan, options, target)
-        rows = Rows(logits, targets, reference)
+        rows = Rows(logits, targets, reference, extremes=extremes)
         distinct = _distinct(block, logits, targets, target, plan, options)
         measure = _Measure.of(rows, kept, target, distinct, options)
         for variant in plan.variants:
@@ -196,7 +198,8 @@ def judge_case(block: Block, plan: Plan, options: Options) -> Results:
     target = variant.target
     logits = target.round(block.logits)
     targets = _targets(block, plan, options, target)
-    rows = Rows(logits, targets, exact.reference(logits, target))
+    extremes = Extremes(logits)
+    rows = Rows(logits, targets, exact.reference(logits, target, extremes), extremes=extremes)
     numbers = np.arange(block.start, block.start + len(logits))
     yardsticks = Yardsticks(rows, target, options.max_ulp)
     case = CaseWork(variant.cases[0], variant, yardsticks, numbers, options)
@@ -247,7 +250,7 @@ class _VariantWork:
         inner = variant.model.build(variant.target)
         watching = Watching(inner, getattr(inner, "working", variant.target))
         watched: Any = inner if variant.model.sums_are_wide else watching
-        xp = Sharing(yardsticks.rows.arithmetic(watched))
+        xp = _sharing(yardsticks.rows, watched)
         loss_rows = measure.for_losses(variant.model)
         # Losses share nothing with quantities of other rows, nor gradients with those of some
         # classes.
@@ -299,6 +302,14 @@ class _VariantWork:
         return CaseWork(
             name, self.variant, yardsticks, numbers, self.options, self.measured, at_distinct
         )
+
+
+def _sharing(rows: Rows, inner: Arithmetic) -> Sharing:
+    """Return an arithmetic on some rows that remembers; their maxima, where these are known."""
+    xp = Sharing(rows.arithmetic(inner))
+    if rows.extremes is not None:
+        xp.know("max", (rows.logits,), rows.extremes.maximum)
+    return xp
 
 
 def _swept(

@@ -7,8 +7,8 @@ relatively (exp, log and log1p by `functions` u, 1 in the formulas below), and b
 exp, log1p, a product or a quotient underflows gradually. A first-order bound t stands for
 t / (1 − t), and there is none (infinity is returned) where t ≥ 1.
 
-Bounds hold for paths on which nothing overflows. Source of the published ones: Blanchard, Higham
-and Higham 2021, sections 3 and 4; docs/numerics.md derives the others.
+Bounds hold for paths on which nothing overflows; warnings are the caller's. Source of the published
+ones: Blanchard, Higham and Higham 2021, sections 3 and 4; docs/numerics.md derives the others.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from softmax_tool.arithmetic.tree import LEAF
 from softmax_tool.exact import class_coefficients, coefficients_of
 from softmax_tool.formats import accumulator_of
+from softmax_tool.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,12 +38,12 @@ if TYPE_CHECKING:
     Bound = Callable[["Conditions"], Array]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Conditions:
     """What a bound depends on: a block of rows with its exact values, the format, the sum.
 
     `sums_are_wide` tells how the one-pass sum of `online` goes: leaf by leaf in the accumulator, or
-    class by class in the format.
+    class by class in the format. What several bounds are made of is made once.
     """
 
     reference: Reference
@@ -51,15 +52,16 @@ class Conditions:
     sum_constant: float
     sums_are_wide: bool
     functions: float = 1.0
-    picked: NDArray[np.intp] | None = None  # which rows of the logits these are; None: all
     targets: Targets | None = None
+    whole: Conditions | None = None  # those of all elements; None: these are
+    picked: NDArray[np.intp] | None = None  # which rows of the whole these are; None: all
 
-    @property
+    @once
     def u(self) -> float:
         """Unit roundoff."""
         return self.format.unit_roundoff
 
-    @property
+    @once
     def half_eta(self) -> float:
         """Half of the smallest subnormal, or the smallest float64 where that is 0."""
         return self.format.smallest_subnormal / 2 or 5e-324
@@ -74,25 +76,73 @@ class Conditions:
         """The same and those of an exponential and a quotient: n + 2."""
         return self.n + self.functions + 1
 
-    @property
+    @once
     def y(self) -> Array:
         """The magnitude of each exact log-softmax."""
         return np.abs(self.reference.log_softmax.hi)
 
+    @once
+    def distance(self) -> Array:
+        """How far each logit is from the largest of its row, |z|."""
+        return np.abs(self.reference.shifted)
+
+    @property
+    def masked(self) -> NDArray[np.bool_]:
+        """Where z is −inf."""
+        return np.isneginf(self.reference.shifted)
+
+    @once
+    def any_masked(self) -> bool:
+        """Whether it may be so anywhere."""
+        of_rows = self.reference.of_rows
+        return not (of_rows.minimum - of_rows.maximum > -np.inf).all()
+
+    @once
+    def lse(self) -> Array:
+        """The log-sum-exp, (rows, 1)."""
+        return self.reference.lse
+
+    @once
+    def total(self) -> Array:
+        """Σ exp x, (rows, 1), as far as float64 reaches."""
+        return np.exp(np.minimum(self.lse, 700.0))
+
+    @once
+    def share(self) -> Array:
+        """1/S, the softmax of the largest logit, (rows, 1)."""
+        return np.exp(-self.reference.log_sum)
+
+    @once
+    def rescaling(self) -> Array:
+        """What rescaling a one-pass sum adds to its constant, (rows, 1)."""
+        if self.whole is None:
+            return _rescaling(self)
+        of_rows = self.whole.rescaling
+        return of_rows if self.picked is None or len(of_rows) == 1 else of_rows[self.picked]
+
     def at(self, columns: NDArray[np.int64]) -> Conditions:
         """Return the same for one class of each row; what belongs to the row stays as it is."""
-        return replace(self, reference=self.reference.at(columns))
+        return replace(self, reference=self.reference.at(columns), whole=self, picked=None)
 
     def pick(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Conditions:
         """Return the same for single elements, each with what belongs to its row, (some, 1)."""
-        return replace(self, reference=self.reference.pick(rows, columns), picked=rows)
+        return Conditions(
+            self.reference.pick(rows, columns),
+            self.logits,
+            self.format,
+            self.sum_constant,
+            self.sums_are_wide,
+            self.functions,
+            self.targets,
+            self,
+            rows,
+        )
 
 
 def compounded(first_order: Array | float) -> Array:
     """Return t / (1 − t), and infinity where t ≥ 1."""
     t = np.asarray(first_order, np.float64)
-    with np.errstate(all="ignore"):
-        return np.where(t < 1, t / (1 - t), np.inf)
+    return np.where(t < 1, t / (1 - t), np.inf)
 
 
 def half_an_ulp(ruler: Ruler) -> Array:
@@ -106,18 +156,17 @@ def half_an_ulp(ruler: Ruler) -> Array:
 def softmax_naive(c: Conditions) -> Array:
     """(n + 2)u + C η/2 / Σ exp x relative, C classes; and η/2 for its exponential and quotient."""
     r = c.reference
-    with np.errstate(all="ignore"):
-        lost = c.half_eta / np.exp(np.minimum(r.lse, 700.0))
-        relative = compounded(c.n_of_quotient * c.u + r.classes * lost)
-        bound = r.softmax.hi * relative + lost * (1 + relative) + c.half_eta
+    lost = c.half_eta / c.total
+    relative = compounded(c.n_of_quotient * c.u + r.classes * lost)
+    bound = r.softmax.hi * relative + lost * (1 + relative) + c.half_eta
     # A masked class is met unless every other exponential has become 0 as well: 0/0.
-    return np.where(np.isneginf(r.shifted) & np.isfinite(relative), 0.0, bound)
+    return np.where(c.masked & np.isfinite(relative), 0.0, bound) if c.any_masked else bound
 
 
 def softmax_shifted(c: Conditions) -> Array:
     """(|z| + Σ p|z| + n + 2)u relative, and η/2 (1 + (C + 1)/S) for C + 2 gradual underflows."""
     r = c.reference
-    return _softmax(c, (np.abs(r.shifted) + r.mean_shift + c.n_of_quotient) * c.u)
+    return _softmax(c, (c.distance + r.mean_shift + c.n_of_quotient) * c.u)
 
 
 def softmax_online(c: Conditions) -> Array:
@@ -128,44 +177,41 @@ def softmax_online(c: Conditions) -> Array:
     instead of by halves: k = rises (1 + ρ) + (l − 1 − ⌈log2 l⌉)ρ.
     """
     r = c.reference
-    constant = c.n_of_quotient + _rescaling(c)
+    constant = c.n_of_quotient + c.rescaling
     # A product that underflows, and a factor that does, each add as much as an exponential.
-    return _softmax(c, (np.abs(r.shifted) + r.mean_shift + constant) * c.u, per_class=3)
+    return _softmax(c, (c.distance + r.mean_shift + constant) * c.u, per_class=3)
 
 
 def softmax_via_lse(c: Conditions) -> Array:
     """(|x − lse| + |lse| + |log S| + Σ p|z| + n + 2)u relative."""
     r = c.reference
-    of_row = np.abs(r.lse) + c.functions * r.log_sum + r.mean_shift + c.n_of_quotient
+    of_row = np.abs(c.lse) + c.functions * r.log_sum + r.mean_shift + c.n_of_quotient
     return _softmax(c, (c.y + of_row) * c.u)
 
 
 def _softmax(c: Conditions, first_order: Array, per_class: int = 1) -> Array:
     """Bound a softmax whose sum is at least 1: each exponential misses by up to η/2 more."""
     r = c.reference
-    with np.errstate(all="ignore"):
-        underflow = c.half_eta * (1 + (per_class * r.classes + 1) * np.exp(-r.log_sum))
-        bound = r.softmax.hi * compounded(first_order) + underflow
-    return np.where(np.isneginf(r.shifted), 0.0, bound)
+    underflow = c.half_eta * (1 + (per_class * r.classes + 1) * c.share)
+    bound = r.softmax.hi * compounded(first_order) + underflow
+    return np.where(c.masked, 0.0, bound) if c.any_masked else bound
 
 
 def _rescaling(c: Conditions) -> Array:
     """Return what rescaling a one-pass sum adds to its constant, (rows, 1)."""
     if not c.sums_are_wide:
-        return (c.functions + 1) * _rises(c, c.logits)
+        return (c.functions + 1) * _rises(c.logits)
     starts = np.arange(0, c.reference.classes, LEAF)
     ratio = accumulator_of(c.format).unit_roundoff / c.u
     later = len(starts) - 1 - (len(starts) - 1).bit_length()
-    rises = _rises(c, np.maximum.reduceat(c.logits, starts, axis=1))
+    rises = _rises(np.maximum.reduceat(c.logits, starts, axis=1))
     return rises * (c.functions + ratio) + later * ratio
 
 
-def _rises(c: Conditions, values: NDArray[np.floating]) -> Array:
+def _rises(values: NDArray[np.floating]) -> Array:
     """Count how often the running maximum of each row rises, (rows, 1)."""
-    with np.errstate(invalid="ignore"):
-        above = values[:, 1:] > np.maximum.accumulate(values, axis=1)[:, :-1]
-    rises = np.count_nonzero(above, axis=1, keepdims=True).astype(np.float64)
-    return rises if c.picked is None or len(rises) == 1 else rises[c.picked]
+    above = values[:, 1:] > np.maximum.accumulate(values, axis=1)[:, :-1]
+    return np.count_nonzero(above, axis=1, keepdims=True).astype(np.float64)
 
 
 # Log-softmax.
@@ -181,9 +227,8 @@ def log_softmax_shifted(c: Conditions) -> Array:
 def log_softmax_minus_lse(c: Conditions) -> Array:
     """s/(1 − s) + (|log S| + |lse| + |y|)u, s = (Σ p|z| + n)u + C η/2 / S."""
     r = c.reference
-    with np.errstate(all="ignore"):
-        s = (r.mean_shift + c.n) * c.u + r.classes * c.half_eta * np.exp(-r.log_sum)
-        return _of_log(c, compounded(s) + (c.functions * r.log_sum + np.abs(r.lse)) * c.u, c.y)
+    s = (r.mean_shift + c.n) * c.u + r.classes * c.half_eta * c.share
+    return _of_log(c, compounded(s) + (c.functions * r.log_sum + np.abs(c.lse)) * c.u, c.y)
 
 
 def log_softmax_log1p(c: Conditions) -> Array:
@@ -193,24 +238,21 @@ def log_softmax_log1p(c: Conditions) -> Array:
     small at the maximum however near 0 the log-softmax is.
     """
     r = c.reference
-    with np.errstate(all="ignore"):
-        q = -np.expm1(-r.log_sum)
-        share = (r.mean_shift + q * c.n) * c.u
-        tau = np.where(q > 0, share / q, 0.0)
-        d = np.where(tau < 1, share / (1 - tau), np.inf)
-        d += (r.classes - 1) * c.half_eta * np.exp(-r.log_sum)
-        of_row = compounded(d) + c.functions * r.log_sum * c.u
+    q = -np.expm1(-r.log_sum)
+    share = (r.mean_shift + q * c.n) * c.u
+    tau = np.where(q > 0, share / q, 0.0)
+    d = np.where(tau < 1, share / (1 - tau), np.inf)
+    d += (r.classes - 1) * c.half_eta * c.share
+    of_row = compounded(d) + c.functions * r.log_sum * c.u
     last = np.where(r.shifted == 0, 0.0, c.y)
-    return _of_log(c, of_row + np.abs(r.shifted) * c.u, last) + c.half_eta
+    return _of_log(c, of_row + c.distance * c.u, last) + c.half_eta
 
 
 def log_softmax_naive_lse(c: Conditions) -> Array:
     """s/(1 − s) + (|lse| + |y|)u, s = n u + C η/2 / Σ exp x."""
     r = c.reference
-    with np.errstate(all="ignore"):
-        total = np.exp(np.minimum(r.lse, 700.0))
-        of_row = compounded(c.n * c.u + r.classes * c.half_eta / total)
-        of_row += c.functions * np.abs(r.lse) * c.u
+    of_row = compounded(c.n * c.u + r.classes * c.half_eta / c.total)
+    of_row += c.functions * np.abs(c.lse) * c.u
     return _of_log(c, of_row, c.y)
 
 
@@ -233,11 +275,10 @@ def clamped_at(limit: Fraction) -> Bound:
 
     def bound(c: Conditions) -> Array:
         y = c.reference.log_softmax.hi
-        with np.errstate(all="ignore"):
-            log_limit = np.log(c.format.round_exactly(limit))
-            relative = _relative(c, softmax_shifted)
-            below = np.minimum(-_log1p_of_minus(relative), y - log_limit)
-            return _logarithm(c, np.maximum(np.maximum(np.log1p(relative), below), log_limit - y))
+        log_limit = np.log(c.format.round_exactly(limit))
+        relative = _relative(c, softmax_shifted)
+        below = np.minimum(-_log1p_of_minus(relative), y - log_limit)
+        return _logarithm(c, np.maximum(np.maximum(np.log1p(relative), below), log_limit - y))
 
     return bound
 
@@ -253,13 +294,11 @@ def _logarithm(c: Conditions, error: Array) -> Array:
 
 
 def _relative(c: Conditions, bound: Bound) -> Array:
-    with np.errstate(all="ignore"):
-        return bound(c) / c.reference.softmax.hi
+    return bound(c) / c.reference.softmax.hi
 
 
 def _log1p_of_minus(relative: Array) -> Array:
-    with np.errstate(all="ignore"):
-        return np.log1p(-np.minimum(relative, 1.0))
+    return np.log1p(-np.minimum(relative, 1.0))
 
 
 # What no error bound of the shifted formulations is below, in ULP of a normal true value: an ULP is
@@ -274,9 +313,8 @@ def _least_softmax(c: Conditions) -> Array:
 def _least_log_softmax(c: Conditions) -> Array:
     """1 + (Σ p|z| + n)/(2 max|y|), (rows, 1)."""
     rows = c.reference.of_rows
-    with np.errstate(all="ignore"):
-        largest = rows.maximum - rows.minimum + rows.log_sum
-        return np.asarray(1 + (rows.mean_shift + c.n) / (2 * largest))
+    largest = rows.maximum - rows.minimum + rows.log_sum
+    return np.asarray(1 + (rows.mean_shift + c.n) / (2 * largest))
 
 
 LEAST_IN_ULP = {"softmax": _least_softmax, "log-softmax": _least_log_softmax}
@@ -333,11 +371,10 @@ def gradient_shifted(c: Conditions) -> Array:
 def gradient_naive_lse(c: Conditions) -> Array:
     """Of g − (Σ g)/S · exp x: `_gradient` with exponentials that are not shifted."""
     r = c.reference
-    with np.errstate(all="ignore"):
-        lost = r.classes / np.exp(np.minimum(r.lse, 700.0))
-        # As much as the sum may be lost of it where all are tiny.
-        sound = lost * c.half_eta < 0.5
-        bound = _gradient(c, 0.0, 1 + 2 * lost) + _underflow_times_exp(c)
+    lost = r.classes / np.exp(np.minimum(r.lse, 700.0))
+    # As much as the sum may be lost of it where all are tiny.
+    sound = lost * c.half_eta < 0.5
+    bound = _gradient(c, 0.0, 1 + 2 * lost) + _underflow_times_exp(c)
     return np.where(sound, bound, np.inf)
 
 
@@ -366,13 +403,12 @@ def gradient_clamped_at(limit: Fraction) -> Bound:
             return gradient_of_log_shifted(c)
         coefficients, total = _coefficients(c)
         relative = _relative(c, softmax_shifted)
-        with np.errstate(all="ignore"):
-            p = c.reference.softmax.hi
-            above = p * (1 - relative) > max(least, _least_normal(c))
-            cut = ((coefficients != 0) & ~above).any(axis=1, keepdims=True)
-            more = total * p + coefficients if least >= _least_normal(c) else np.inf
-            lost = _underflow_of_shares(c, c.reference.log_sum, least)
-            return _passed_log(c, softmax_shifted) + lost + np.where(cut, more, 0.0)
+        p = c.reference.softmax.hi
+        above = p * (1 - relative) > max(least, _least_normal(c))
+        cut = ((coefficients != 0) & ~above).any(axis=1, keepdims=True)
+        more = total * p + coefficients if least >= _least_normal(c) else np.inf
+        lost = _underflow_of_shares(c, c.reference.log_sum, least)
+        return _passed_log(c, softmax_shifted) + lost + np.where(cut, more, 0.0)
 
     return bound
 
@@ -386,12 +422,11 @@ def _gradient(c: Conditions, shift: Array | float, underflow: Array) -> Array:
     """
     r = c.reference
     coefficients, total = _coefficients(c)
-    with np.errstate(all="ignore"):
-        term = total * r.softmax.hi
-        bound = term * compounded((shift + 2 * c.n_of_quotient + 8) * c.u)
-        bound += 4 * c.u * coefficients + c.u * (term + coefficients)
-        lost = (total + 1) * (1 + underflow)
-        return np.asarray(bound * (1 + 4 * c.u) + c.half_eta * (3 + r.classes + lost))
+    term = total * r.softmax.hi
+    bound = term * compounded((shift + 2 * c.n_of_quotient + 8) * c.u)
+    bound += 4 * c.u * coefficients + c.u * (term + coefficients)
+    lost = (total + 1) * (1 + underflow)
+    return np.asarray(bound * (1 + 4 * c.u) + c.half_eta * (3 + r.classes + lost))
 
 
 def _gradient_of_log(c: Conditions, softmax: Bound) -> Array:
@@ -402,9 +437,8 @@ def _gradient_of_log(c: Conditions, softmax: Bound) -> Array:
     """
     coefficients, _ = _coefficients(c)
     p = c.reference.softmax.hi
-    with np.errstate(all="ignore"):
-        gone = ~(p > 2 * softmax(c)) | ~(p > 4 * c.format.smallest_subnormal)
-        tiny = (coefficients != 0) & ~(p > _least_normal(c))
+    gone = ~(p > 2 * softmax(c)) | ~(p > 4 * c.format.smallest_subnormal)
+    tiny = (coefficients != 0) & ~(p > _least_normal(c))
     unsound = (gone | tiny).any(axis=1, keepdims=True)
     return np.where(unsound, np.inf, _passed_log(c, softmax))
 
@@ -413,11 +447,10 @@ def _passed_log(c: Conditions, softmax: Bound) -> Array:
     """C p (r + t)/(1 − r − t) + 12|c|u, r the relative bound of the softmax, t = (2n + 16)u."""
     coefficients, total = _coefficients(c)
     r = c.reference
-    with np.errstate(all="ignore"):
-        relative = _relative(c, softmax) + (2 * c.n_of_quotient + 12) * c.u
-        term = total * r.softmax.hi
-        bound = term * compounded(relative) + c.u * (12 * coefficients + term)
-        return np.asarray(bound * (1 + 4 * c.u) + c.half_eta * (3 + r.classes) * (1 + total))
+    relative = _relative(c, softmax) + (2 * c.n_of_quotient + 12) * c.u
+    term = total * r.softmax.hi
+    bound = term * compounded(relative) + c.u * (12 * coefficients + term)
+    return np.asarray(bound * (1 + 4 * c.u) + c.half_eta * (3 + r.classes) * (1 + total))
 
 
 def _underflow_of_shares(c: Conditions, log_total: Array, least: float) -> Array:
@@ -427,20 +460,18 @@ def _underflow_of_shares(c: Conditions, log_total: Array, least: float) -> Array
     """
     coefficients, _ = _coefficients(c)
     p = c.reference.softmax.hi
-    with np.errstate(all="ignore"):
-        shares = np.where(coefficients != 0, coefficients / np.maximum(p, least) + 1, 0.0)
-        # In two factors, since the exponential of the sum may be beyond float64.
-        lost = 4 * c.half_eta * shares.sum(axis=1, keepdims=True) * np.exp(100.0)
-        return np.asarray(lost * (p * np.exp(log_total - 100.0)))
+    shares = np.where(coefficients != 0, coefficients / np.maximum(p, least) + 1, 0.0)
+    # In two factors, since the exponential of the sum may be beyond float64.
+    lost = 4 * c.half_eta * shares.sum(axis=1, keepdims=True) * np.exp(100.0)
+    return np.asarray(lost * (p * np.exp(log_total - 100.0)))
 
 
 def _underflow_times_exp(c: Conditions) -> Array:
     """Return 2 η e: what quotients by the sum lose where it is large, times an exponential."""
     r = c.reference
-    with np.errstate(all="ignore"):
-        # In two factors, since the exponential of the sum may be beyond float64.
-        lost = 4 * c.half_eta * np.exp(100.0)
-        return np.asarray(lost * (r.softmax.hi * np.exp(r.lse - 100.0)))
+    # In two factors, since the exponential of the sum may be beyond float64.
+    lost = 4 * c.half_eta * np.exp(100.0)
+    return np.asarray(lost * (r.softmax.hi * np.exp(r.lse - 100.0)))
 
 
 def _least_normal(c: Conditions) -> float:

@@ -50,12 +50,11 @@ class InfiniteLane:
         return True
 
     def finish(self, leaders: Indices, classes: int) -> Infinities:
-        """Return what all tiles come to; `leaders` are the places of each row's largest values.
+        """Return what all tiles come to; `leaders` are how many of each row are the largest.
 
         A row that is −inf all over has the order of one whose classes are all equal.
         """
-        all_equal = np.bincount(leaders // classes, minlength=len(self.with_nan)) == classes
-        changed = self.with_nan | ~all_equal
+        changed = self.with_nan | (leaders < classes)
         return Infinities(self.ulp, int(np.count_nonzero(changed)))
 
 

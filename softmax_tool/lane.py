@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from softmax_tool.attempt import TrueTile
+from softmax_tool.attempt import TrueTile, rising
 from softmax_tool.exact.float32_tiles import PLACES
 from softmax_tool.tiling import TILE, Scratch
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from softmax_tool.attempt import Attempt
     from softmax_tool.exact.float32_tiles import Float32Tile, Float32Tiles
+    from softmax_tool.minorant import Minorant
+    from softmax_tool.screening import Screen
     from softmax_tool.tiling import Tile
 
     Array = NDArray[Any]
@@ -79,25 +81,65 @@ class _Some(NamedTuple):
     errors: Array
 
 
+class Below(NamedTuple):
+    """A line below the bounds of one case, or those of several; every array is (…, rows, 1)."""
+
+    base: Array  # base + slope · v is nowhere above a bound: v as `rising` says
+    slope: Array
+    lowest: Array  # what no bound of a row is below: in ULP; of softmax, relative
+    slack: Array  # what float32 may lose of base + slope · v, of softmax
+
+    def of(self, bound: int) -> Below:
+        """Return the line of one of several bounds."""
+        return Below(*(some[bound] for some in self))
+
+
+class Extent:
+    """How far the true values of each row reach: what all cases of a quantity have in common."""
+
+    def __init__(self, screen: Screen, truth: Float32Tiles) -> None:
+        self._screen, self._nearest = screen, truth.least_magnitudes
+        self._rows = values = screen.yardsticks.rows.reference.of_rows
+        self.is_relative = screen.quantity == "softmax"
+        if self.is_relative:
+            farthest = np.exp(-values.log_sum)
+        else:
+            farthest = values.maximum - values.minimum + values.log_sum
+        self._farthest = farthest * (1 + _SLACK)  # no true magnitude is as large, (rows, 1)
+        self.largest_ulp = _ulp(self._farthest)  # of each row, (rows, 1)
+
+    def below(self, lines: Minorant) -> Below:
+        """Return what cases are measured by whose bounds are above these lines."""
+        values, (base, slope) = self._rows, rising(self._screen, lines)
+        if not self.is_relative:
+            lowest = lowest_in_ulp(base, -slope, self._nearest, self._farthest)
+            return Below(base, slope, lowest, base)
+        # What no logit of a row is above in magnitude.
+        furthest = np.maximum(np.abs(values.maximum), np.abs(values.minimum))
+        slack = _SLACK * (np.abs(base) + np.abs(slope) * furthest)
+        return Below(base, slope, lines.lowest, slack)
+
+
 class Lane:
     """One case: measures its results by the true values of one tile after the other."""
 
-    def __init__(self, attempt: Attempt, room: Room, truth: Float32Tiles) -> None:
-        self.attempt, self._room, self._places = attempt, room, truth.places
-        self._nearest = truth.least_magnitudes
-        self._is_relative = attempt.screen.quantity == "softmax"
-        self._line = None if attempt.bounds is None else attempt.line()
+    def __init__(
+        self, attempt: Attempt, room: Room, places: int, extent: Extent, line: Below | None
+    ) -> None:
+        self.attempt, self._room, self._places = attempt, room, places
+        self._is_relative = extent.is_relative
+        self._line = line
         self._float32_line = None
-        if self._line is not None and self._is_relative:
-            self._float32_line = _Line(attempt, *self._line)
+        if line is not None and self._is_relative:
+            self._float32_line = _Float32Line(line)
         self._least_limit = float(attempt.limits.min())
         self._at_most = 0.0  # what no error of this block so far is above, in ULP
         self._apart: list[Array] = []  # errors that do not fit 32 bits
         # What is beyond an int32 is −2**31, or within half an ULP of its ends.
-        self._most = (1 << 31) - (1 << (truth.places - 1))
-        self._largest_ulp = _ulp(self._farthest() * (1 + _SLACK))  # of each row, (rows, 1)
+        self._most = (1 << 31) - (1 << (places - 1))
+        self._largest_ulp = extent.largest_ulp
         self._of_lone = np.zeros_like(self._largest_ulp)  # how far lone results are off
-        self._lowest_bound = self._lowest()
+        self._lowest_bound = None if line is None else line.lowest
         self._raise_floors()
 
     def take(self, tile: Tile, got: Array, true: Float32Tile) -> bool:
@@ -242,7 +284,7 @@ class Lane:
             attempt.max_abs = max(attempt.max_abs, float(some.distances.max()))
             attempt.take_relative(some.distances, some.values)
             if self._line is not None:
-                base, slope = (of_rows[rows, 0] for of_rows in self._line)
+                base, slope = self._line.base[rows, 0], self._line.slope[rows, 0]
                 least = (base + slope * some.values) * attempt.ratio
                 near = np.flatnonzero(some.distances > least)
                 if near.size:
@@ -254,32 +296,20 @@ class Lane:
     def _raise_floors(self) -> None:
         """Say what an error must be above to be the largest of its kind, (rows, 1), in units."""
         attempt = self.attempt
-        least = np.minimum(attempt.limits, attempt.errors.largest)
-        np.minimum(least, attempt.least_listed_of_rows(), out=least)
-        if not self._is_relative:
-            np.minimum(least, attempt.least_of_interest, out=least)
+        least = attempt.least_listed_of_rows()
+        np.minimum(least, attempt.limits, out=least)
+        if self._is_relative:
+            np.minimum(least, attempt.errors.largest, out=least)
+        else:
+            np.minimum(least, min(attempt.errors.largest, attempt.least_of_interest), out=least)
             np.minimum(least, attempt.max_abs / self._largest_ulp, out=least)
             if self._lowest_bound is not None:
                 np.minimum(least, attempt.ratio * self._lowest_bound, out=least)
-        units = np.floor(least * 2.0**self._places * (1 - _SLACK)) - 2
-        self._floors = units.clip(0, self._most - 1).astype(np.uint32)
-
-    def _farthest(self) -> Array:
-        """Return the largest true magnitude of each row, (rows, 1)."""
-        values = self.attempt.screen.yardsticks.rows.reference.of_rows
-        if self._is_relative:
-            return np.asarray(np.exp(-values.log_sum))
-        return np.asarray(values.maximum - values.minimum + values.log_sum)
-
-    def _lowest(self) -> Array | None:
-        """Return what no bound of a row is below, (rows, 1): in ULP; of softmax, relative."""
-        if self._line is None or self.attempt.bounds is None:
-            return None
-        if self._is_relative:
-            return self.attempt.bounds.line.lowest
-        base, slope = self._line
-        nearest = self._nearest
-        return lowest_in_ulp(base, -slope, nearest, self._farthest() * (1 + _SLACK))
+        units = np.floor(least * (2.0**self._places * (1 - _SLACK)))
+        units -= 2
+        np.maximum(units, 0, out=units)
+        np.minimum(units, self._most - 1, out=units)
+        self._floors = units.astype(np.uint32)
 
     def _take_relative(self, m: _Measured, at_most: float) -> None:
         """Take in the largest errors, absolute and relative, and fractions of a relative bound."""
@@ -350,24 +380,20 @@ def _power_of_two(magnitude: Array) -> Array:
     return np.asarray(np.ldexp(1.0, np.frexp(magnitude)[1] - 1))
 
 
-class _Line:
+class _Float32Line:
     """The line below a relative bound, times the largest ratio so far, in float32.
 
     A little lower, for what float32 loses.
     """
 
-    def __init__(self, attempt: Attempt, base: Array, slope: Array) -> None:
-        self._base, self._slope = base, slope
-        values = attempt.screen.yardsticks.rows.reference.of_rows
-        # What no logit of a row is above in magnitude.
-        furthest = np.maximum(np.abs(values.maximum), np.abs(values.minimum))
-        self._slack = _SLACK * (np.abs(base) + np.abs(slope) * furthest)
+    def __init__(self, line: Below) -> None:
+        self._line = line
         self._ratio = -1.0
 
     def at(self, ratio: float) -> tuple[Array, Array]:
         """Return base and slope of each row, (rows, 1)."""
         if ratio != self._ratio:
             self._ratio = ratio
-            base = (self._base - self._slack) * ratio - _RELATIVE_SLACK
-            self._made = base.astype(np.float32), (self._slope * ratio).astype(np.float32)
+            base = (self._line.base - self._line.slack) * ratio - _RELATIVE_SLACK
+            self._made = base.astype(np.float32), (self._line.slope * ratio).astype(np.float32)
         return self._made

@@ -10,11 +10,38 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from softmax_tool.extremes import Extremes
+
     Array = NDArray[Any]
+    Indices = NDArray[np.intp]
 
 _SAMPLE = 1024
 # What the comparison leaves to the rounding errors of the bounds themselves.
 _SLACK = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Three elements of each row: at the largest logit, at the smallest, and at one in between."""
+
+    columns: Indices  # (3, rows), in that order
+    end: Array  # how far the smallest logit is from the largest, (rows,)
+    between: Array  # and that one
+    room: Array  # the smaller of its shares of the distance to the ends
+
+    @classmethod
+    def of(cls, extremes: Extremes) -> Samples:
+        """Choose them."""
+        first, last = extremes.highest, extremes.lowest
+        with np.errstate(all="ignore"):
+            top, bottom = extremes.at(first), extremes.at(last)
+            halfway = (top + bottom) / 2
+            between = np.abs(extremes.logits[:, :_SAMPLE] - halfway).argmin(axis=1)
+            top = top.astype(np.float64)
+            v = (top - extremes.at(between))[:, 0]
+            end = (top - bottom)[:, 0]
+            share = v / end
+            return cls(np.array([first, last, between]), end, v, np.minimum(share, 1 - share))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,36 +54,30 @@ class Minorant:
     more than at one point in between, over the smaller of its shares of the distance to the ends.
     """
 
-    base: Array  # (rows, 1)
+    base: Array  # (rows, 1); of several bounds (bounds, rows, 1), as all others
     slope: Array
     lowest: Array  # the bound at the row's maximum, below all others
     highest: Array  # that at its minimum, above all others
 
     @classmethod
-    def of(cls, logits: Array, columns: NDArray[np.intp], values: Array) -> Minorant:
-        """Draw it from the bounds in three `columns` of each row, those that `samples` returns.
+    def of(cls, samples: Samples, values: Array) -> Minorant:
+        """Draw it from the bounds at three elements of each row, (3, rows).
 
-        Both are (3, rows).
+        Of several bounds, (bounds, 3, rows), all lines are drawn at once.
         """
-        x = logits[np.arange(len(logits)), columns].astype(np.float64)
+        first, last, between = values[..., 0, :], values[..., 1, :], values[..., 2, :]
         with np.errstate(all="ignore"):
-            v = x[0] - x
-            slope = (values[1] - values[0]) / v[1]
-            share = v[2] / v[1]
-            gap = values[0] + slope * v[2] - values[2]
-            gap = np.maximum(gap, 0) / np.minimum(share, 1 - share)
+            slope = (last - first) / samples.end
+            gap = first + slope * samples.between - between
+            gap = np.maximum(gap, 0) / samples.room
             # The bound at the maximum will do where there is nothing between, or little to gain.
-            flat = ~(gap < values[0] / 2)
+            flat = ~(gap < first / 2)
             slope, gap = np.where(flat, 0.0, slope), np.where(flat, 0.0, gap)
-            base = values[0] - gap - _SLACK * values[1]
-        return cls(base[:, None], slope[:, None], values[0][:, None], values[1][:, None])
+            base = first - gap - _SLACK * last
+        return cls(base[..., None], slope[..., None], first[..., None], last[..., None])
 
-
-def samples(logits: Array) -> NDArray[np.intp]:
-    """Return columns of each row's maximum, its minimum, and of a logit in between, (3, rows)."""
-    first, last = logits.argmax(axis=1), logits.argmin(axis=1)
-    rows = np.arange(len(logits))
-    with np.errstate(all="ignore"):
-        halfway = (logits[rows, first] + logits[rows, last]) / 2
-        between = np.abs(logits[:, :_SAMPLE] - halfway[:, None]).argmin(axis=1)
-    return np.stack([first, last, between])
+    def __getitem__(self, bound: int) -> Minorant:
+        """Return the line of one of several bounds."""
+        return Minorant(
+            self.base[bound], self.slope[bound], self.lowest[bound], self.highest[bound]
+        )

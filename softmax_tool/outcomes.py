@@ -96,7 +96,7 @@ class CaseOutcome:
 
     def without_values(self) -> CaseOutcome:
         """Return what is enough for sums over blocks."""
-        return replace(self.without_marks(), values=_NO_VALUES, distinct=None)
+        return CaseOutcome(self.summary, _NO_VALUES, _NO_MARKS, self.loss, self.true_loss)
 
     def without_marks(self) -> CaseOutcome:
         """Return the same but for the kinds of single elements."""

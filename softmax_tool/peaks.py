@@ -7,26 +7,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
     Indices = NDArray[np.intp]
 
 
-def largest_of_rows(places: Indices, some: Iterable[Array], classes: int) -> list[Indices]:
-    """Return for each of `some` values where rows have their largest.
+def rank_changes(rows: Indices, values: Array, count: int) -> list[int]:
+    """Count, for each of some values but the first, rows that have their largest elsewhere than it.
 
-    Places are counted through the rows and in order, a few of every row; all values are of them.
+    Values, (some, places), are of a few places of each of so many rows; of which, is told in order.
     """
-    starts = np.flatnonzero(np.diff(places // classes, prepend=-1))
-    counts = np.diff(starts, append=len(places))
-    found = []
-    for values in some:
-        largest = np.maximum.reduceat(values, starts)
-        found.append(places[values == np.repeat(largest, counts)])
-    return found
+    starts = np.searchsorted(rows, np.arange(count))
+    leads = values == np.maximum.reduceat(values, starts, axis=1)[:, rows]
+    differs = leads[1:] != leads[0]
+    if not differs.any():
+        return [0] * len(differs)
+    changed = np.logical_or.reduceat(differs, starts, axis=1)
+    return [int(number) for number in np.count_nonzero(changed, axis=1)]
+
+
+def leaders_by_row(rows: Indices, values: Array, count: int) -> Indices:
+    """Return how many values of each row are its largest, (count,); of a few places of each."""
+    largest = np.maximum.reduceat(values, np.searchsorted(rows, np.arange(count)))
+    return np.bincount(rows[values == largest[rows]], minlength=count)
 
 
 def changed_rows(mine: Indices, true: Indices, classes: int) -> int:

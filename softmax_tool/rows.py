@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from softmax_tool.arithmetic.expanding import Expanding
 from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.bounds import LEAST_IN_ULP, Conditions, loss_bound
+from softmax_tool.extremes import Extremes
 from softmax_tool.formats import FLOAT64
 from softmax_tool.formulations import FORMULATIONS, GRADIENT, LOSSES
 from softmax_tool.ulp import Ruler
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from softmax_tool.exact import Exact, Reference
     from softmax_tool.formats import FloatFormat
     from softmax_tool.formulations import Formulation
+    from softmax_tool.minorant import Samples
     from softmax_tool.targets import Targets
 
     Array = NDArray[Any]
@@ -49,6 +51,7 @@ class Rows:
     reference: Reference
     distinct: Distinct | None = None
     whole: Array | None = None  # those longer rows of logits
+    extremes: Extremes | None = None  # of these logits, if they have been looked for
 
     def at(self, distinct: Distinct) -> Rows:
         """Return the same at the distinct values alone, as elementwise quantities take them."""
@@ -138,23 +141,32 @@ class Yardsticks:
         return self._bound(formulation.error_bound, formulation.quantity, model, self.functions)
 
     @property
-    def samples(self) -> NDArray[np.intp]:
-        """Return the columns of each row that a line below a bound is drawn through, (3, rows)."""
-        from softmax_tool.minorant import samples  # noqa: PLC0415  # only where measured
-
-        made: NDArray[np.intp] = self._once(("samples",), lambda: samples(self.rows.logits))
+    def extremes(self) -> Extremes:
+        """Return where the logits of each row are largest and smallest."""
+        if self.rows.extremes is not None:
+            return self.rows.extremes
+        made: Extremes = self._once(("extremes",), lambda: Extremes(self.rows.logits))
         return made
 
     @property
-    def sampled(self) -> tuple[NDArray[np.intp], Reference]:
-        """Return the rows of these elements, one sample of all after the other, and their truth."""
-        made: tuple[NDArray[np.intp], Reference] = self._once(("sampled",), self._sampled)
+    def samples(self) -> Samples:
+        """Return the elements of each row that a line below a bound is drawn through."""
+        from softmax_tool.minorant import Samples  # noqa: PLC0415  # only where measured
+
+        made: Samples = self._once(("samples",), lambda: Samples.of(self.extremes))
         return made
 
-    def _sampled(self) -> tuple[NDArray[np.intp], Reference]:
-        columns = self.samples
+    def sampled(self, conditions: Conditions) -> Conditions:
+        """Return conditions of all rows for these elements, one sample of all after the other."""
+        key = ("sampled", id(conditions))
+        made: tuple[Conditions, Conditions] = self._once(key, lambda: self._sampled(conditions))
+        return made[1]
+
+    def _sampled(self, conditions: Conditions) -> tuple[Conditions, Conditions]:
+        columns = self.samples.columns
         rows = np.tile(np.arange(columns.shape[1]), len(columns))
-        return rows, self.rows.reference.pick(rows, columns.reshape(-1))
+        # Those of all rows are kept beside, so that their identity stays theirs.
+        return conditions, conditions.pick(rows, columns.reshape(-1))
 
     @property
     def functions(self) -> float:
@@ -184,9 +196,12 @@ class Yardsticks:
         """Return what no threshold of a row is below, (rows, 1); of softmax and log-softmax."""
         if self.max_ulp is not None:
             return np.full((len(self.rows.logits), 1), self.max_ulp)
-        make = LEAST_IN_ULP[quantity]
-        least: Array = self._once(("least", quantity), lambda: make(self.conditions(WIDE_SUM)))
-        return np.asarray(np.maximum(least, 1.0))
+        least: Array = self._once(("least", quantity), lambda: self._least_threshold(quantity))
+        return least
+
+    def _least_threshold(self, quantity: str) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(np.maximum(LEAST_IN_ULP[quantity](self.conditions(WIDE_SUM)), 1.0))
 
     def threshold_at(self, quantity: str, rows: Array, columns: Array) -> Array:
         """Return the thresholds of single elements, whose true values are normal numbers."""
@@ -197,11 +212,17 @@ class Yardsticks:
         some = self.conditions(WIDE_SUM).pick(rows, columns)
         reference = some.reference
         true = reference.softmax if quantity == "softmax" else reference.log_softmax
-        in_ulp = Ruler.of(true, self.target).in_ulp(shifted.error_bound(some))
-        return np.maximum(in_ulp, 1.0)[:, 0]
+        with np.errstate(all="ignore"):
+            bound = shifted.error_bound(some)
+        return np.maximum(Ruler.of(true, self.target).in_ulp(bound), 1.0)[:, 0]
 
     def conditions(self, model: Model, functions: float = 1.0) -> Conditions:
         """Return what bounds in an arithmetic depend on."""
+        key = ("conditions", model.sum_constant, model.sums_are_wide, functions)
+        made: Conditions = self._once(key, lambda: self._conditions(model, functions))
+        return made
+
+    def _conditions(self, model: Model, functions: float) -> Conditions:
         assert model.sum_constant is not None  # noqa: S101  (asked for where there is a bound)
         rows = self.rows
         constant = model.sum_constant(rows.reference.classes, self.target)
@@ -223,8 +244,11 @@ class Yardsticks:
 
     def _make_bound(self, bound: Bound, quantity: str, model: Model, functions: float) -> Array:
         rows, conditions = self.rows, self.conditions(model, functions)
+        # What is made of all elements on the way is large, and not kept.
+        conditions = replace(conditions, whole=conditions)
         if quantity not in LOSSES or rows.targets is None:
-            return bound(conditions)
+            with np.errstate(all="ignore"):
+                return bound(conditions)
         return loss_bound(conditions, rows.targets, bound)
 
     def _once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:

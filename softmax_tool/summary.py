@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Counts = tuple[int, int, int, int]  # elements, rows, roots, unavoidable
 
-_NONE: Counts = (0, 0, 0, 0)
+_NO_KINDS: tuple[Counts, ...] = ((0, 0, 0, 0),) * len(KINDS)
 
 
 def largest(*values: float | None) -> float | None:
@@ -48,7 +48,7 @@ class Summary:
     rows: int = 0
     elements: int = 0
     judged: int = 0
-    kinds: tuple[Counts, ...] = (_NONE,) * len(KINDS)
+    kinds: tuple[Counts, ...] = _NO_KINDS
     masked: int = 0
     invalid_rows: int = 0
     rank_changes: int = 0
@@ -68,7 +68,7 @@ class Summary:
             self.rows + other.rows,
             self.elements + other.elements,
             self.judged + other.judged,
-            tuple(_add(a, b) for a, b in zip(self.kinds, other.kinds, strict=True)),
+            _all_added(self.kinds, other.kinds),
             self.masked + other.masked,
             self.invalid_rows + other.invalid_rows,
             self.rank_changes + other.rank_changes,
@@ -80,7 +80,9 @@ class Summary:
             largest(self.bound_ratio, other.bound_ratio),
             self.bound_elements + other.bound_elements,
             largest(self.lost_share, other.lost_share),
-            worst_of((*self.worst, *other.worst), max(self.top, other.top)),
+            worst_of((*self.worst, *other.worst), max(self.top, other.top))
+            if other.worst
+            else self.worst,
         )
 
     def kind_counts(self) -> dict[str, KindCounts]:
@@ -90,6 +92,12 @@ class Summary:
             for kind, counts in zip(KINDS, self.kinds, strict=True)
             if counts[0]
         }
+
+
+def _all_added(a: tuple[Counts, ...], b: tuple[Counts, ...]) -> tuple[Counts, ...]:
+    if b == _NO_KINDS:
+        return a
+    return tuple(_add(mine, its) for mine, its in zip(a, b, strict=True))
 
 
 def _add(a: Counts, b: Counts) -> Counts:

@@ -19,20 +19,22 @@ class Suspects:
     """Errors gathered tile by tile, to be compared with their own limits all at once."""
 
     def __init__(self) -> None:
-        self._rows, self._columns = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
-        self._errors = [np.empty(0)]
+        self._rows: list[Indices] = []
+        self._columns: list[Indices] = []
+        self._errors: list[Array] = []
 
     def add(self, rows: Indices, columns: Indices, errors: Array) -> None:
         """Take single errors, (some,) each."""
-        self._rows.append(rows)
-        self._columns.append(columns)
-        self._errors.append(errors)
+        if rows.size:
+            self._rows.append(rows)
+            self._columns.append(columns)
+            self._errors.append(errors)
 
     def beyond(self, limits_at: Callable[[Indices, Indices], Array]) -> tuple[Indices, Indices]:
         """Return rows and columns of the errors that are above their limits."""
+        if not self._rows:
+            return np.empty(0, np.intp), np.empty(0, np.intp)
         rows, columns = np.concatenate(self._rows), np.concatenate(self._columns)
-        if not rows.size:
-            return rows, columns
         above = np.concatenate(self._errors) > limits_at(rows, columns)
         return rows[above], columns[above]
 

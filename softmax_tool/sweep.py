@@ -8,17 +8,18 @@ float32 rows of many classes; all others are screened case by case.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.attempt import SHORT, Attempt, Bounds
+from softmax_tool.attempt import SHORT, Attempt, Bounds, lines
 from softmax_tool.exact.float32_tiles import LEAST, MOST, Float32Tiles
 from softmax_tool.formats import FLOAT32
 from softmax_tool.infinities import InfiniteLane, Infinities, are_infinite
-from softmax_tool.lane import Lane, Room
+from softmax_tool.lane import Extent, Lane, Room
 from softmax_tool.pairs import PairSum
-from softmax_tool.peaks import changed_rows, largest_of_rows
+from softmax_tool.peaks import leaders_by_row, rank_changes
 from softmax_tool.screening import LEAST_OF_LONE, Screened
 from softmax_tool.tiling import tiles
 
@@ -118,23 +119,29 @@ class _Sweep:
     ) -> None:
         self.screen, self.candidates = screen, candidates
         elements: Any = screen.yardsticks.rows.reference.elements
-        logarithm, leaders = screen.quantity == "log-softmax", screen.yardsticks.samples[0]
+        logarithm, leaders = screen.quantity == "log-softmax", screen.yardsticks.extremes.highest
         self.truth = Float32Tiles(elements, leaders, _TILE, logarithm=logarithm, settled=settled)
         shape = self.shape = screen.yardsticks.rows.logits.shape
         self.tiny = self._tiny()
         rows, room = np.arange(shape[0]), Room(shape, _TILE)
         self.lanes: dict[int, Lane] = {}
         self.infinite: dict[int, InfiniteLane] = {}
+        limits = [each.limit for each in candidates if each.limit is not None]
+        drawn, extent, bounded = lines(screen, limits), Extent(screen, self.truth), count()
+        below = extent.below(drawn)
+        finite = np.all(np.isfinite(drawn.highest), axis=(1, 2)).tolist()
         for index, candidate in enumerate(candidates):
+            place = None if candidate.limit is None else next(bounded)
             if candidate.got is not None and are_infinite(candidate.got):
                 self.infinite[index] = InfiniteLane(shape[0])
                 continue
-            if candidate.are_exact and self.tiny[0].size:
+            if (candidate.are_exact and self.tiny[0].size) or not (place is None or finite[place]):
                 continue
-            bounds = None if candidate.limit is None else Bounds(screen, candidate.limit)
-            if bounds is None or bounds.finite.all():
-                attempt = Attempt(screen, rows, bounds, listing, candidate.seen, room.wide)
-                self.lanes[index] = Lane(attempt, room, self.truth)
+            bounds = line = None
+            if candidate.limit is not None and place is not None:
+                bounds, line = Bounds(screen, candidate.limit, drawn[place]), below.of(place)
+            attempt = Attempt(screen, rows, bounds, listing, candidate.seen, room.wide)
+            self.lanes[index] = Lane(attempt, room, self.truth.places, extent, line)
         self.pairs = {
             (a, b): PairSum(screen.target, before, room.wide, room.floats)
             for (a, b), before in pairs.items()
@@ -212,15 +219,17 @@ class _Sweep:
         return tuple(cases)
 
     def _rank_changes(self) -> tuple[Indices, list[int]]:
-        """Return where rows have their largest true values, and for each lane how many differ."""
-        logits, classes = self.screen.yardsticks.rows.logits, self.shape[1]
-        places = np.flatnonzero(logits >= self._least_logits())
-        rows, columns = np.divmod(places, classes)
+        """Return how many of each row's true values are its largest, and changes in each lane.
+
+        That is, for each, in how many rows these are elsewhere.
+        """
+        places = self.screen.yardsticks.extremes.not_below(self._least_logits())
+        rows, columns = np.divmod(places, self.shape[1])
         true = self.truth.at_places(rows, columns).astype(np.float32)
         results = (self.candidates[index].got for index in self.lanes)
         some = [true if got is None else got.reshape(-1)[places] for got in results]
-        leaders, *found = largest_of_rows(places, [true, *some], classes)
-        return leaders, [changed_rows(mine, leaders, classes) for mine in found]
+        leaders = leaders_by_row(rows, true, self.shape[0])
+        return leaders, rank_changes(rows, np.array([true, *some]), self.shape[0])
 
     def _least_logits(self) -> NDArray[np.float32]:
         """Return what the logits of the largest values of each row are not below, (rows, 1).
@@ -229,7 +238,8 @@ class _Sweep:
         true value than the largest error.
         """
         values = self.screen.yardsticks.rows.reference.of_rows
-        leaders = self.screen.yardsticks.samples[0][:, None]
+        leaders = self.screen.yardsticks.extremes.highest
+        rows = np.arange(len(leaders))
         log_z = values.maximum + values.log_sum
         is_log = self.screen.quantity == "log-softmax"
         largest = -values.log_sum if is_log else np.exp(-values.log_sum)
@@ -237,8 +247,8 @@ class _Sweep:
         for index, lane in self.lanes.items():
             got = self.candidates[index].got
             if got is not None:
-                there = np.take_along_axis(got, leaders, axis=1).astype(np.float64)
-                np.minimum(least, there - lane.reach(), out=least)
+                there = got[rows, leaders].astype(np.float64)
+                np.minimum(least, there[:, None] - lane.reach(), out=least)
         least = least - _A_LITTLE * np.abs(least)
         if not is_log:
             least = np.log(least.clip(min=0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, replace
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -345,7 +346,7 @@ class UlpStatistics:
             self.elements + other.elements,
             self.finite_sum + other.finite_sum,
             self.infinite + other.infinite,
-            tuple(a + b for a, b in zip(self.histogram, other.histogram, strict=True)),
+            tuple(map(add, self.histogram, other.histogram)),
             max(self.largest, other.largest),
         )
 
@@ -461,6 +462,6 @@ class ErrorSum:
             self._elements,
             self._rest + ExactSum.of_units(self._units, _PLACES),
             0,
-            tuple(int(count) for count in self._counts),
+            tuple(self._counts.tolist()),
             self._largest,
         )

@@ -12,10 +12,11 @@ from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.blocks import work
 from softmax_tool.exact import float32_tiles, reference
 from softmax_tool.exact.escalation import SettledElements
+from softmax_tool.extremes import Extremes
 from softmax_tool.formats import FLOAT16, FLOAT32, FLOAT64, find_format
 from softmax_tool.formulations import FORMULATIONS
 from softmax_tool.lane import lowest_in_ulp
-from softmax_tool.minorant import Minorant, samples
+from softmax_tool.minorant import Minorant, Samples
 from softmax_tool.plan import Options, ieee_formats, plan
 from softmax_tool.readers import Block, from_arrays
 from softmax_tool.rows import Rows, Yardsticks
@@ -84,7 +85,7 @@ def _dominated(shape: tuple[int, int], most: float = 120) -> Callable[[np.random
     return make
 
 
-MAKERS: dict[str, Callable[[np.random.Generator], NDArray[Any]]] = {
+MAKERS: dict[str, Callable[[np.random.Generator], Any]] = {
     "ordinary": _normal(3, (40, 50)),
     "wide": _normal(30, (40, 50)),
     "narrow": _normal(1e-3, (40, 50)),
@@ -528,10 +529,11 @@ def test_a_line_that_no_bound_is_below(
             limit = bound(some)
             return limit / some.reference.softmax.hi if key[0] == "softmax" else limit
 
-    columns = samples(logits)
+    samples = Samples.of(Extremes(logits))
+    columns = samples.columns
     numbers = np.broadcast_to(np.arange(len(logits)), columns.shape)
     values = at(numbers.reshape(-1), columns.reshape(-1)).reshape(columns.shape)
-    line = Minorant.of(logits, columns, values)
+    line = Minorant.of(samples, values)
     with np.errstate(all="ignore"):
         limit = bound(conditions)
         if key[0] == "softmax":

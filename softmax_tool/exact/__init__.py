@@ -11,17 +11,19 @@ from softmax_tool.exact.values import Exact, Reference
 
 if TYPE_CHECKING:
     from softmax_tool.exact.values import Array
+    from softmax_tool.extremes import Extremes
     from softmax_tool.formats import FloatFormat
 
 
-def reference(logits: Array, target: FloatFormat) -> Reference:
+def reference(logits: Array, target: FloatFormat, extremes: Extremes | None = None) -> Reference:
     """Return the true softmax and log-softmax of float64 logits, as results in `target` need them.
 
-    Float64 arithmetic is enough for narrower formats; float64 itself takes double-double.
+    Float64 arithmetic is enough for narrower formats; float64 itself takes double-double. What is
+    known of the `extremes` of the logits need not be looked for again.
     """
-    return (
-        quad.reference(logits) if target.precision == 53 else escalation.reference(logits, target)
-    )
+    if target.precision == 53:
+        return quad.reference(logits, extremes)
+    return escalation.reference(logits, target, extremes)
 
 
 __all__ = [

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.arithmetic.selection import row_min
 from softmax_tool.arithmetic.tree import combine_leaves
-from softmax_tool.exact.values import Exact, Reference, RowValues
+from softmax_tool.exact.values import Exact, Reference, RowValues, everywhere
+from softmax_tool.extremes import Extremes
 from softmax_tool.once import once
 from softmax_tool.tiling import TILE, Scratch, tiles
 
@@ -35,8 +35,7 @@ def softmax_error(rows: RowValues, shifted: Array, classes: int, *, exact_shift:
     others its own error by their share; 1 + T and the quotient one u each.
     """
     shift = 0.0 if exact_shift else np.abs(shifted)
-    share = -np.expm1(-rows.log_sum)
-    of_sum = _sum_error(rows, classes, exact_shift=exact_shift) * share
+    of_sum = _sum_error(rows, classes, exact_shift=exact_shift)
     return np.asarray((shift + _FUNCTION + of_sum + 3) * _U * 1.01)
 
 
@@ -47,15 +46,16 @@ def log_softmax_error(rows: RowValues, values: Array, classes: int, *, exact_shi
     by 8 u of itself; the shift, where it rounds, and the difference, of numbers of one sign, cost u
     each.
     """
-    share = -np.expm1(-rows.log_sum)
-    of_row = _sum_error(rows, classes, exact_shift=exact_shift) * share + _FUNCTION * rows.log_sum
+    of_row = _sum_error(rows, classes, exact_shift=exact_shift) + _FUNCTION * rows.log_sum
     with np.errstate(all="ignore"):
         relative = np.where(of_row > 0, of_row / np.abs(values), 0.0)
     return np.asarray((relative + 1 + (not exact_shift)) * _U * 1.01)
 
 
 def _sum_error(rows: RowValues, classes: int, *, exact_shift: bool) -> Array:
-    """Bound the relative error of T, in u: of its terms on average, and of 34 + ⌈log2⌉ sums.
+    """Bound the error of T as a share of 1 + T, in u.
+
+    It is that of its terms on average, and of 34 + ⌈log2⌉ sums.
 
     NumPy adds up to 128 numbers in 8 lanes, 15 + 3 + 7 additions deep, and halves what is longer,
     a tile 9 times at most; then tiles are added in pairs.
@@ -64,25 +64,25 @@ def _sum_error(rows: RowValues, classes: int, *, exact_shift: bool) -> Array:
     with np.errstate(all="ignore"):
         spread = np.where(share > 0, rows.mean_shift / share, 0.0)
     shift = np.zeros_like(spread) if exact_shift else np.minimum(spread, 1000.0)
-    return np.asarray(shift + _FUNCTION + 34 + (classes // TILE).bit_length())
+    return np.asarray((shift + _FUNCTION + 34 + (classes // TILE).bit_length()) * share)
 
 
-def reference(logits: NDArray[Any]) -> Reference:
+def reference(logits: NDArray[Any], extremes: Extremes | None = None) -> Reference:
     """Return the true softmax and log-softmax of logits (rows, classes) of any floating type.
 
     Relative error of each element: `softmax_error` and `log_softmax_error`.
     """
     with np.errstate(all="ignore"):
-        rows, others = _of_rows(logits)
+        rows, others = _of_rows(logits, extremes or Extremes(logits))
     return Reference(rows, Float64Elements(logits, rows, others), logits.shape[1])
 
 
-def _of_rows(logits: NDArray[Any]) -> tuple[RowValues, Array]:
+def _of_rows(logits: NDArray[Any], extremes: Extremes) -> tuple[RowValues, Array]:
     """Return what belongs to rows, and T, the sum of exp z over all but the first maximum."""
     rows, classes = logits.shape
-    first = logits.argmax(axis=1)
-    maximum = np.take_along_axis(logits, first[:, None], axis=1).astype(np.float64)
-    minimum = row_min(logits).astype(np.float64)
+    first = extremes.highest
+    maximum = extremes.at(first).astype(np.float64)
+    minimum = extremes.minimum.astype(np.float64)
     parts = -(-classes // TILE)
     sums, shifts = np.empty((rows, parts)), np.empty((rows, parts))
     z_scratch, e_scratch = Scratch(logits.shape), Scratch(logits.shape)
@@ -142,10 +142,10 @@ class Float64Elements:
     @once
     def masked(self) -> Mask:
         if not self._any_masked:
-            return np.broadcast_to(np.False_, self.logits.shape)
+            return everywhere(False, self.logits.shape)
         return np.asarray(self.logits == -np.inf)
 
-    @property
+    @once
     def _any_masked(self) -> bool:
         return not (self.rows.minimum > -np.inf).all()
 
@@ -160,8 +160,8 @@ class Float64Elements:
         with np.errstate(all="ignore"):
             for tile in tiles(hi.shape):
                 self.write_softmax(tile, hi[tile])
-        nonzero = ~self.masked if self._any_masked else np.broadcast_to(np.True_, hi.shape)
-        return Exact(hi, None, nonzero, np.broadcast_to(np.False_, hi.shape))
+        nonzero = ~self.masked if self._any_masked else everywhere(True, hi.shape)
+        return Exact(hi, None, nonzero, everywhere(False, hi.shape))
 
     @once
     def log_softmax(self) -> Exact:
@@ -169,7 +169,10 @@ class Float64Elements:
         with np.errstate(all="ignore"):
             for tile in tiles(hi.shape):
                 self.write_log_softmax(tile, hi[tile])
-        nonzero = np.broadcast_to(~self.rows.alone, hi.shape)
+        alone = self.rows.alone
+        nonzero = everywhere(True, hi.shape)
+        if np.count_nonzero(alone):
+            nonzero = np.broadcast_to(~alone, hi.shape)
         if self._any_masked:
             nonzero = self.masked | nonzero
         return Exact(hi, None, nonzero, self.masked)

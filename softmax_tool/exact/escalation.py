@@ -32,12 +32,15 @@ if TYPE_CHECKING:
         Mask,
         Reference,
     )
+    from softmax_tool.extremes import Extremes
     from softmax_tool.formats import FloatFormat
 
 
-def reference(logits: NDArray[Any], target: FloatFormat) -> Reference:
+def reference(
+    logits: NDArray[Any], target: FloatFormat, extremes: Extremes | None = None
+) -> Reference:
     """Return the true softmax and log-softmax; rounding `hi` to `target` rounds the true values."""
-    plain = double.reference(logits)
+    plain = double.reference(logits, extremes)
     elements = plain.elements
     assert isinstance(elements, Float64Elements)  # noqa: S101  (what that reference is made of)
     settled = SettledElements(elements, logits, None, target)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.arithmetic.selection import row_max, row_min
 from softmax_tool.exact import others, ties
 from softmax_tool.exact.double_double import (
     DoubleDouble,
@@ -28,6 +27,7 @@ from softmax_tool.exact.double_double import (
 from softmax_tool.exact.tails import in_units, rounded_with_tail
 from softmax_tool.exact.values import Exact, Reference, RowValues
 from softmax_tool.exact.work import Work, pieces
+from softmax_tool.extremes import Extremes
 from softmax_tool.once import once
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ _TINIEST = 5e-324
 _HEAD = np.int64(-1 << 27)  # keeps 26 bits of a float64
 
 
-def reference(logits: Array) -> Reference:
+def reference(logits: Array, extremes: Extremes | None = None) -> Reference:
     """Return the true softmax and log-softmax of float64 logits (rows, classes)."""
     with np.errstate(all="ignore"):
-        rows, sums = _of_rows(logits)
+        rows, sums = _of_rows(logits, extremes or Extremes(logits))
     numbers = np.arange(len(logits))
     return Reference(
         rows, DoubleDoubleElements(logits, rows, sums, logits, numbers), logits.shape[1]
@@ -73,9 +73,9 @@ class _Sums:
         )
 
 
-def _of_rows(logits: Array) -> tuple[RowValues, _Sums]:
-    maximum, minimum = row_max(logits), row_min(logits)
-    some = others.of_rows(logits, maximum, logits.argmax(axis=1))
+def _of_rows(logits: Array, extremes: Extremes) -> tuple[RowValues, _Sums]:
+    maximum, minimum = extremes.maximum, extremes.minimum
+    some = others.of_rows(logits, maximum, extremes.highest)
     total = some.in_range
     log_sum = log1p(total)
     alone = np.zeros((len(logits), 1), bool)

@@ -56,6 +56,11 @@ class Exact:
         return Exact(self.hi[key], tail, self.nonzero[key], self.infinite[key])
 
 
+def everywhere(value: bool, shape: tuple[int, ...]) -> Mask:
+    """Return a read-only mask of nothing but one value: `numpy.broadcast_to`, in a tenth of it."""
+    return np.ndarray(shape, np.bool_, b"\1" if value else b"\0", strides=(0,) * len(shape))
+
+
 class Elements(Protocol):
     """The elementwise part of a reference; what it is asked for may be made only then."""
 
@@ -108,7 +113,16 @@ class RowValues:
 
     def pick(self, rows: Indices) -> RowValues:
         """Return what belongs to the rows of single elements: of one row, as it broadcasts."""
-        return self if len(self.maximum) == 1 else self[rows]
+        if len(self.maximum) == 1:
+            return self
+        return RowValues(
+            self.maximum.take(rows, axis=0),
+            self.minimum.take(rows, axis=0),
+            self.log_sum.take(rows, axis=0),
+            self.mean_shift.take(rows, axis=0),
+            self.invalid.take(rows, axis=0),
+            self.alone.take(rows, axis=0),
+        )
 
 
 @dataclass(frozen=True, slots=True)
