@@ -12,6 +12,7 @@ import numpy as np
 from softmax_tool.distinct import count
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64, ulp_exponent
+from softmax_tool.masking import kept
 from softmax_tool.once import once
 from softmax_tool.tiling import TILE, tiles
 
@@ -232,24 +233,25 @@ def _histogram(
         counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
         counts[-1] = errors.size if weights is None else int(weights.sum())
         return counts
-    if largest <= _FEW_EDGES:
-        return _small_ones(errors, least, largest, weights)
+    if largest <= _FEW_EDGES or sum(least <= edge < largest for edge in HISTOGRAM_EDGES) <= _FEW:
+        return _by_comparison(errors, least, largest, HISTOGRAM_EDGES[-1], weights)
     large = errors > _FEW_EDGES
     if np.count_nonzero(large) > errors.size >> _FEW:
         return _by_their_bits(errors, weights)
     some = errors[large], None if weights is None else weights[large]
-    return _by_their_bits(*some) + _small_ones(errors, least, largest, weights)
+    few = _by_comparison(errors, least, largest, _FEW_EDGES, weights)
+    return _by_their_bits(*some) + few
 
 
-def _small_ones(
-    errors: Array, least: float, largest: float, weights: Counts | None
+def _by_comparison(
+    errors: Array, least: float, largest: float, limit: float, weights: Counts | None
 ) -> NDArray[np.int64]:
-    """Count those up to `_FEW_EDGES`, by comparing all with each edge below."""
+    """Count those up to a limit that is an edge, by comparing all with each edge among them."""
     counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
     size = errors.size if weights is None else int(weights.sum())
     left = size
     for index, edge in enumerate(HISTOGRAM_EDGES):
-        if edge > _FEW_EDGES:
+        if edge > limit:
             break
         above = size if edge < least else 0
         if least <= edge < largest:
@@ -273,7 +275,7 @@ def _by_their_bits(errors: Array, weights: Counts | None) -> NDArray[np.int64]:
 
 # Most errors are small: then it is quicker to compare with the few edges below them.
 _FEW_EDGES = 64.0
-_FEW = 4  # one in 2**4: so many are quicker picked out than all computed with
+_FEW = 4  # edges; and one in 2**4: so many are quicker picked out than all computed with
 
 
 # Adding this to a smaller error leaves a float64 whose last place is 2**-33, so that its bits count
@@ -300,8 +302,8 @@ def _sum_of_tile(
         if weights is None:
             rest = ExactSum.of(errors[apart])
         else:
-            rest = ExactSum.of(np.where(apart, errors, 0.0), weights)
-        errors = np.where(apart, 0.0, errors)
+            rest = ExactSum.of(kept(errors, apart), weights)
+        errors = kept(errors, ~apart)
         if not errors.any():
             return 0, rest
     anchored = np.add(errors, _ANCHOR, out=spare[: errors.size].reshape(errors.shape))
@@ -354,7 +356,8 @@ class UlpStatistics:
             below = tile < np.inf
             infinite += count(~below, often)
             if below.any():
-                finite.add(tile[below], None if often is None else often[below])
+                few = None if often is None else often.compress(below)
+                finite.add(tile.compress(below), few)
         return finite.statistics() + cls._of_infinite(infinite)
 
     @classmethod
