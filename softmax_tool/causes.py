@@ -16,7 +16,7 @@ from softmax_tool.arithmetic.masks import both
 from softmax_tool.arithmetic.tracing import EVENTS
 from softmax_tool.distinct import count
 from softmax_tool.kinds import KINDS, mark, occurring
-from softmax_tool.masking import put
+from softmax_tool.masking import all_ones, kept, put
 from softmax_tool.once import once
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _EVENTS_OF = {
     "silent-error": (),
     "subnormal": ("subnormal",),
 }
-_HIGHEST = np.iinfo(np.int64).max
+_HIGHEST = np.int64(np.iinfo(np.int64).max)
 
 
 class Events(NamedTuple):
@@ -284,8 +284,8 @@ def at_own_columns(mask: Mask, columns: Ids, shape: tuple[int, ...]) -> Mask:
 def _distinct(numbers: Ids, among: Mask) -> set[tuple[int, int]]:
     """Return the distinct pairs of row and number; what is often alike is cheaply told."""
     rows, classes = among.shape
-    lowest = np.where(among, numbers, _HIGHEST).min(axis=1)
-    if (lowest == np.where(among, numbers, lowest[:, None]).max(axis=1)).all():
+    lowest = np.bitwise_or(np.bitwise_and(all_ones(~among), _HIGHEST), numbers).min(axis=1)
+    if ((lowest == kept(numbers, among).max(axis=1)) | (lowest == _HIGHEST)).all():
         return {(row, n) for row, n in enumerate(lowest.tolist()) if n != _HIGHEST}
     places = np.flatnonzero(among)
     some = numbers.reshape(-1)[places]
