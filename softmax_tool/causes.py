@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from softmax_tool.arithmetic.history import NEVER, earliest, met, of_rows
+from softmax_tool.arithmetic.history import NEVER, met, pick, take_earliest, within
 from softmax_tool.arithmetic.masks import both
 from softmax_tool.arithmetic.tracing import EVENTS
 from softmax_tool.distinct import count
-from softmax_tool.kinds import KINDS, occurring
+from softmax_tool.kinds import KINDS, mark, occurring
+from softmax_tool.masking import all_ones, kept, put
 from softmax_tool.once import once
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Codes = NDArray[np.int8]
     Ids = NDArray[np.int64]
+    Indices = NDArray[np.intp]
     Mask = NDArray[np.bool_]
 
 # The class of event that a kind goes back to, and what to look at where there was none.
@@ -45,7 +47,7 @@ _EVENTS_OF = {
     "silent-error": (),
     "subnormal": ("subnormal",),
 }
-_HIGHEST = np.iinfo(np.int64).max
+_HIGHEST = np.int64(np.iinfo(np.int64).max)
 
 
 class Events(NamedTuple):
@@ -71,7 +73,14 @@ class Causes:
     @once
     def events(self) -> Events:
         """The events of all elements."""
-        return self.replayed or self._events_of(self.codes, self.history, self.columns)
+        if self.replayed is not None:
+            return self.replayed
+        columns, happened = self.columns, self.tracing.happened
+        own = {
+            key: at_own_columns(mask, columns, self.codes.shape) for key, mask in happened.items()
+        }
+        rows = np.arange(len(self.codes))
+        return self._events_of(rows, self.codes, self.history, columns, own)
 
     @property
     def stride(self) -> int:
@@ -83,28 +92,34 @@ class Causes:
         # NumPy divides by one number much quicker than it takes a remainder.
         return numbers - numbers // self.stride * self.stride
 
-    def of_rows(self, rows: NDArray[np.intp]) -> Events:
-        """Return the events of some rows."""
+    def at(self, rows: Indices, columns: Indices) -> Events:
+        """Return the events of single elements, (some, 1)."""
         if self.replayed is not None:
-            return Events(self.replayed.numbers[rows], self.replayed.classes[rows])
+            return Events(*(pick(array, rows, columns) for array in self.replayed))
         history = {
-            name: tuple(reach[rows] for reach in reaches) for name, reaches in self.history.items()
+            name: tuple(reach.pick(rows, columns) for reach in reaches)
+            for name, reaches in self.history.items()
         }
-        return self._events_of(self.codes[rows], history, of_rows(self.columns, rows), rows)
+        own_columns = pick(self.columns, rows, columns)
+        codes, places = self.codes[rows, columns][:, None], np.maximum(own_columns[:, 0] - 1, 0)
+        own = {
+            key: pick(mask, rows, places) & (own_columns > 0)
+            for key, mask in self.tracing.happened.items()
+            if mask.shape[1] > 1
+        }
+        return self._events_of(rows, codes, history, own_columns, own)
 
     def _events_of(
         self,
+        rows: Indices,
         codes: Codes,
         history: Mapping[str, History],
         columns: Ids,
-        rows: NDArray[np.intp] | None = None,
+        own: Mapping[tuple[str, int], Mask],
     ) -> Events:
-        happened: Mapping[tuple[str, int], Mask] = self.tracing.happened
-        if rows is not None:
-            happened = {key: of_rows(mask, rows) for key, mask in happened.items()}
+        """Return the events of elements of some rows; `own` as `prefer_own_column` takes it."""
         events = first_events(codes, history)
-        _name_causes(events, happened, self.stride)
-        own = {key: at_own_columns(mask, columns, codes.shape) for key, mask in happened.items()}
+        _name_causes(events, self.tracing.happened, self.stride, rows)
         prefer_own_column(events, columns, own, self.stride)
         return events
 
@@ -215,28 +230,30 @@ def first_events(codes: Codes, history: Mapping[str, History]) -> Events:
     for code in occurring(codes):
         here = codes == code
         for name in _EVENTS_OF[KINDS[code]]:
-            if name in history:
-                first = earliest(history[name], codes.shape)
-                known = here & (first < NEVER)
-                np.copyto(numbers, first, where=known)
-                classes[known] = EVENTS.index(name)
+            some = within(history.get(name, ()), here)
+            if some:
+                take_earliest(numbers, some)
+                known = both(here, met(some, here.shape))
+                mark(classes, known, EVENTS.index(name))
                 here &= ~known
     return Events(numbers, classes)
 
 
-def _name_causes(events: Events, happened: Mapping[tuple[str, int], Mask], stride: int) -> None:
-    """Where a NaN goes back to a result that became 0, call it so."""
+def _name_causes(
+    events: Events, happened: Mapping[tuple[str, int], Mask], stride: int, rows: Indices
+) -> None:
+    """Where a NaN goes back to a result that became 0, call it so; events are of these rows."""
     invalid = events.classes == EVENTS.index("invalid")
     if not invalid.any():
         return
-    rows, places = np.nonzero(invalid)
-    operations, columns = np.divmod(events.numbers[rows, places], stride)
+    some, places = np.nonzero(invalid)
+    operations, columns = np.divmod(events.numbers[some, places], stride)
     for (name, operation), mask in happened.items():
         if name == "zero":
             column = np.maximum(columns - 1, 0) if mask.shape[1] > 1 else 0
-            row = rows if len(mask) > 1 else 0
+            row = rows[some] if len(mask) > 1 else 0
             here = (operations == operation) & mask[row, column]
-            events.classes[rows[here], places[here]] = EVENTS.index(name)
+            events.classes[some[here], places[here]] = EVENTS.index(name)
 
 
 def prefer_own_column(
@@ -251,7 +268,7 @@ def prefer_own_column(
         if here.any():
             start = operation * stride
             here &= (events.numbers >= start) & (events.numbers < start + stride)
-            np.copyto(events.numbers, start + columns, where=here)
+            put(events.numbers, start + columns, here)
 
 
 def at_own_columns(mask: Mask, columns: Ids, shape: tuple[int, ...]) -> Mask:
@@ -267,8 +284,8 @@ def at_own_columns(mask: Mask, columns: Ids, shape: tuple[int, ...]) -> Mask:
 def _distinct(numbers: Ids, among: Mask) -> set[tuple[int, int]]:
     """Return the distinct pairs of row and number; what is often alike is cheaply told."""
     rows, classes = among.shape
-    lowest = np.where(among, numbers, _HIGHEST).min(axis=1)
-    if (lowest == np.where(among, numbers, lowest[:, None]).max(axis=1)).all():
+    lowest = np.bitwise_or(np.bitwise_and(all_ones(~among), _HIGHEST), numbers).min(axis=1)
+    if ((lowest == kept(numbers, among).max(axis=1)) | (lowest == _HIGHEST)).all():
         return {(row, n) for row, n in enumerate(lowest.tolist()) if n != _HIGHEST}
     places = np.flatnonzero(among)
     some = numbers.reshape(-1)[places]

@@ -15,7 +15,8 @@ from softmax_tool.arithmetic.history import NEVER, met
 from softmax_tool.arithmetic.masks import both, either
 from softmax_tool.arithmetic.tracing import EVENTS, Traced, Tracing, is_tiny
 from softmax_tool.causes import Causes, Events, at_own_columns
-from softmax_tool.kinds import CODE, KINDS, NO_KIND
+from softmax_tool.kinds import CODE, KINDS, NO_KIND, mark
+from softmax_tool.masking import choose, put
 from softmax_tool.measured import Measured
 
 if TYPE_CHECKING:
@@ -158,8 +159,8 @@ def _judge_unavoidable(got: Array, ruler: Ruler, right: Mask, kind: NDArray[np.i
         return small
     vanished = small & (got == 0) & ruler.exact.nonzero
     subnormal = small & (got != 0)
-    kind[vanished] = CODE["underflow"]
-    kind[subnormal] = CODE["subnormal"]
+    mark(kind, vanished, CODE["underflow"])
+    mark(kind, subnormal, CODE["subnormal"])
     return np.asarray(vanished | subnormal)
 
 
@@ -193,9 +194,9 @@ def _judge_wrong(
         replays.explain(rows, codes, measured.errors[rows], computation)
         causes = replace(causes, replayed=causes.events)
     if rows.size == len(kind):
-        np.copyto(kind, codes, where=codes != NO_KIND)
+        np.maximum(kind, codes, out=kind)
     else:
-        kind[rows] = np.where(codes != NO_KIND, codes, kind[rows])
+        kind[rows] = np.maximum(kind[rows], codes)
     place = np.full(len(kind), -1, np.int64)
     place[rows] = np.arange(len(rows))
     return TracedRows(place, causes)
@@ -242,7 +243,7 @@ def _kinds(
             codes.fill(CODE[kind])
             break
         if fits.any():
-            np.copyto(codes, np.int8(CODE[kind]), where=fits)
+            mark(codes, fits, CODE[kind])
             left = left & ~fits
             if not left.any():
                 break
@@ -278,7 +279,7 @@ class _Replays:
         unexplained = self.unexplained
         local = np.flatnonzero(unexplained.any(axis=1))
         above = np.nextafter(computation.thresholds(rows[local]), np.inf)
-        limits = np.where(codes[local] == CODE["silent-error"], above, errors[local] / 2)
+        limits = choose(codes[local] == CODE["silent-error"], above, errors[local] / 2)
         replayed = computation.replayed(rows[local])
         for last in range(len(self.tracing.tape)):
             rounded_exp = any(o.name == "exp" for o in self.tracing.tape[: last + 1])
@@ -296,25 +297,23 @@ class _Replays:
 
         Without any it was rounding, at the element's own column or in what belongs to the row.
         """
-        stride = self.tracing.stride
+        start = operation * self.tracing.stride
         by_row = not self.tracing.tape[operation].columns.any()
-        own = np.zeros(1, np.int64) if by_row else self.columns
-        number = np.broadcast_to(operation * stride + own, found.shape).copy()
+        number = start + (np.zeros((1, 1), np.int64) if by_row else self.columns)
         classes = np.full(found.shape, -1, np.int8)
-        masks = [
-            (np.int8(code), self.tracing.happened[name, operation])
-            for code, name in enumerate(EVENTS)
-            if (name, operation) in self.tracing.happened
-        ]
-        for code, mask in masks:
-            classes[at_own_columns(mask, self.columns, found.shape) & (classes == -1)] = code
-        without = classes == -1
-        smallest = np.full(found.shape, NEVER)
-        for code, mask in masks:
-            column = 0 if by_row else mask.argmax(axis=1)[:, None] + 1
-            other = np.broadcast_to(operation * stride + column, found.shape)
-            earlier = without & mask.any(axis=1, keepdims=True) & (other < smallest)
-            smallest = np.where(earlier, other, smallest)
-            classes = np.where(earlier, code, classes)
-        number = np.where(smallest < NEVER, smallest, number)
-        self.events.numbers[found], self.events.classes[found] = number[found], classes[found]
+        first = np.full((len(found), 1), NEVER)  # the first event of each row
+        its_class = np.full(first.shape, -1, np.int8)
+        for code, name in enumerate(EVENTS):
+            mask = self.tracing.happened.get((name, operation))
+            if mask is None:
+                continue
+            own = at_own_columns(mask, self.columns, found.shape)
+            mark(classes, own & (classes == -1), code)
+            other = start + (0 if by_row else mask.argmax(axis=1)[:, None] + 1)
+            earlier = mask.any(axis=1, keepdims=True) & (other < first)
+            first = np.where(earlier, other, first)
+            its_class = np.where(earlier, np.int8(code), its_class)
+        reached = both(classes == -1, first < NEVER)
+        classes = choose(reached, its_class, classes)
+        put(self.events.numbers, choose(reached, first, number), found)
+        put(self.events.classes, classes, found)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 _CODES = 1 << 16
+_HIGHEST = np.iinfo(np.int32).max
 _APART = _CODES  # in place of the bits of what is not looked up by them
 _MANY_CLASSES = 1 << 13  # shorter rows repeat little, and there are many of them
 _LARGEST_SHARE = 0.5  # of a row's classes: with more distinct values there is little to gain
@@ -89,19 +90,19 @@ class Distinct:
         codes, apart = codes.view(np.uint16), logits.argmax(axis=1)[:, None]
         if labels is not None:
             apart = np.concatenate([apart, labels], axis=1)
-        found: list[tuple[Indices, Counts]] = []
-        spare = np.empty(classes, np.intp), np.arange(classes - 1, -1, -1)
+        found: list[tuple[Indices, Counts, Indices]] = []
+        narrow = np.int32 if classes <= _HIGHEST else np.intp  # of half the memory
+        spare = np.empty(classes, np.intp), np.arange(classes - 1, -1, -1, dtype=narrow)
         for row in range(rows):
             found.append(_of_row(codes[row], sorted({*apart[row].tolist()}), spare))
             if len(found[-1][0]) > classes * _LARGEST_SHARE:
                 return None
-        width = max(len(columns) for columns, _ in found)
+        width = max(len(columns) for columns, *_ in found)
         columns, counts = np.zeros((rows, width), np.intp), np.zeros((rows, width), np.int64)
         bits = np.full((rows, width), _APART)
-        for row, (first, often) in enumerate(found):
+        for row, (first, often, its_bits) in enumerate(found):
             size = len(first)
-            columns[row, :size], counts[row, :size] = first, often
-            bits[row, :size] = codes[row, first]
+            columns[row, :size], counts[row, :size], bits[row, :size] = first, often, its_bits
             bits[row, np.searchsorted(first, apart[row])] = _APART
             columns[row, size:] = first[(first != apart[row, 0]).argmax()]  # log1p drops that one
         return cls(codes, columns, counts, bits, apart)
@@ -121,7 +122,8 @@ class Distinct:
 
     def pick(self, values: Array) -> Array:
         """Return what stands at the distinct values of whole rows, (rows, some)."""
-        return np.stack([row[columns] for row, columns in zip(values, self.columns, strict=True)])
+        starts = np.arange(0, values.size, values.shape[1])[:, None]
+        return np.take(values, self.columns + starts)
 
     def expand(self, values: Array) -> Array:
         """Return what whole rows hold, (rows, classes), of what is given at distinct values."""
@@ -144,13 +146,13 @@ class Distinct:
 
 
 def _of_row(
-    codes: NDArray[np.uint16], apart: list[int], spare: tuple[Indices, Counts]
-) -> tuple[Indices, Counts]:
-    """Return the first columns of a row's values, and how many columns hold each."""
+    codes: NDArray[np.uint16], apart: list[int], spare: tuple[Indices, Indices]
+) -> tuple[Indices, Counts, Indices]:
+    """Return the first columns of a row's values, how many columns hold each, and its bits."""
     backwards, columns_backwards = spare
     np.copyto(backwards, codes[::-1])
     counts = np.bincount(backwards, minlength=_CODES)
-    first = np.empty(_CODES, np.intp)
+    first = np.empty(_CODES, columns_backwards.dtype)
     # Of several columns that are written in one place the last one stays: here the first.
     first[backwards] = columns_backwards
     for column in apart:
@@ -159,7 +161,9 @@ def _of_row(
         if counts[code]:
             equals = np.flatnonzero(codes == code)
             first[code] = next(column for column in equals if column not in apart)
-    columns = np.sort(np.append(first[np.flatnonzero(counts != 0)], apart))
-    counts = counts[codes[columns]]
+    alone = np.array(apart, first.dtype)
+    columns = np.sort(np.append(first[np.flatnonzero(counts != 0)], alone)).astype(np.intp)
+    bits = codes[columns].astype(np.intp)
+    counts = counts[bits]
     counts[np.searchsorted(columns, apart)] = 1
-    return columns, counts
+    return columns, counts, bits

@@ -83,18 +83,20 @@ def _scaled_sum(values: NDArray[np.float64], weights: NDArray[np.int64] | None =
     """
     total = 0
     count = values.size if weights is None else int(weights.sum())
+    times = None if weights is None else weights.astype(np.float64)
     headroom = max(count, 1).bit_length() + 1
     while values.size:
-        largest = float(np.abs(values).max())
+        largest = max(float(values.max()), -float(values.min()))
         if largest == 0.0:
             break
         exponent = frexp(largest)[1] + headroom
         if exponent > 1020 or exponent - 53 < -_SCALE:
             return total + _scaled_sum_one_by_one(values, weights)
         anchor = ldexp(1.0, exponent)
-        leading = (values + anchor) - anchor
-        total += _to_scaled(float((leading if weights is None else leading * weights).sum()))
+        leading = values + anchor
+        leading -= anchor
         values = values - leading
+        total += _to_scaled(float((leading if times is None else leading * times).sum()))
     return total
 
 

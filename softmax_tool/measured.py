@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.infinities import gather
+from softmax_tool.masking import kept
 from softmax_tool.once import once
 from softmax_tool.tiling import tiles
 from softmax_tool.ulp import UlpStatistics
@@ -64,7 +65,7 @@ class Measured:
             return UlpStatistics.of(self.errors, weights)
         if weights is None:
             return UlpStatistics.of(self.errors[counted])
-        return UlpStatistics.of(np.where(counted, self.errors, 0.0), weights * counted)
+        return UlpStatistics.of(kept(self.errors, counted), weights * counted)
 
     def _statistics_of_infinities(self) -> UlpStatistics | None:
         """Gather errors where no result is finite; None where that is not so simple."""

@@ -17,6 +17,7 @@ from softmax_tool.exact import decimals
 from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import GRADIENT
 from softmax_tool.kinds import KINDS, NO_KIND, occurring
+from softmax_tool.masking import kept
 from softmax_tool.origins import describe
 from softmax_tool.peaks import changed_rows
 from softmax_tool.report import Finding
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from softmax_tool.rows import Rows
 
     Array = NDArray[Any]
+    Indices = NDArray[np.intp]
     Mask = NDArray[np.bool_]
 
 # Its errors have no bound; those of a sum that stalls do.
@@ -131,7 +133,7 @@ def _with_errors(
     exact = results.exact
     distance = _distances(results.got, exact)
     usable = judged.counted & np.isfinite(distance)
-    max_abs = float(np.where(usable, distance, 0.0).max()) if usable.any() else None
+    max_abs = float(kept(distance, usable).max()) if usable.any() else None
     max_rel = _largest_ratio(distance, np.abs(exact.hi), usable & (exact.hi != 0))
     if (usable & (exact.hi == 0) & exact.nonzero & (results.got == 0)).any():
         max_rel = largest(max_rel, 1.0)  # true values too small for float64 are missed altogether
@@ -191,7 +193,7 @@ def _largest_ratio(of: Array, to: Array, among: Mask) -> float | None:
     if not among.any():
         return None
     with np.errstate(all="ignore"):
-        return float(np.where(among, of / to, 0.0).max())
+        return float(kept(of / to, among).max())
 
 
 def _count_kinds(judged: Judged, weights: Counts | None) -> tuple[tuple[int, int, int, int], ...]:
@@ -256,7 +258,7 @@ def _worst_of_rows(results: Results, among: Mask, top: int) -> list[tuple[int, i
     Within a row it is the largest error; of several, one that began there before one that spread
     there, then the first.
     """
-    errors = np.where(among, results.judged.errors, -1.0)
+    errors = kept(results.judged.errors, among) - ~among
     largest = errors.max(axis=1)
     rows = np.flatnonzero(largest >= 0)
     if len(rows) > top:
@@ -264,27 +266,30 @@ def _worst_of_rows(results: Results, among: Mask, top: int) -> list[tuple[int, i
         limit = np.partition(largest, -top)[-top]
         rows = rows[largest[rows] >= limit]
     equal = errors[rows] == largest[rows, None]
-    propagated = _propagated(results, rows)
-    roots = equal & ~propagated
+    place, column = np.nonzero(equal)
+    roots = np.zeros(equal.shape, bool)
+    roots[place, column] = ~_propagated(results, rows[place], column)
     began_there = roots.any(axis=1)
     columns = np.where(began_there, roots.argmax(axis=1), equal.argmax(axis=1))
     order = np.argsort(-largest[rows], kind="stable")[:top]
     return [(int(rows[i]), int(columns[i])) for i in order]
 
 
-def _propagated(results: Results, rows: NDArray[np.int64]) -> Mask:
-    """Tell which elements of some rows only received what began in another column or in the sum."""
-    kind, traced = results.judged.kind[rows], results.judged.traced
+def _propagated(results: Results, rows: Indices, columns: Indices) -> Mask:
+    """Tell which single elements only received what began in another column or in the sum."""
+    propagated, traced = np.zeros(len(rows), bool), results.judged.traced
     if traced is None:
-        return np.zeros(kind.shape, bool)
-    place, causes = traced.place[rows], traced.causes
-    known = (place >= 0)[:, None] & (kind != NO_KIND)
-    own = np.arange(kind.shape[1])[None, :]
+        return propagated
+    known = (traced.place[rows] >= 0) & (results.judged.kind[rows, columns] != NO_KIND)
+    rows, columns = rows[known], columns[known]
+    place, causes, own = traced.place[rows], traced.causes, columns
     if results.is_loss:
-        own = np.array([[-1]]) if results.columns is None else results.columns[rows][:, None]
+        own = np.array([-1]) if results.columns is None else results.columns[rows]
         if causes.tracing.distinct is not None:
-            own = causes.tracing.distinct[place].places(own)
-    return np.asarray(known & (causes.column_of(causes.of_rows(place).numbers) != own + 1))
+            own = causes.tracing.distinct[place].places(own[:, None])[:, 0]
+    events = causes.at(place, columns)
+    propagated[known] = causes.column_of(events.numbers[:, 0]) != own + 1
+    return propagated
 
 
 def finding(results: Results, row: int, column: int) -> Finding:
@@ -300,8 +305,8 @@ def finding(results: Results, row: int, column: int) -> Finding:
     # What is correctly rounded, though 0 or subnormal, went wrong at no step.
     if kind is not None and traced is not None and judged.wrong[row, column]:
         place, tracing = int(traced.place[row]), traced.causes.tracing
-        events = traced.causes.of_rows(np.array([place]))
-        event, event_class = int(events.numbers[0, column]), int(events.classes[0, column])
+        events = traced.causes.at(np.array([place]), np.array([column]))
+        event, event_class = int(events.numbers[0, 0]), int(events.classes[0, 0])
         origin = describe(tracing, event, event_class, place, number)
         happened = EVENTS[event_class] if event_class >= 0 else sentences.ROUNDING
         name = tracing.tape[tracing.locate(event)[0]].name

@@ -13,6 +13,7 @@ import numpy as np
 from softmax_tool.distinct import count
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64, ulp_exponent
+from softmax_tool.masking import kept
 from softmax_tool.once import once
 from softmax_tool.tiling import TILE, tiles
 
@@ -241,24 +242,27 @@ def _histogram(
         counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
         counts[-1] = errors.size if weights is None else int(weights.sum())
         return counts
-    if largest <= _FEW_EDGES:
-        return _small_ones(errors, least, largest, weights)
-    large = errors > _FEW_EDGES
-    if np.count_nonzero(large) > errors.size >> _FEW:
+    among = sum(least <= edge < largest for edge in HISTOGRAM_EDGES)
+    if among <= _FEW or (weights is None and largest <= _FEW_EDGES):
+        return _by_comparison(errors, least, largest, HISTOGRAM_EDGES[-1], weights)
+    if weights is not None:
         return _by_their_bits(errors, weights)
-    some = errors[large], None if weights is None else weights[large]
-    return _by_their_bits(*some) + _small_ones(errors, least, largest, weights)
+    large = errors > _FEW_EDGES
+    if np.count_nonzero(large) > errors.size >> _FEW_BITS:
+        return _by_their_bits(errors)
+    few = _by_comparison(errors, least, largest, _FEW_EDGES)
+    return _by_their_bits(errors[large]) + few
 
 
-def _small_ones(
-    errors: Array, least: float, largest: float, weights: Counts | None
+def _by_comparison(
+    errors: Array, least: float, largest: float, limit: float, weights: Counts | None = None
 ) -> NDArray[np.int64]:
-    """Count those up to `_FEW_EDGES`, by comparing all with each edge below."""
+    """Count those up to a limit that is an edge, by comparing all with each edge among them."""
     counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
     size = errors.size if weights is None else int(weights.sum())
     left = size
     for index, edge in enumerate(HISTOGRAM_EDGES):
-        if edge > _FEW_EDGES:
+        if edge > limit:
             break
         above = size if edge < least else 0
         if least <= edge < largest:
@@ -268,13 +272,16 @@ def _small_ones(
     return counts
 
 
-def _by_their_bits(errors: Array, weights: Counts | None) -> NDArray[np.int64]:
+def _by_their_bits(errors: Array, weights: Counts | None = None) -> NDArray[np.int64]:
     """Count errors: a bit pattern rounded up to a power of two gives ⌈log2⌉, and no logarithm."""
-    bits = np.ravel(errors).view(np.int64)
-    ceiling = ((bits + ((1 << _EXPONENT_BITS) - 1)) >> _EXPONENT_BITS) - _BIAS
-    bins = np.clip(ceiling + 2, 1, len(HISTOGRAM_EDGES) - 1)
+    ceiling = np.ravel(errors).view(np.int64) + ((1 << _EXPONENT_BITS) - 1)
+    ceiling >>= _EXPONENT_BITS
+    np.maximum(ceiling, _BIAS - 1, out=ceiling)  # that of 1/2
     times = None if weights is None else np.ravel(weights)  # added up in float64: exactly
-    counts = np.bincount(bins, times, len(HISTOGRAM_EDGES)).astype(np.int64)
+    found = np.bincount(ceiling, times)[_BIAS - 1 :].astype(np.int64)
+    counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
+    inner = found[: len(counts) - 2]
+    counts[1 : len(inner) + 1], counts[-1] = inner, found[len(inner) :].sum()
     zeros = count(errors == 0, weights)
     counts[0], counts[1] = zeros, counts[1] - zeros
     return counts
@@ -282,7 +289,8 @@ def _by_their_bits(errors: Array, weights: Counts | None) -> NDArray[np.int64]:
 
 # Most errors are small: then it is quicker to compare with the few edges below them.
 _FEW_EDGES = 64.0
-_FEW = 4  # one in 2**4: so many are quicker picked out than all computed with
+_FEW = 2  # edges
+_FEW_BITS = 4  # one in 2**4: so many are quicker picked out than all computed with
 
 
 # Adding this to a smaller error leaves a float64 whose last place is 2**-33, so that its bits count
@@ -294,7 +302,12 @@ _SMALL, _LARGE = 2.0**-20, 2.0**12
 
 
 def _sum_of_tile(
-    errors: Array, least: float, largest: float, spare: Array, weights: Counts | None = None
+    errors: Array,
+    elements: int,
+    least: float,
+    largest: float,
+    spare: Array,
+    weights: Counts | None = None,
 ) -> tuple[int, ExactSum]:
     """Return the sum of a tile of errors: of the common ones in their units, and of the others.
 
@@ -306,19 +319,22 @@ def _sum_of_tile(
         return 0, ExactSum.of(errors, weights)
     if least < _SMALL or largest >= _LARGE:
         apart = (errors < _SMALL) | (errors >= _LARGE)
-        if weights is None:
-            rest = ExactSum.of(errors[apart])
-        else:
-            rest = ExactSum.of(np.where(apart, errors, 0.0), weights)
-        errors = np.where(apart, 0.0, errors)
+        few = np.flatnonzero(apart & (errors != 0))
+        often = None if weights is None else np.ravel(weights)[few]
+        rest = ExactSum.of(np.ravel(errors)[few], often)
+        errors = kept(errors, ~apart)
         if not errors.any():
             return 0, rest
     anchored = np.add(errors, _ANCHOR, out=spare[: errors.size].reshape(errors.shape))
-    if weights is not None:
+    bits = anchored.view(np.uint64)
+    if weights is None:
+        places = int(np.add.reduce(bits, axis=None))
+    elif elements * min(largest, _LARGE) < 2.0 ** (63 - _PLACES):
+        places = int(np.dot(np.ravel(bits), np.ravel(weights).view(np.uint64)))
+    else:
         return _weighted_sum(anchored.view(np.int64) - _ANCHOR_BITS, weights), rest
-    places = int(np.add.reduce(anchored.view(np.uint64), axis=None))
     # NumPy adds modulo 2**64, and the difference is less than that.
-    return (places - errors.size * _ANCHOR_BITS) % 2**64, rest
+    return (places - elements * _ANCHOR_BITS) % 2**64, rest
 
 
 _NOTHING = ExactSum()
@@ -363,7 +379,8 @@ class UlpStatistics:
             below = tile < np.inf
             infinite += count(~below, often)
             if below.any():
-                finite.add(tile[below], None if often is None else often[below])
+                few = None if often is None else often.compress(below)
+                finite.add(tile.compress(below), few)
         return finite.statistics() + cls._of_infinite(infinite)
 
     @classmethod
@@ -406,11 +423,12 @@ class ErrorSum:
             return False
         least = float(errors.min())
         self._largest = max(self._largest, self.last)
-        self._elements += errors.size if weights is None else int(weights.sum())
+        elements = errors.size if weights is None else int(weights.sum())
+        self._elements += elements
         self._counts += _histogram(errors, least, self.last, weights)
         if errors.size > self._spare.size:
             self._spare = np.empty(errors.size)
-        units, rest = _sum_of_tile(errors, least, self.last, self._spare, weights)
+        units, rest = _sum_of_tile(errors, elements, least, self.last, self._spare, weights)
         self._units += units
         if rest is not _NOTHING:
             self._rest += rest

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from softmax_tool.arithmetic.protocol import Arithmetic
     from softmax_tool.distinct import Distinct
 
     Array = NDArray[Any]
@@ -26,7 +25,7 @@ class Expanding:
     looked up.
     """
 
-    inner: Arithmetic
+    inner: Any  # `Rounded`, or one that watches it
     distinct: Distinct
 
     def __getattr__(self, operation: str) -> Any:
@@ -35,20 +34,30 @@ class Expanding:
     def max(self, x: Array) -> Array:
         largest = self.inner.max(x)
         # Which of two zeros is the larger depends on where they stand.
-        return largest if largest.all() else self.inner.max(self.distinct.expand(x))
+        whole = largest if largest.all() else self.inner.max(self.distinct.expand(x))
+        return np.asarray(whole)
 
     def pick(self, x: Array, columns: Array) -> Array:
         if x.shape[1] != self.distinct.columns.shape[1]:
-            return self.inner.pick(x, columns)  # what belongs to classes
-        return self.inner.pick(x, self.distinct.places(columns))
+            return np.asarray(self.inner.pick(x, columns))  # what belongs to classes
+        return np.asarray(self.inner.pick(x, self.distinct.places(columns)))
 
     def sum(self, x: Array) -> Array:
-        return self._by_row(self.inner.sum, x)
+        distinct = self.distinct
+        known = self.inner.sum_of_repeated(x, distinct.counts, distinct.codes.shape[1])
+        if known is None:
+            return _by_row(self.inner.sum, x, distinct)
+        sums, certain = known
+        left = np.flatnonzero(~certain)
+        if left.size:
+            sums[left] = _by_row(self.inner.sum, x[left], distinct[left])
+        return np.asarray(sums)
 
     def online_sum(self, x: Array) -> Array:
-        return self._by_row(self.inner.online_sum, x)
+        return _by_row(self.inner.online_sum, x, self.distinct)
 
-    def _by_row(self, summed: Callable[[Array], Array], x: Array) -> Array:
-        """Sum row after row, each still in the cache from being looked up."""
-        sums = [summed(row) for row in self.distinct.whole_rows(x)]
-        return np.concatenate(sums) if sums else summed(self.distinct.expand(x))
+
+def _by_row(summed: Callable[[Array], Array], x: Array, distinct: Distinct) -> Array:
+    """Sum row after row, each still in the cache from being looked up."""
+    sums = [summed(row) for row in distinct.whole_rows(x)]
+    return np.concatenate(sums) if sums else summed(distinct.expand(x))

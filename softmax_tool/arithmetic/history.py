@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.arithmetic.masks import both, either
+from softmax_tool.masking import all_ones
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,9 +32,6 @@ class Reach:
 
     numbers: Ids  # (1, classes): that of each column; (rows, 1) or (1, 1): that of the row
     where: Mask  # (rows, classes) or (rows, 1)
-
-    def __getitem__(self, rows: Any) -> Reach:
-        return Reach(of_rows(self.numbers, rows), of_rows(self.where, rows))
 
     def pick(self, rows: Indices, columns: Indices) -> Reach:
         """Return that of single elements, (some, 1)."""
@@ -69,11 +67,6 @@ def pick(array: NDArray[Any], rows: Indices, columns: Indices) -> NDArray[Any]:
     return array[row, columns if array.shape[1] > 1 else 0 * columns][:, None]
 
 
-def of_rows(array: NDArray[Any], rows: Any) -> NDArray[Any]:
-    """Return the rows of what is the same in all of them, or theirs."""
-    return array if len(array) == 1 else array[rows]
-
-
 def within(history: History, mask: Mask) -> History:
     """Return what of it is within a mask."""
     if mask.all():
@@ -90,9 +83,12 @@ def met(history: History, shape: tuple[int, ...]) -> Mask:
     return reached
 
 
-def earliest(history: History, shape: tuple[int, ...]) -> Ids:
-    """Return the number of the first event of each element, NEVER where there is none."""
-    numbers = np.full(shape, NEVER)
+def take_earliest(numbers: Ids, history: History) -> None:
+    """Write the number of the first event of each element, if it is before what stands there.
+
+    What stands there is no later than NEVER.
+    """
     for reach in history:
-        np.minimum(numbers, reach.numbers, out=numbers, where=reach.where)
-    return numbers
+        # With that bit set no number is before NEVER.
+        without = np.bitwise_and(all_ones(~reach.where), NEVER)
+        np.minimum(numbers, np.bitwise_or(without, reach.numbers), out=numbers)

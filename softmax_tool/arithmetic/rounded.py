@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from softmax_tool.formats import FloatFormat
 
     Array = NDArray[Any]
+    Mask = NDArray[np.bool_]
 
 
 class Summation(Protocol):
@@ -26,6 +27,14 @@ class Summation(Protocol):
 
     def sum(self, xp: Rounded, x: Array) -> Array:
         """Sum of each row, (rows, 1), rounded to the working format."""
+
+    def sum_of_repeated(
+        self, xp: Rounded, x: Array, counts: Array, classes: int
+    ) -> tuple[Array, Mask] | None:
+        """Sums of rows that repeat (rows, some) values so many times, and where that is certain.
+
+        None where it takes their order.
+        """
 
     def online_sum(self, xp: Rounded, x: Array) -> Array:
         """Sum of exp(x - max x) of each row in one pass, (rows, 1), rounded likewise."""
@@ -69,6 +78,9 @@ class Rounded:
 
     def sum(self, x: Array) -> Array:
         return self.summation.sum(self, x)
+
+    def sum_of_repeated(self, x: Array, counts: Array, classes: int) -> tuple[Array, Mask] | None:
+        return self.summation.sum_of_repeated(self, x, counts, classes)
 
     def online_sum(self, x: Array) -> Array:
         return self.summation.online_sum(self, x)

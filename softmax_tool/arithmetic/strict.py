@@ -28,6 +28,9 @@ class LeftToRight:
         """Sum each row; returns (rows, 1)."""
         return running_sums(xp.working, x)[:, -1:]
 
+    def sum_of_repeated(self, *_: Any) -> None:
+        """Every partial sum depends on the order."""
+
     def online_sum(self, xp: Rounded, x: Array) -> Array:
         """Take one class after the other, rescaling the running sum where the maximum rises."""
         maxima = np.maximum.accumulate(x, axis=1)

@@ -11,6 +11,7 @@ import numpy as np
 from softmax_tool.arithmetic.protocol import Model
 from softmax_tool.arithmetic.reduction import ExactReduction
 from softmax_tool.arithmetic.rounded import Rounded
+from softmax_tool.arithmetic.selection import row_max, row_min
 from softmax_tool.arithmetic.tree import LEAF, leaf_sums, tree_sum
 from softmax_tool.formats import accumulator_of
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from softmax_tool.formats import FloatFormat
 
     Array = NDArray[Any]
+    Mask = NDArray[np.bool_]
+
+# What a float64 sum of fewer than 2**20 terms, each of them exact, misses of their magnitudes.
+_OF_FLOAT64 = 2.0**-30
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,28 @@ class TreeSummation:
     def sum(self, xp: Rounded, x: Array) -> Array:
         """Sum each row; returns (rows, 1)."""
         return xp.working.round(tree_sum(x.astype(self.accumulator.storage, copy=False)))
+
+    def sum_of_repeated(
+        self, xp: Rounded, x: Array, counts: Array, classes: int
+    ) -> tuple[Array, Mask] | None:
+        """Sum values that rows repeat so many times; say where that is the sum in any order.
+
+        It is where all numbers that a tree may come to are rounded to one.
+        """
+        if xp.working.precision >= self.accumulator.precision:
+            return None
+        largest = row_max(x)
+        infinite = (largest == np.inf) & (row_min(x) > -np.inf)
+        of_tree = 1.01 * _depth(classes) * self.accumulator.unit_roundoff
+        with np.errstate(all="ignore"):
+            terms = np.multiply(x, counts, dtype=np.float64)
+            sums = terms.sum(axis=1, keepdims=True)
+            margin = np.abs(terms, out=terms).sum(axis=1, keepdims=True) * (of_tree + _OF_FLOAT64)
+        low, high = (
+            xp.working.round(np.where(infinite, largest, end))
+            for end in (sums - margin, sums + margin)
+        )
+        return low, (low == high) & (low != 0)  # of zeros the order tells the sign
 
     def online_sum(self, xp: Rounded, x: Array) -> Array:
         """Merge leaf after leaf into a running (maximum, sum), the sum kept in the accumulator.
@@ -70,9 +97,14 @@ def build(target: FloatFormat) -> Rounded:
     return Rounded(target, target, TreeSummation(accumulator_of(target)))
 
 
+def _depth(classes: int) -> int:
+    """Return how often a partial sum is rounded: NumPy's recursion stops at 128 in 8 lanes."""
+    return min(classes - 1, 24) + 3 + (-(-classes // LEAF) - 1).bit_length()
+
+
 def sum_constant(classes: int, target: FloatFormat) -> float:
-    """Return a with |sum error| <= a u Σ|addends|: NumPy's recursion stops at 128 in 8 lanes."""
-    depth = min(classes - 1, 24) + 3 + (-(-classes // LEAF) - 1).bit_length()
+    """Return a with |sum error| <= a u Σ|addends|."""
+    depth = _depth(classes)
     accumulator = accumulator_of(target)
     if accumulator == target:
         return float(depth)

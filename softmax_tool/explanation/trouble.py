@@ -59,7 +59,7 @@ def worst_column(results: Results, label: int | None) -> int | None:
         return label
     traced = results.judged.traced
     if traced is not None and traced.place[0] >= 0:
-        numbers = traced.causes.of_rows(traced.place[:1]).numbers[0, worst]
+        numbers = traced.causes.at(np.zeros(len(worst), np.intp), worst).numbers[:, 0]
         own = traced.causes.column_of(numbers) == worst + 1
         worst = worst[own] if own.any() else worst
     return int(worst[0])

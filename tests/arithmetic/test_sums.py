@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from softmax_tool.arithmetic import MODELS, strict
+from softmax_tool.arithmetic import MODELS, fused, strict, wide_sum
 from softmax_tool.arithmetic.running import running_sums
 from softmax_tool.arithmetic.tree import tree_sum
 from softmax_tool.exact_sum import ExactSum
@@ -137,3 +137,35 @@ def test_one_pass_by_columns_and_by_stretches_are_one_sum(
 def _online(target: FloatFormat, x: Any) -> Any:
     with np.errstate(all="ignore"):
         return strict.build(target).online_sum(x)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.tuples(st.integers(0, 0x7BFF), st.integers(1, 700)), min_size=1, max_size=40),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
+def test_a_sum_that_is_certain_is_that_of_any_order(
+    pairs: list[tuple[int, int]], both_signs: bool, random: Any
+) -> None:
+    values, counts = np.array(pairs).T
+    x = values.astype(np.uint16).view(np.float16).astype(np.float32)[None]
+    if both_signs:
+        x[0, ::3] *= -1
+    xp = wide_sum.build(FLOAT16)
+    row = np.repeat(x[0], counts)
+    known = xp.sum_of_repeated(x, counts[None], row.size)
+    assert known is not None
+    sums, certain = known
+    for _ in range(3):
+        random.shuffle(row)
+        assert not certain or sums == xp.sum(row[None])
+
+
+def test_where_the_order_of_a_sum_tells() -> None:
+    x, counts = np.array([[1.0, 2.0**-11], [2.0, 0.0], [0.0, 0.0]], np.float32), np.ones((3, 2))
+    known = wide_sum.build(FLOAT16).sum_of_repeated(x, counts, 2)
+    assert known is not None
+    assert known[1].tolist() == [[False], [True], [False]]
+    assert fused.build(FLOAT16).sum_of_repeated(x, counts, 2) is None
+    assert strict.build(FLOAT16).sum_of_repeated(x, counts, 2) is None
