@@ -38,11 +38,13 @@ class InfiniteLane:
     def __init__(self, rows: int) -> None:
         self.ulp = UlpStatistics()
         self.with_nan = np.zeros(rows, bool)
+        self.signs: set[bool] = set()  # of infinities
 
     def take(self, tile: Tile, got: Array, true: Float32Tile) -> bool:
-        """Add a tile up; say no where that is not so simple."""
+        """Add a tile up; say no where that is not so simple, as where infinities have an order."""
         found = gather(got, true.scale, FLOAT32)
-        if found is None:
+        self.signs |= {sign for sign, some in ((True, got < 0), (False, got > 0)) if some.any()}
+        if found is None or len(self.signs) > 1:
             return False
         self.ulp += found
         if found.infinite:
@@ -52,7 +54,7 @@ class InfiniteLane:
     def finish(self, leaders: Indices, classes: int) -> Infinities:
         """Return what all tiles come to; `leaders` are how many of each row are the largest.
 
-        A row that is −inf all over has the order of one whose classes are all equal.
+        A row that is the same infinity all over has the order of one whose classes are all equal.
         """
         changed = self.with_nan | (leaders < classes)
         return Infinities(self.ulp, int(np.count_nonzero(changed)))

@@ -15,6 +15,7 @@ from softmax_tool.exact.escalation import SettledElements
 from softmax_tool.extremes import Extremes
 from softmax_tool.formats import FLOAT16, FLOAT32, FLOAT64, find_format
 from softmax_tool.formulations import FORMULATIONS
+from softmax_tool.infinities import Infinities
 from softmax_tool.lane import lowest_in_ulp
 from softmax_tool.minorant import Minorant, Samples
 from softmax_tool.plan import Options, ieee_formats, plan
@@ -105,6 +106,7 @@ MAKERS: dict[str, Callable[[np.random.Generator], Any]] = {
     "overflowing": _one_larger(100, (40, 100)),
     "overflowing sums": lambda rng: rng.uniform(87, 88.5, (9, 200)),
     "overflowing alike": lambda _: np.full((5, 200), 100.0),
+    "underflowing": lambda rng: rng.standard_normal((5, 200)) - 200,
     "overflowing in part": lambda rng: np.concatenate(
         [_one_larger(100, (7, 200))(rng), rng.standard_normal((7, 200))]
     ),
@@ -326,6 +328,23 @@ def test_a_maximum_that_dominates_its_row_is_measured_apart(
             assert _places(mine) == _places(theirs)
     assert swept[:2] == [True, True]
     assert swept[3:] == [False, False]
+
+
+def test_infinities_of_both_signs_have_an_order() -> None:
+    logits = _dominated((3, 300))(np.random.default_rng(8)).astype(np.float32)
+    truth = reference(logits.astype(np.float64), FLOAT32)
+    screen = Screen(
+        Yardsticks(Rows(logits, None, truth), FLOAT32, None), "log-softmax", np.arange(3)
+    )
+    got = np.full(logits.shape, -np.inf, np.float32)
+    got[np.arange(3), logits.argmax(axis=1)] = np.nan
+    listing = Listing(3, (0, 3), (0, 300))
+    (alike,) = sweep(screen, [Candidate(got, None, Seen(), are_exact=False)], {}, listing).cases
+    assert isinstance(alike, Infinities)
+    assert alike.rank_changes == 3
+    got[1, 7] = np.inf
+    (mixed,) = sweep(screen, [Candidate(got, None, Seen(), are_exact=False)], {}, listing).cases
+    assert mixed is None
 
 
 def _places(screened: Screened) -> set[tuple[int, int, float]]:
