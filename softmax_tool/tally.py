@@ -22,6 +22,7 @@ from softmax_tool.origins import describe
 from softmax_tool.peaks import changed_rows
 from softmax_tool.report import Finding
 from softmax_tool.summary import RoundingSummary, Summary, largest, worst_of
+from softmax_tool.tiling import TILE
 from softmax_tool.ulp import UlpStatistics
 
 if TYPE_CHECKING:
@@ -268,7 +269,9 @@ def _worst_of_rows(results: Results, among: Mask, top: int) -> list[tuple[int, i
     equal = errors[rows] == largest[rows, None]
     place, column = np.nonzero(equal)
     roots = np.zeros(equal.shape, bool)
-    roots[place, column] = ~_propagated(results, rows[place], column)
+    for start in range(0, len(place), TILE):  # a part at a time: each takes a hundred bytes
+        some = place[start : start + TILE], column[start : start + TILE]
+        roots[some] = ~_propagated(results, rows[some[0]], some[1])
     began_there = roots.any(axis=1)
     columns = np.where(began_there, roots.argmax(axis=1), equal.argmax(axis=1))
     order = np.argsort(-largest[rows], kind="stable")[:top]
