@@ -28,18 +28,22 @@ _U = 2.0**-53
 _FUNCTION = 8.0
 
 
-def softmax_error(rows: RowValues, shifted: Array, classes: int, *, exact_shift: bool) -> Array:
+def softmax_error(
+    rows: RowValues, shifted: Array, classes: int, *, exact_shift: bool | Mask
+) -> Array:
     """Bound the relative error of softmax values that are not subnormal.
 
     The shift, where it rounds, costs |z| u relative to e**z, u = 2**-53; exp 8 u; the sum of the
     others its own error by their share; 1 + T and the quotient one u each.
     """
-    shift = 0.0 if exact_shift else np.abs(shifted)
+    shift = np.where(exact_shift, 0.0, np.abs(shifted))
     of_sum = _sum_error(rows, classes, exact_shift=exact_shift)
     return np.asarray((shift + _FUNCTION + of_sum + 3) * _U * 1.01)
 
 
-def log_softmax_error(rows: RowValues, values: Array, classes: int, *, exact_shift: bool) -> Array:
+def log_softmax_error(
+    rows: RowValues, values: Array, classes: int, *, exact_shift: bool | Mask
+) -> Array:
     """Bound the relative error of log-softmax values that are not subnormal.
 
     With T the sum over the others, log1p(T) is off by T/(1 + T) times the relative error of T, and
@@ -49,10 +53,10 @@ def log_softmax_error(rows: RowValues, values: Array, classes: int, *, exact_shi
     of_row = _sum_error(rows, classes, exact_shift=exact_shift) + _FUNCTION * rows.log_sum
     with np.errstate(all="ignore"):
         relative = np.where(of_row > 0, of_row / np.abs(values), 0.0)
-    return np.asarray((relative + 1 + (not exact_shift)) * _U * 1.01)
+    return np.asarray((relative + np.where(exact_shift, 1, 2)) * _U * 1.01)
 
 
-def _sum_error(rows: RowValues, classes: int, *, exact_shift: bool) -> Array:
+def _sum_error(rows: RowValues, classes: int, *, exact_shift: bool | Mask) -> Array:
     """Bound the error of T as a share of 1 + T, in u.
 
     It is that of its terms on average, and of 34 + ⌈log2⌉ sums.
@@ -63,7 +67,7 @@ def _sum_error(rows: RowValues, classes: int, *, exact_shift: bool) -> Array:
     share = -np.expm1(-rows.log_sum)
     with np.errstate(all="ignore"):
         spread = np.where(share > 0, rows.mean_shift / share, 0.0)
-    shift = np.zeros_like(spread) if exact_shift else np.minimum(spread, 1000.0)
+    shift = np.where(exact_shift, 0.0, np.minimum(spread, 1000.0))
     return np.asarray((shift + _FUNCTION + 34 + (classes // TILE).bit_length()) * share)
 
 

@@ -113,9 +113,12 @@ class SettledElements:
         columns: Indices,
         *,
         logarithm: bool,
-        exact_shift: bool = False,
+        exact_shift: bool | Mask = False,
     ) -> Mask:
-        """Return which of some values, (some,), could round either way."""
+        """Return which of some values, (some,), could round either way.
+
+        `exact_shift` tells, for all or for each, (some, 1), that no shift of its row rounds.
+        """
         of_rows, classes = self.plain.rows[rows], self.logits.shape[1]
         if logarithm:
             error = double.log_softmax_error(
@@ -149,7 +152,7 @@ class SettledElements:
                 rows[here],
                 columns[here],
                 logarithm=logarithm,
-                exact_shift=ask_logits and self.shifts_exactly,
+                exact_shift=self._shift_exactly(rows[here]) if ask_logits else False,
             )
         if logarithm:
             self._move_off(some, rows, columns, left, np.flatnonzero(left))
@@ -168,10 +171,14 @@ class SettledElements:
         some[below] = _odd_below(some[below])
         left[below] = False
 
-    @once
-    def shifts_exactly(self) -> bool:
-        """Whether every x − max x is known to be a float64."""
-        return _shifts_exactly(self.logits)
+    def _shift_exactly(self, rows: Indices) -> Mask:
+        """Return of which rows every x − max x is known to be a float64, (some, 1).
+
+        Each is asked for itself: a block must not change what is told of its rows.
+        """
+        some, place = np.unique(rows, return_inverse=True)
+        exact = [_shifts_exactly(self.logits[row]) for row in some.tolist()]
+        return np.array(exact)[place][:, None]
 
     def _settled(self, values: Exact, *, logarithm: bool) -> Exact:
         invalid = self.plain.rows.invalid[:, 0]
