@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 _FEW = 16  # one class in so many may be judged by itself, in a row that is plain otherwise
-_LEAST = 2.0**-960  # below, one over an ULP is beyond float64
-LEAST_OF_LONE = 4 * _LEAST  # what the logarithm at the maximum of a row may be as small as
+# No true value may be smaller: one over its ULP would be beyond float64.
+LEAST_OF_LONE = 2.0**-958
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Screen:
         With `least`, true values of such a magnitude are enough.
         """
         values, target = self.yardsticks.rows.reference.of_rows, self.target
-        least = np.log(least or max(self.least_normal, 4 * _LEAST))
+        least = np.log(least or max(self.least_normal, LEAST_OF_LONE))
         with np.errstate(all="ignore"):
             width = values.maximum - values.minimum
             if self.quantity == "softmax":
@@ -177,7 +177,7 @@ class Screen:
         from softmax_tool.attempt import Attempt, Bounds  # noqa: PLC0415  # only where measured
 
         exact = self.ruler.exact
-        may_scatter = not are_exact and exact.tail is None
+        may_scatter = not are_exact and exact.tail is None and got.shape[1] >= _FEW
         promising = self.promising()
         tiny = np.empty(0, np.intp), np.empty(0, np.intp)
         if may_scatter and self.quantity == "log-softmax" and not promising.all():
