@@ -338,9 +338,9 @@ class Attempt:
         """Return rows that hold an error above its limit."""
         return self.suspects.rows_beyond(self.screen.limits_at)
 
-    def summary(self, rank_changes: int, *, are_exact: bool) -> Summary:
-        """Return the sums as a value."""
-        statistics = self.errors.statistics()
+    def summary(self, rank_changes: int, exact: int, *, are_exact: bool) -> Summary:
+        """Return the sums as a value; `exact` so many results are exactly right."""
+        statistics = self.errors.statistics().with_exact(exact)
         elements = statistics.elements
         bounded = are_exact or self.bounds is not None
         ratio = 2 * statistics.largest if are_exact else self.ratio

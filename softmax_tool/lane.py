@@ -175,12 +175,7 @@ class Lane:
         at_most = (max(largest, int(floors.max())) + 1) * 2.0**-true.places
         self._at_most = max(self._at_most, at_most)
         left_out = apart.size + true.lone.places.size
-        zeros = 0
-        if true.some_are_float32:
-            zeros = numbers.size - int(np.count_nonzero(numbers)) - left_out
-        wrong = self.attempt.errors.add_multiples(
-            numbers, true.places, total, at_most, left_out, zeros
-        )
+        wrong = self.attempt.errors.add_multiples(numbers, true.places, total, at_most, left_out)
         self.attempt.right += numbers.size - left_out - wrong
         if self._is_relative:
             self._take_relative(m, at_most)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.arithmetic.selection import row_max
+from softmax_tool.distinct import count
 from softmax_tool.peaks import changed_rows
+from softmax_tool.rational import SHARES
 from softmax_tool.summary import Summary
 from softmax_tool.tiling import Scratch, tiles
 
@@ -203,7 +205,8 @@ class Screen:
                 plain = np.zeros(len(got), bool)
                 plain[rows] = True
                 changes = _rank_changes(got, self.yardsticks.leaders(self.quantity), rows)
-                summary = attempt.summary(changes, are_exact=are_exact)
+                exactly_right = self.exactly_right(got, rows)
+                summary = attempt.summary(changes, exactly_right, are_exact=are_exact)
                 return Screened(plain, summary, *some, exact.hi[some])
             rows = np.setdiff1d(rows, failed)
         return Screened.of(np.zeros(len(got), bool), Summary(listing.top))
@@ -235,6 +238,20 @@ class Screen:
         few = self.yardsticks.rows.logits.shape[1] // _FEW if may_scatter else 0
         clear = (got == 0) | (got == rounded)
         return np.union1d(rows[~clear], np.flatnonzero(np.bincount(rows) > few))
+
+    def exactly_right(self, got: Array | None, rows: Indices) -> int:
+        """Count results of plain rows that are exactly right; without `got` they are rounded ones.
+
+        These are shares of a row whose logits are all equal, in a number that is a power of two.
+        """
+        values, weights = self.yardsticks.rows.reference.of_rows, self.yardsticks.rows.weights
+        classes = self.yardsticks.rows.reference.classes
+        if self.quantity not in SHARES or classes.bit_count() > 1:
+            return 0
+        level = rows[(values.maximum == values.minimum)[rows, 0]]
+        if got is None:
+            return level.size * classes
+        return count(got[level] == 1 / classes, None if weights is None else weights[level])
 
     def _run(self, attempt: Attempt, got: Array) -> Indices:
         """Add all tiles up; return the rows, if any, whose errors are not finite."""

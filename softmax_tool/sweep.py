@@ -210,8 +210,9 @@ class _Sweep:
         leaders, changed = self._rank_changes()
         every = np.ones(self.shape[0], bool)
         for (index, lane), changes in zip(self.lanes.items(), changed, strict=True):
-            are_exact = self.candidates[index].are_exact
-            summary = lane.attempt.summary(changes, are_exact=are_exact)
+            candidate = self.candidates[index]
+            exactly_right = self.screen.exactly_right(candidate.got, lane.attempt.rows)
+            summary = lane.attempt.summary(changes, exactly_right, are_exact=candidate.are_exact)
             places = some[index]
             cases[index] = Screened(every, summary, *places, self.truth.at_places(*places))
         for index, infinite in self.infinite.items():

@@ -20,6 +20,7 @@ from softmax_tool.kinds import KINDS, NO_KIND, occurring
 from softmax_tool.masking import kept
 from softmax_tool.origins import describe
 from softmax_tool.peaks import changed_rows
+from softmax_tool.rational import exactly_right
 from softmax_tool.report import Finding
 from softmax_tool.summary import RoundingSummary, Summary, largest, worst_of
 from softmax_tool.tiling import TILE
@@ -111,7 +112,22 @@ def summarise(
             worst=worst_cases(results, top, range(len(KINDS)), listed),
         )
     ulp = judged.measured.statistics(judged.counted, weights)
+    ulp = ulp.with_exact(_count_exact(results))
     return _with_errors(summary, results, ulp, bound, listed)
+
+
+def _count_exact(results: Results) -> int:
+    """Count results that are exactly right."""
+    judged = results.judged
+    measured = judged.measured
+    if measured.infinities is not None:
+        return 0
+    right = judged.counted & (measured.errors == 0)
+    if not right.any():
+        return 0
+    exact, logits = results.exact, results.rows.logits
+    certain = exactly_right(right, measured.finite, exact, logits, results.quantity)
+    return count(certain, results.rows.weights)
 
 
 def _with_errors(

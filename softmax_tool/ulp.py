@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-_TINIEST = 5e-324
+_TINIEST = 5e-324  # stands for what is not 0, but too small for float64
 _EXPONENT_BITS = 52
 _BIAS = 1023
 
@@ -234,15 +234,16 @@ HISTOGRAM_EDGES: tuple[float, ...] = (0.0, 0.5, *(2.0**k for k in range(33)), fl
 def _histogram(
     errors: Array, least: float, largest: float, weights: Counts | None = None
 ) -> NDArray[np.int64]:
-    """Count errors in the bins (previous edge, edge]; the first holds exact zeros alone.
+    """Count errors in the bins (previous edge, edge]; an error of 0 is in the one up to 1/2.
 
+    It may stand for one too small for float64; which are none at all is known of true values only.
     With `weights` each counts so many times. NaN is not an error and must not be passed.
     """
     if least > HISTOGRAM_EDGES[-2]:
         counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
         counts[-1] = errors.size if weights is None else int(weights.sum())
         return counts
-    among = sum(least <= edge < largest for edge in HISTOGRAM_EDGES)
+    among = sum(least <= edge < largest for edge in HISTOGRAM_EDGES[1:])
     if among <= _FEW or (weights is None and largest <= _FEW_EDGES):
         return _by_comparison(errors, least, largest, HISTOGRAM_EDGES[-1], weights)
     if weights is not None:
@@ -261,7 +262,7 @@ def _by_comparison(
     counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
     size = errors.size if weights is None else int(weights.sum())
     left = size
-    for index, edge in enumerate(HISTOGRAM_EDGES):
+    for index, edge in enumerate(HISTOGRAM_EDGES[1:], start=1):
         if edge > limit:
             break
         above = size if edge < least else 0
@@ -282,8 +283,6 @@ def _by_their_bits(errors: Array, weights: Counts | None = None) -> NDArray[np.i
     counts = np.zeros(len(HISTOGRAM_EDGES), np.int64)
     inner = found[: len(counts) - 2]
     counts[1 : len(inner) + 1], counts[-1] = inner, found[len(inner) :].sum()
-    zeros = count(errors == 0, weights)
-    counts[0], counts[1] = zeros, counts[1] - zeros
     return counts
 
 
@@ -349,7 +348,10 @@ def _weighted_sum(units: NDArray[np.int64], weights: Counts) -> int:
 
 @dataclass(frozen=True, slots=True)
 class UlpStatistics:
-    """ULP errors of many elements, as a value that adds."""
+    """ULP errors of many elements, as a value that adds.
+
+    The first bin of the histogram is of results that are exactly right.
+    """
 
     elements: int = 0
     finite_sum: ExactSum = ExactSum()
@@ -383,6 +385,15 @@ class UlpStatistics:
                 finite.add(tile.compress(below), few)
         return finite.statistics() + cls._of_infinite(infinite)
 
+    def with_exact(self, number: int) -> UlpStatistics:
+        """Say how many of the results are exactly right: of all others, an error of 0 is not 0."""
+        _, up_to_half, *others = self.histogram
+        return replace(
+            self,
+            histogram=(number, up_to_half - number, *others),
+            largest=max(self.largest, _TINIEST if number < self.elements else 0.0),
+        )
+
     @classmethod
     def _of_infinite(cls, number: int) -> UlpStatistics:
         if not number:
@@ -392,11 +403,20 @@ class UlpStatistics:
 
     @property
     def mean(self) -> float | None:
-        """Mean over the finite errors, rounded once; None if there are none."""
+        """Mean over the finite errors, rounded once; None if there are none.
+
+        It is 0 only where each is.
+        """
         finite = self.elements - self.infinite
         if not finite:
             return None
-        return FLOAT64.round_exactly(self.finite_sum.fraction() / finite)
+        mean = FLOAT64.round_exactly(self.finite_sum.fraction() / finite)
+        return max(mean, _TINIEST if self.histogram[0] < finite else 0.0)
+
+    @property
+    def floor(self) -> float:
+        """What the largest error of finite results is not below, by any measure that is not 0."""
+        return _TINIEST if any(self.histogram[1:-1]) else 0.0
 
 
 class ErrorSum:
@@ -450,17 +470,15 @@ class ErrorSum:
         total: int,
         at_most: float,
         apart: int,
-        zeros: int = 0,
     ) -> int:
         """Add a tile of errors, told by numbers of 2**-places; say how many exceed half an ULP.
 
-        Each error is on the same side of all edges of the histogram as its number of units, and 0
-        where that is: so many are. Their exact sum is so many times 2**-29; they are `at_most` so
-        large. Besides, so many numbers are 0 that stand for errors added up `apart`.
+        Each error is on the same side of all edges of the histogram as its number of units. Their
+        exact sum is so many times 2**-29; they are `at_most` so large. Besides, so many numbers are
+        0 that stand for errors added up `apart`.
         """
-        self._elements += numbers.size - apart
-        elements = numbers.size - apart - zeros
-        self._counts[0] += zeros
+        elements = numbers.size - apart
+        self._elements += elements
         self._units += total << (_PLACES - _DOUBLE_PLACES)
         above = [elements]
         for edge in HISTOGRAM_EDGES[1:]:

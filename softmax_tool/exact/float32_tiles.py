@@ -127,15 +127,10 @@ class Float32Tile:
         scale.reshape(-1)[self.lone.places] = self.lone.scale
         return scale
 
-    @once
-    def some_are_float32(self) -> bool:
-        """Whether some true values are float32 numbers, as far as float64 tells."""
-        return not self.rest.all()
-
     @property
     def is_apart(self) -> bool:
-        """Whether an odd number of units may be on the wrong side of half an ULP, or of 0."""
-        return self.places != PLACES and (self.near_boundary or self.some_are_float32)
+        """Whether an odd number of units may be on the wrong side of half an ULP."""
+        return self.places != PLACES and self.near_boundary
 
     def in_ulp(self, distance: Array) -> Array:
         """Return distances in ULP, in their own place."""

@@ -24,6 +24,7 @@ FAINT = 2.0**-400
 """Sums below it are made on a scale of their own; log1p(t) is t there, to 400 bits."""
 LOWEST = -800.0
 """Exponentials of less count as this one's: 2**-80 of the smallest subnormal."""
+_NOWHERE = np.empty(0, np.intp), np.empty(0, np.intp)
 _LANES = 64  # what is left of a piece of a long row, for all rows to be added up at once
 
 
@@ -77,8 +78,10 @@ def _summed(
     for above, columns in pieces(logits.shape):
         arrays = work.like(logits[above, columns])
         z = shift(logits[above, columns], maximum[above], arrays)
+        masked = np.nonzero(z.hi == -np.inf) if z.hi.min() == -np.inf else _NOWHERE
         clip(z)
         terms = scaled_exponentials(z, scale[above], arrays)
+        terms.hi[masked] = terms.lo[masked] = 0.0
         inside = first[above] - columns.start
         here = np.flatnonzero((inside >= 0) & (inside < terms.hi.shape[1]))
         terms.hi[here, inside[here]] = terms.lo[here, inside[here]] = 0.0
