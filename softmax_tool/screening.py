@@ -250,7 +250,7 @@ class Screen:
             return 0
         level = rows[(values.maximum == values.minimum)[rows, 0]]
         if got is None:
-            return level.size * classes
+            return int(level.size) * classes
         return count(got[level] == 1 / classes, None if weights is None else weights[level])
 
     def _run(self, attempt: Attempt, got: Array) -> Indices:
