@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from softmax_tool.bounds import Bound, Conditions
     from softmax_tool.distinct import Counts
     from softmax_tool.screening import Limit, Listing, Screen, Seen
+    from softmax_tool.suspects import Errors
     from softmax_tool.tiling import Scratch, Tile
 
     Array = NDArray[Any]
@@ -129,6 +130,7 @@ class Attempt:
     screen: Screen
     rows: Indices
     bounds: Bounds | None
+    has_tiny: bool  # whether a true value may be less than a normal number
     listing: Listing
     seen: Seen
     scratch: tuple[Scratch, Scratch]  # of float64
@@ -280,24 +282,32 @@ class Attempt:
         # What is off by half an ULP or less is right.
         least = np.full(self.limits.shape, max(self._least_listed, 0.5))
         if not self.lists_all:
-            least[~_inside(self.screen.numbers[self.rows], self.listing.rows)] = np.inf
+            least[~self.listing.has_rows(self.screen.numbers[self.rows])] = np.inf
         for found in self.found:
             least[-found.minus_row] = max(found.error, 0.5)
         return least
 
     def list(self, tile: Tile, errors: Array, got: Array, values: Array, rounded: Array) -> None:
-        """Keep the largest error of each row that the list of worst cases may still name."""
-        listing = self.listing
+        """Keep the largest error of each row that the list of worst cases may still name.
+
+        Suspects are listed by `list_suspects`, those that have no kind.
+        """
+        listing, limits = self.listing, self.limits[tile[0]]
+        if self.has_tiny or self.errors.last > float(limits.min()):
+            errors = self.of_plain(errors, values, limits)
         if not self.lists_all:
             numbers = self.screen.numbers[self.rows[tile[0]]]
             columns = np.arange(tile[1].start, tile[1].stop)
-            listed = _inside(numbers, listing.rows)[:, None] & _inside(columns, listing.columns)
-            errors = np.where(listed, errors, 0.0)
+            errors = np.where(listing.has(numbers[:, None], columns), errors, 0.0)
         largest = row_max(errors)[:, 0]
         rows = np.flatnonzero(largest > self._least_listed)
         columns = errors[rows].argmax(axis=1)
         of_all = self.rows[rows + tile[0].start], columns + tile[1].start, largest[rows]
         self.list_at(*of_all, *(some[rows, columns] for some in (got, values, rounded)))
+
+    def of_plain(self, errors: Array, values: Array, limits: Array) -> Array:
+        """Return errors with 0 for those that may have a kind: above their limits, or tiny."""
+        return np.where((errors > limits) | self._is_tiny(values), 0.0, errors)
 
     def list_at(
         self,
@@ -311,8 +321,7 @@ class Attempt:
         """Do so with single elements, (some,) each, in order."""
         listing = self.listing
         if not self.lists_all:
-            listed = _inside(self.screen.numbers[rows], listing.rows)
-            errors = np.where(listed & _inside(columns, listing.columns), errors, 0.0)
+            errors = np.where(listing.has(self.screen.numbers[rows], columns), errors, 0.0)
         starts = np.flatnonzero(np.diff(rows, prepend=-1))
         largest = np.maximum.reduceat(errors, starts)
         order = np.argsort(-largest, kind="stable")[: listing.top]
@@ -327,6 +336,18 @@ class Attempt:
                 float(rounded[at]),
             )
             self._insert(found)
+
+    def list_suspects(self, some: Errors, got: Array, true: Array) -> None:
+        """List errors that turned out to be within their limits, of results in a block."""
+        order = np.lexsort((some.columns, some.rows))
+        order = order[~self._is_tiny(true[order])]
+        rows, columns, errors, values = (part[order] for part in (*some, true))
+        if order.size and self.may_list(float(errors.max())):
+            rounded = self.screen.target.round(values)
+            self.list_at(rows, columns, errors, got[rows, columns], values, rounded)
+
+    def _is_tiny(self, values: Array) -> Mask:
+        return np.asarray(np.abs(values) < self.screen.least_normal)
 
     def _insert(self, found: _Found) -> None:
         """Keep one element a row, the `top` largest errors."""
@@ -377,7 +398,3 @@ class Attempt:
                     propagated=False,
                     why=why,
                 )
-
-
-def _inside(numbers: NDArray[np.integer[Any]], part: tuple[int, int]) -> Mask:
-    return np.asarray((numbers >= part[0]) & (numbers < part[1]))

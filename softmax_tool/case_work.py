@@ -17,7 +17,7 @@ from softmax_tool.outcomes import CaseOutcome, LossPart, Marks
 from softmax_tool.scattered import Scattered, judge_scattered
 from softmax_tool.screening import Limit, Listing, Screen, Seen
 from softmax_tool.summary import largest, worst_of
-from softmax_tool.tally import Results, summarise, worst_cases
+from softmax_tool.tally import Results, summarise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from softmax_tool.formats import FloatFormat
     from softmax_tool.infinities import Infinities
     from softmax_tool.plan import Options, Slice, Variant
-    from softmax_tool.report import CaseName, Finding
+    from softmax_tool.report import CaseName
     from softmax_tool.rows import Rows, Yardsticks
     from softmax_tool.screening import Screened
     from softmax_tool.summary import Summary
@@ -74,7 +74,7 @@ class CaseWork:
             scattered = self._scattered(got, screened, shared)
             if not isinstance(scattered, Scattered):
                 return self.outcome(got, shared, ~screened.plain, seen)
-            summary = self._with_kinds(screened, scattered, got, shared, seen)
+            summary = self._with_kinds(screened, scattered, seen)
             marks = scattered.marks(got.shape[1])
         return CaseOutcome(summary, got, marks, None, None, self.rows.distinct)
 
@@ -130,7 +130,7 @@ class CaseWork:
                 return screened.plain, screened.summary, _no_marks(got.shape[1])
             scattered = self._scattered(got, screened, shared)
             if isinstance(scattered, Scattered):
-                summary = self._with_kinds(screened, scattered, got, shared, seen)
+                summary = self._with_kinds(screened, scattered, seen)
                 return screened.plain, summary, scattered.marks(got.shape[1])
             aside = aside.copy()
             aside[scattered] = True
@@ -145,33 +145,16 @@ class CaseWork:
             self._needed_computation(shared),
         )
 
-    def _with_kinds(
-        self,
-        screened: Screened,
-        scattered: Scattered,
-        got: Array,
-        shared: Arithmetic,
-        seen: Seen,
-    ) -> Summary:
-        """Add the kinds of single elements, and what the list of worst cases says of their rows."""
-        summary, rows = screened.summary, np.unique(screened.rows)
-        numbers = set(self.numbers[rows].tolist())
-        others = [found for found in summary.worst if found.row not in numbers]
-        listed = {found.row for found in summary.worst} & numbers
-        found: tuple[Finding, ...] = ()
-        if listed:
-            rows = rows[np.isin(self.numbers[rows], list(listed))]
-            if rows.size == len(got):
-                results = self.judge(got, shared)
-            else:
-                results = self.of_rows(rows).judge(got[rows])
-            found = worst_cases(results, summary.top, listed=seen.error)
+    def _with_kinds(self, screened: Screened, scattered: Scattered, seen: Seen) -> Summary:
+        """Add the kinds of single elements, and what the list of worst cases says of them."""
+        summary = screened.summary
+        found = scattered.findings(self.rows, self.numbers, self.listing, seen.error)
         return replace(
             summary,
             kinds=scattered.kinds(),
             rows_hit=len(scattered.rows_hit()),
             max_rel_error=largest(summary.max_rel_error, scattered.largest_relative),
-            worst=worst_of((*others, *found), summary.top),
+            worst=worst_of((*summary.worst, *found), summary.top),
         )
 
     @property

@@ -274,7 +274,8 @@ class Lane:
             beyond = errors > attempt.limits[rows, 0]
             attempt.suspects.add(rows[beyond], columns[beyond], errors[beyond])
         if attempt.may_list(largest):
-            attempt.list_at(rows, columns, errors, some.got, some.values, some.rounded)
+            mine = attempt.of_plain(errors, some.values, attempt.limits[rows, 0])
+            attempt.list_at(rows, columns, mine, some.got, some.values, some.rounded)
         if not self._is_relative:
             attempt.max_abs = max(attempt.max_abs, float(some.distances.max()))
             attempt.take_relative(some.distances, some.values)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from decimal import MIN_EMIN, Context, Decimal
 from fractions import Fraction
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from softmax_tool import sentences
 from softmax_tool.arithmetic.running import running_sums
 from softmax_tool.arithmetic.tracing import EVENTS, stall_tolerance
 from softmax_tool.exact_sum import ExactSum
@@ -32,6 +33,23 @@ if TYPE_CHECKING:
 
 _DIGITS = Context(prec=17)
 _Crossing = tuple[Fraction | float, Fraction | float]  # operand and limit
+
+
+class Cause(NamedTuple):
+    """Why one element is wrong: where that began, which of `EVENTS` it was, in which operation."""
+
+    origin: Origin | None = None
+    event: str = sentences.ROUNDING
+    operation: str = ""
+
+    @classmethod
+    def of(cls, tracing: Tracing, event: int, event_class: int, place: int, row: int) -> Cause:
+        """Return it for the event of a number; arguments are those of `describe`."""
+        return cls(
+            describe(tracing, event, event_class, place, row),
+            EVENTS[event_class] if event_class >= 0 else sentences.ROUNDING,
+            tracing.tape[tracing.locate(event)[0]].name,
+        )
 
 
 def describe(tracing: Tracing, event: int, event_class: int, place: int, row: int) -> Origin:

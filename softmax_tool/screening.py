@@ -71,6 +71,15 @@ class Listing:
     rows: tuple[int, int]  # global numbers
     columns: tuple[int, int]
 
+    def has_rows(self, numbers: NDArray[np.int64]) -> Mask:
+        """Tell which rows it may name elements of."""
+        return np.asarray((numbers >= self.rows[0]) & (numbers < self.rows[1]))
+
+    def has(self, numbers: NDArray[np.int64], columns: Indices) -> Mask:
+        """Tell which elements it may name, by rows and columns that broadcast."""
+        inside = (columns >= self.columns[0]) & (columns < self.columns[1])
+        return np.asarray(self.has_rows(numbers) & inside)
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -194,9 +203,10 @@ class Screen:
             rows = rows[bounds.finite[rows]]
         scratch = Scratch(got.shape), Scratch(got.shape)
         while rows.size:
-            attempt = Attempt(self, rows, bounds, listing, seen, scratch)
+            has_tiny = bool(tiny[0].size)
+            attempt = Attempt(self, rows, bounds, has_tiny, listing, seen, scratch)
             failed = self._run(attempt, got)
-            some = self.not_plain(attempt, tiny, lambda *where: exact.hi[where])
+            some = self.not_plain(attempt, got, tiny, lambda *where: exact.hi[where])
             if not failed.size and some[0].size:
                 failed = self.not_scattered(
                     some[0], got[some], self.ruler.rounded[some], may_scatter=may_scatter
@@ -214,11 +224,17 @@ class Screen:
     def not_plain(
         self,
         attempt: Attempt,
+        got: Array | None,
         tiny: tuple[Indices, Indices],
         true_at: Callable[[Indices, Indices], Array],
     ) -> tuple[Indices, Indices]:
-        """Return the elements whose errors are above their limits, and those whose true is tiny."""
-        rows, columns = attempt.suspects.beyond(self.limits_at)
+        """Return the elements whose errors are above their limits, and those whose true is tiny.
+
+        Suspects that are within theirs are listed; results without `got` have none.
+        """
+        (rows, columns, _), others = attempt.suspects.parted(self.limits_at)
+        if others.rows.size and got is not None:
+            attempt.list_suspects(others, got, true_at(others.rows, others.columns))
         if not tiny[0].size:
             return rows, columns
         here = np.isin(tiny[0], attempt.rows)

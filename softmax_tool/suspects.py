@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,22 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
     Indices = NDArray[np.intp]
+    Mask = NDArray[np.bool_]
+
+
+class Errors(NamedTuple):
+    """Errors of single elements of a block; (some,) each."""
+
+    rows: Indices
+    columns: Indices
+    values: Array
+
+    def pick(self, some: Mask) -> Errors:
+        """Return some of them."""
+        return Errors(self.rows[some], self.columns[some], self.values[some])
+
+
+_NONE = Errors(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0))
 
 
 class Suspects:
@@ -30,16 +46,16 @@ class Suspects:
             self._columns.append(columns)
             self._errors.append(errors)
 
-    def beyond(self, limits_at: Callable[[Indices, Indices], Array]) -> tuple[Indices, Indices]:
-        """Return rows and columns of the errors that are above their limits."""
+    def parted(self, limits_at: Callable[[Indices, Indices], Array]) -> tuple[Errors, Errors]:
+        """Return the errors that are above their limits, and the others."""
         if not self._rows:
-            return np.empty(0, np.intp), np.empty(0, np.intp)
-        rows, columns = np.concatenate(self._rows), np.concatenate(self._columns)
-        above = np.concatenate(self._errors) > limits_at(rows, columns)
-        return rows[above], columns[above]
+            return _NONE, _NONE
+        found = Errors(*map(np.concatenate, (self._rows, self._columns, self._errors)))
+        above = found.values > limits_at(found.rows, found.columns)
+        return found.pick(above), found.pick(~above)
 
     def rows_beyond(self, limits_at: Callable[[Indices, Indices], Array]) -> Indices:
         """Return the rows that hold an error above its limit, each once."""
-        rows, _ = self.beyond(limits_at)
+        rows = self.parted(limits_at)[0].rows
         # Without any there is no need for `unique`, which imports masked arrays.
         return np.unique(rows) if rows.size else rows

@@ -140,7 +140,8 @@ class _Sweep:
             bounds = line = None
             if candidate.limit is not None and place is not None:
                 bounds, line = Bounds(screen, candidate.limit, drawn[place]), below.of(place)
-            attempt = Attempt(screen, rows, bounds, listing, candidate.seen, room.wide)
+            has_tiny = bool(self.tiny[0].size)
+            attempt = Attempt(screen, rows, bounds, has_tiny, listing, candidate.seen, room.wide)
             self.lanes[index] = Lane(attempt, room, self.truth.places, extent, line)
         self.pairs = {
             (a, b): PairSum(screen.target, before, room.wide, room.floats)
@@ -176,8 +177,8 @@ class _Sweep:
 
     def _scattered(self, index: int, lane: Lane) -> tuple[Indices, Indices] | None:
         """Return the few elements that are not plain; None where there is more to them."""
-        rows, columns = self.screen.not_plain(lane.attempt, self.tiny, self.truth.at_places)
         got = self.candidates[index].got
+        rows, columns = self.screen.not_plain(lane.attempt, got, self.tiny, self.truth.at_places)
         if not rows.size or got is None:
             return None if rows.size else (rows, columns)
         classes = self.shape[1]

@@ -11,14 +11,13 @@ import numpy as np
 from softmax_tool import sentences
 from softmax_tool.arithmetic.masks import both
 from softmax_tool.arithmetic.selection import row_max
-from softmax_tool.arithmetic.tracing import EVENTS
 from softmax_tool.distinct import count
 from softmax_tool.exact import decimals
 from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import GRADIENT
 from softmax_tool.kinds import KINDS, NO_KIND, occurring
 from softmax_tool.masking import kept
-from softmax_tool.origins import describe
+from softmax_tool.origins import Cause
 from softmax_tool.peaks import changed_rows
 from softmax_tool.rational import exactly_right
 from softmax_tool.report import Finding
@@ -319,23 +318,18 @@ def finding(results: Results, row: int, column: int) -> Finding:
     kind = KINDS[code] if code != NO_KIND else None
     own_column, logit = _own_logit(results, row, column)
     number = int(results.row_numbers[row])
-    origin, name, happened = None, "", sentences.ROUNDING
-    traced = judged.traced
+    cause, traced = Cause(), judged.traced
     # What is correctly rounded, though 0 or subnormal, went wrong at no step.
     if kind is not None and traced is not None and judged.wrong[row, column]:
         place, tracing = int(traced.place[row]), traced.causes.tracing
         events = traced.causes.at(np.array([place]), np.array([column]))
         event, event_class = int(events.numbers[0, 0]), int(events.classes[0, 0])
-        origin = describe(tracing, event, event_class, place, number)
-        happened = EVENTS[event_class] if event_class >= 0 else sentences.ROUNDING
-        name = tracing.tape[tracing.locate(event)[0]].name
-    propagated = origin is not None and origin.column != own_column
+        cause = Cause.of(tracing, event, event_class, place, number)
+    propagated = cause.origin is not None and cause.origin.column != own_column
     exact = exact_number(results, row, column)
     ulp = float(judged.errors[row, column])
-    why = sentences.why(
-        kind, origin, happened, name, results.target, goes_back=results.quantity == GRADIENT
-    )
-    return Finding(number, own_column, logit, got, exact, ulp, kind, origin, propagated, why)
+    why = sentences.why(kind, *cause, results.target, goes_back=results.quantity == GRADIENT)
+    return Finding(number, own_column, logit, got, exact, ulp, kind, cause.origin, propagated, why)
 
 
 def _own_logit(results: Results, row: int, column: int) -> tuple[int | None, float | None]:
