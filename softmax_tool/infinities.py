@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
     Indices = NDArray[np.intp]
+    Mask = NDArray[np.bool_]
 
 
 class Infinities(NamedTuple):
@@ -36,19 +37,21 @@ class InfiniteLane:
     """One case of a sweep whose results are such: measures them tile after tile."""
 
     def __init__(self, rows: int) -> None:
-        self.ulp = UlpStatistics()
+        self.errors = InfiniteErrors(FLOAT32)
         self.with_nan = np.zeros(rows, bool)
         self.signs: set[bool] = set()  # of infinities
 
     def take(self, tile: Tile, got: Array, true: Float32Tile) -> bool:
         """Add a tile up; say no where that is not so simple, as where infinities have an order."""
-        found = gather(got, true.scale, FLOAT32)
-        self.signs |= {sign for sign, some in ((True, got < 0), (False, got > 0)) if some.any()}
-        if found is None or len(self.signs) > 1:
+        nan, lone = np.isnan(got), true.lone.places
+        # The ULP of a lone one is far from all others.
+        if lone.size and not nan.reshape(-1)[lone].all():
             return False
-        self.ulp += found
-        if found.infinite:
-            self.with_nan[tile[0]] |= np.isnan(got).any(axis=1)
+        if len(self.signs) < 2:
+            self.signs |= {sign for sign, some in ((True, got < 0), (False, got > 0)) if some.any()}
+        if len(self.signs) > 1 or not self.errors.add(nan, true.per_unit, 2.0**-true.places):
+            return False
+        self.with_nan[tile[0]] |= nan.any(axis=1)
         return True
 
     def finish(self, leaders: Indices, classes: int) -> Infinities:
@@ -57,7 +60,7 @@ class InfiniteLane:
         A row that is the same infinity all over has the order of one whose classes are all equal.
         """
         changed = self.with_nan | (leaders < classes)
-        return Infinities(self.ulp, int(np.count_nonzero(changed)))
+        return Infinities(self.errors.statistics(), int(np.count_nonzero(changed)))
 
 
 def are_infinite(got: Array) -> bool:
@@ -65,25 +68,42 @@ def are_infinite(got: Array) -> bool:
     return not np.isfinite(got[:, 0]).any() and not np.isfinite(got).any()
 
 
-def gather(got: Array, scale: Array, target: FloatFormat) -> UlpStatistics | None:
-    """Gather the errors of such results in a format below float64; None where it is not so simple.
+class InfiniteErrors:
+    """ULP statistics of such results in the making, in a format below float64.
 
     An infinity stands for 2**(emax + 1), from which much smaller true values do not take anything
-    in float64. So its error is that over an ULP, a power of two like all others: they add up
-    exactly unless they are far apart. `scale` is one over an ULP of each true value.
+    in float64. So its error is that over an ULP, a power of two like all others: those of a tile
+    add up exactly unless they are far apart.
     """
-    nan = np.isnan(got)
-    without, least = int(np.count_nonzero(nan)), float(scale.min())
-    if without:
-        scale = np.where(nan, least, scale)
-    most, top = float(scale.max()), ldexp(1.0, target.emax + 1)
-    if top * least < ldexp(1.0, 54 + target.precision) or most * scale.size > ldexp(least, 53):
-        return None
-    numbers = float(scale.sum()) - without * least
-    return UlpStatistics(
-        scale.size,
-        ExactSum.of(np.array([top * numbers])),
-        without,
-        (0,) * (len(HISTOGRAM_EDGES) - 1) + (scale.size,),
-        inf if without else top * most,
-    )
+
+    def __init__(self, target: FloatFormat) -> None:
+        self._precision, self._exponent = target.precision, target.emax + 1
+        self._sums: list[float] = []
+        self._elements, self._without, self._largest = 0, 0, 0.0
+
+    def add(self, nan: Mask, scale: Array, unit: float = 1.0) -> bool:
+        """Add a tile of infinities and NaN; say no where it is not so simple.
+
+        One over an ULP of each true value is so many times a unit.
+        """
+        without, least = int(np.count_nonzero(nan)), scale.min()
+        if without:
+            scale = np.where(nan, least, scale)
+        least, most, top = float(least), float(scale.max()), ldexp(unit, self._exponent)
+        if top * least < ldexp(1.0, 54 + self._precision) or most * scale.size > ldexp(least, 53):
+            return False
+        self._sums.append(top * (float(scale.sum(dtype=np.float64)) - without * least))
+        self._elements += scale.size
+        self._without += without
+        self._largest = max(self._largest, top * most)
+        return True
+
+    def statistics(self) -> UlpStatistics:
+        """Return what has been added, as a value."""
+        return UlpStatistics(
+            self._elements,
+            ExactSum.of(np.array(self._sums)),
+            self._without,
+            (0,) * (len(HISTOGRAM_EDGES) - 1) + (self._elements,),
+            inf if self._without else self._largest,
+        )

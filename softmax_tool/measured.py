@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.infinities import gather
+from softmax_tool.infinities import InfiniteErrors
 from softmax_tool.masking import kept
 from softmax_tool.once import once
 from softmax_tool.tiling import tiles
@@ -71,10 +71,8 @@ class Measured:
         """Gather errors where no result is finite; None where that is not so simple."""
         if self.ruler.target.precision == 53 or self.ruler.outside is not None:
             return None
-        total = UlpStatistics()
+        found = InfiniteErrors(self.ruler.target)
         for tile in tiles(self.got.shape):
-            found = gather(self.got[tile], self.ruler.scale[tile], self.ruler.target)
-            if found is None:
+            if not found.add(np.isnan(self.got[tile]), self.ruler.scale[tile]):
                 return None
-            total += found
-        return total
+        return found.statistics()

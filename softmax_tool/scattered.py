@@ -62,8 +62,8 @@ class Events(NamedTuple):
     def among(self, all_of: Mask) -> Events:
         """Return it for all elements, of which these are some; the others are right."""
         wider = Events.none(all_of.size)
-        for mine, its in zip(wider[1:], self[1:], strict=True):
-            mine[all_of] = its
+        wider.places[all_of], wider.numbers[all_of] = self.places, self.numbers
+        wider.classes[all_of], wider.own[all_of] = self.classes, self.own
         return wider._replace(tracing=self.tracing)
 
     def pick(self, some: Mask) -> Events:
