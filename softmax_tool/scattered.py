@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
-class Events(NamedTuple):
+class FirstEvents(NamedTuple):
     """What elements go back to, under a trace of their rows; arrays are (some,)."""
 
     tracing: Tracing | None  # None where there was nothing to trace
@@ -49,7 +49,7 @@ class Events(NamedTuple):
     own: Mask  # and whether they are in the element's own column
 
     @classmethod
-    def none(cls, number: int) -> Events:
+    def none(cls, number: int) -> FirstEvents:
         """Return it for elements that are all right."""
         return cls(
             None,
@@ -59,17 +59,17 @@ class Events(NamedTuple):
             np.zeros(number, bool),
         )
 
-    def among(self, all_of: Mask) -> Events:
+    def among(self, all_of: Mask) -> FirstEvents:
         """Return it for all elements, of which these are some; the others are right."""
-        wider = Events.none(all_of.size)
+        wider = FirstEvents.none(all_of.size)
         wider.places[all_of], wider.numbers[all_of] = self.places, self.numbers
         wider.classes[all_of], wider.own[all_of] = self.classes, self.own
         return wider._replace(tracing=self.tracing)
 
-    def pick(self, some: Mask) -> Events:
+    def pick(self, some: Mask) -> FirstEvents:
         """Return it for some of the elements."""
         tracing, places, numbers, classes, own = self
-        return Events(tracing, places[some], numbers[some], classes[some], own[some])
+        return FirstEvents(tracing, places[some], numbers[some], classes[some], own[some])
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Scattered:
     true: Array
     codes: NDArray[np.int8]
     unavoidable: Mask  # correctly rounded
-    events: Events  # that the others go back to
+    events: FirstEvents  # that the others go back to
     weights: Counts | None  # how many elements each stands for
     target: FloatFormat
     largest_relative: float  # error of all
@@ -188,7 +188,7 @@ def judge_scattered(
     right = results == target.round(true)
     relative = float(np.max(np.abs((results - true) / true)))
     codes = _kinds(results, true, right, target)
-    events = Events.none(len(codes))
+    events = FirstEvents.none(len(codes))
     if not right.all():
         wrong = ~right
         events = _events(rows[wrong], columns[wrong], codes[wrong], computation).among(wrong)
@@ -220,7 +220,7 @@ def _kinds(results: Array, true: Array, right: Mask, target: FloatFormat) -> NDA
 
 def _events(
     rows: Indices, columns: Indices, codes: NDArray[np.int8], computation: Computation
-) -> Events:
+) -> FirstEvents:
     """Return the first events of elements that are wrong.
 
     NEVER where there is none, or where it makes another kind of it.
@@ -245,4 +245,4 @@ def _events(
     prefer_own_column(events, own_columns, own, tracing.stride)
     numbers = events.numbers[:, 0]
     at_own = numbers % tracing.stride == own_columns[:, 0]
-    return Events(tracing, place, numbers, events.classes[:, 0], at_own)
+    return FirstEvents(tracing, place, numbers, events.classes[:, 0], at_own)
