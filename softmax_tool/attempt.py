@@ -18,7 +18,7 @@ from softmax_tool.suspects import Suspects
 from softmax_tool.ulp import ErrorSum, errors_with_tails
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -337,14 +337,21 @@ class Attempt:
             )
             self._insert(found)
 
-    def list_suspects(self, some: Errors, got: Array, true: Array) -> None:
+    def list_suspects(
+        self, some: Errors, got: Array, true_at: Callable[[Indices, Indices], Array]
+    ) -> None:
         """List errors that turned out to be within their limits, of results in a block."""
-        order = np.lexsort((some.columns, some.rows))
-        order = order[~self._is_tiny(true[order])]
-        rows, columns, errors, values = (part[order] for part in (*some, true))
-        if order.size and self.may_list(float(errors.max())):
-            rounded = self.screen.target.round(values)
-            self.list_at(rows, columns, errors, got[rows, columns], values, rounded)
+        if not self.listing.top:
+            return
+        near = np.flatnonzero(some.values > max(self._least_listed, 0.5))
+        if not near.size:
+            return
+        near = near[np.lexsort((some.columns[near], some.rows[near]))]
+        rows, columns, errors = some.pick(near)
+        true = true_at(rows, columns)
+        errors[self._is_tiny(true)] = 0.0
+        rounded = self.screen.target.round(true)
+        self.list_at(rows, columns, errors, got[rows, columns], true, rounded)
 
     def _is_tiny(self, values: Array) -> Mask:
         return np.asarray(np.abs(values) < self.screen.least_normal)
@@ -354,10 +361,6 @@ class Attempt:
         others = [entry for entry in self.found if entry.minus_row != found.minus_row]
         mine = [entry for entry in self.found if entry.minus_row == found.minus_row]
         self.found = sorted([*others, max([*mine, found])], reverse=True)[: self.listing.top]
-
-    def not_plain(self) -> Indices:
-        """Return rows that hold an error above its limit."""
-        return self.suspects.rows_beyond(self.screen.limits_at)
 
     def summary(self, rank_changes: int, exact: int, *, are_exact: bool) -> Summary:
         """Return the sums as a value; `exact` so many results are exactly right."""

@@ -14,6 +14,7 @@ from softmax_tool.diagnose import judge
 from softmax_tool.formulations import EXACT, FORMULATIONS, GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.glance import glance
 from softmax_tool.outcomes import CaseOutcome, LossPart, Marks
+from softmax_tool.row_sets import rows_of
 from softmax_tool.scattered import Scattered, judge_scattered
 from softmax_tool.screening import Limit, Listing, Screen, Seen
 from softmax_tool.summary import largest, worst_of
@@ -61,7 +62,7 @@ class CaseWork:
         if rest.size == len(got):
             marks, summary = self.judged_summary(got, rest, seen, shared)
         elif rest.size:
-            more_marks, more = self.of_rows(rest).judged_summary(got[rest], rest, seen)
+            more_marks, more = self.of_rows(rest).judged_summary(rows_of(got, rest), rest, seen)
             marks, summary = marks + more_marks, summary + more
         return CaseOutcome(summary, got, marks, None, None, self.rows.distinct)
 

@@ -145,14 +145,11 @@ class Causes:
             return ways.count(among, weights)
         numbers = self.events.numbers
         alone = among & (self.column_of(numbers) == np.arange(1, among.shape[1] + 1))
-        pairs = _distinct(numbers, among & ~alone)
-        known = sum(
-            alone[row, number % self.stride - 1]
-            and numbers[row, number % self.stride - 1] == number
-            for row, number in pairs
-            if number % self.stride
-        )
-        return count(alone, weights) + len(pairs) - int(known)
+        rows, events = _distinct(numbers, among & ~alone)
+        columns = self.column_of(events)
+        own = rows[columns > 0], columns[columns > 0] - 1
+        known = np.count_nonzero(alone[own] & (numbers[own] == events[columns > 0]))
+        return count(alone, weights) + rows.size - int(known)
 
     def _ways(self, code: int) -> _Ways | None:
         """Return how elements of a kind were reached, where masks alone tell of which event."""
@@ -281,17 +278,22 @@ def at_own_columns(mask: Mask, columns: Ids, shape: tuple[int, ...]) -> Mask:
     return np.take_along_axis(mask, np.maximum(own, 0), axis=1) & (own >= 0)
 
 
-def _distinct(numbers: Ids, among: Mask) -> set[tuple[int, int]]:
+def _distinct(numbers: Ids, among: Mask) -> tuple[Indices, Ids]:
     """Return the distinct pairs of row and number; what is often alike is cheaply told."""
     rows, classes = among.shape
     lowest = np.bitwise_or(np.bitwise_and(all_ones(~among), _HIGHEST), numbers).min(axis=1)
     if ((lowest == kept(numbers, among).max(axis=1)) | (lowest == _HIGHEST)).all():
-        return {(row, n) for row, n in enumerate(lowest.tolist()) if n != _HIGHEST}
+        there = np.flatnonzero(lowest != _HIGHEST)
+        return there, lowest[there]
     places = np.flatnonzero(among)
     some = numbers.reshape(-1)[places]
     changes = np.ones(len(places), bool)
     changes[1:] = some[1:] != some[:-1]
     first = np.searchsorted(places, np.arange(rows) * classes)
     changes[first[first < len(places)]] = True
-    where = places[changes] // classes
-    return set(zip(where.tolist(), some[changes].tolist(), strict=True))
+    where, some = places[changes] // classes, some[changes]
+    order = np.lexsort((some, where))
+    where, some = where[order], some[order]
+    new = np.ones(len(where), bool)
+    new[1:] = (where[1:] != where[:-1]) | (some[1:] != some[:-1])
+    return where[new], some[new]

@@ -18,6 +18,7 @@ from softmax_tool.causes import Causes, Events, at_own_columns
 from softmax_tool.kinds import CODE, KINDS, NO_KIND, mark
 from softmax_tool.masking import choose, put
 from softmax_tool.measured import Measured
+from softmax_tool.row_sets import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -185,7 +186,8 @@ def _judge_wrong(
         return None
     tracing, traced = computation.trace(rows)
     if rows.size < len(got):
-        got, ruler, wrong, silent = got[rows], ruler[rows], wrong[rows], silent[rows]
+        got, wrong, silent = (rows_of(array, rows) for array in (got, wrong, silent))
+        ruler = ruler[rows]
     codes = _kinds(got, ruler, wrong, silent, traced.history, tracing)
     causes = Causes(codes, tracing, traced.history, traced.columns)
     unexplained = causes.unexplained()

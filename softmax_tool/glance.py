@@ -68,7 +68,8 @@ def glance(screen: Screen, got: Array, stalled: Mask, top: int) -> tuple[Mask, S
                 row, column = np.divmod(places, error.shape[1])
                 suspects.add(row + above.start, column + tile[1].start, error.reshape(-1)[places])
     plain &= np.isfinite(largest[:, 0])
-    plain[suspects.rows_beyond(screen.limits_at)] = False
+    beyond, _ = suspects.parted(screen.limits_at)
+    plain[beyond.rows] = False
     rows = screen.yardsticks.rows
     weights = None if rows.weights is None else rows.weights[plain]
     right = (got == ruler.rounded)[plain]

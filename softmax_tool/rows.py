@@ -15,6 +15,7 @@ from softmax_tool.bounds import LEAST_IN_ULP, Conditions, loss_bound
 from softmax_tool.extremes import Extremes
 from softmax_tool.formats import FLOAT64
 from softmax_tool.formulations import FORMULATIONS, GRADIENT, LOSSES
+from softmax_tool.row_sets import rows_of
 from softmax_tool.ulp import Ruler
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Rows:
 
     def __getitem__(self, rows: Array) -> Rows:
         return Rows(
-            self.logits[rows],
+            rows_of(self.logits, rows),
             None if self.targets is None else self.targets[rows],
             self.reference[rows],
             None if self.distinct is None else self.distinct[rows],

@@ -16,6 +16,7 @@ from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.distinct import count
 from softmax_tool.peaks import changed_rows
 from softmax_tool.rational import SHARES
+from softmax_tool.row_sets import marked, rows_of
 from softmax_tool.summary import Summary
 from softmax_tool.tiling import Scratch, tiles
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from softmax_tool.bounds import Bound, Conditions
     from softmax_tool.formats import FloatFormat
     from softmax_tool.rows import Yardsticks
+    from softmax_tool.suspects import Errors
     from softmax_tool.ulp import Ruler
 
     Array = NDArray[Any]
@@ -196,7 +198,11 @@ class Screen:
             promising = self.promising(LEAST_OF_LONE)
             row, column = np.nonzero(exact.hi > -self.least_normal)
             tiny = row, column
-        rows = np.flatnonzero(promising & ~aside & np.isfinite(got[:, 0]))
+        aside = aside | ~promising | ~np.isfinite(got[:, 0])
+        if not may_scatter:
+            # Of true values that are normal numbers none is 0.
+            aside |= marked(np.flatnonzero(got == 0) // got.shape[1], len(got))
+        rows = np.flatnonzero(~aside)
         bounds = None
         if limit is not None and rows.size:
             bounds = Bounds(self, limit)
@@ -206,43 +212,41 @@ class Screen:
             has_tiny = bool(tiny[0].size)
             attempt = Attempt(self, rows, bounds, has_tiny, listing, seen, scratch)
             failed = self._run(attempt, got)
-            some = self.not_plain(attempt, got, tiny, lambda *where: exact.hi[where])
+            some, others = self.not_plain(attempt, tiny, lambda *where: exact.hi[where])
             if not failed.size and some[0].size:
                 failed = self.not_scattered(
                     some[0], got[some], self.ruler.rounded[some], may_scatter=may_scatter
                 )
             if not failed.size:
-                plain = np.zeros(len(got), bool)
-                plain[rows] = True
+                attempt.list_suspects(others, got, lambda *where: exact.hi[where])
+                plain = marked(rows, len(got))
                 changes = _rank_changes(got, self.yardsticks.leaders(self.quantity), rows)
                 exactly_right = self.exactly_right(got, rows)
                 summary = attempt.summary(changes, exactly_right, are_exact=are_exact)
                 return Screened(plain, summary, *some, exact.hi[some])
-            rows = np.setdiff1d(rows, failed)
+            rows = rows[~marked(failed, len(got))[rows]]
         return Screened.of(np.zeros(len(got), bool), Summary(listing.top))
 
     def not_plain(
         self,
         attempt: Attempt,
-        got: Array | None,
         tiny: tuple[Indices, Indices],
         true_at: Callable[[Indices, Indices], Array],
-    ) -> tuple[Indices, Indices]:
+    ) -> tuple[tuple[Indices, Indices], Errors]:
         """Return the elements whose errors are above their limits, and those whose true is tiny.
 
-        Suspects that are within theirs are listed; results without `got` have none.
+        Besides, those whose errors were suspicious but are within their limits.
         """
         (rows, columns, _), others = attempt.suspects.parted(self.limits_at)
-        if others.rows.size and got is not None:
-            attempt.list_suspects(others, got, true_at(others.rows, others.columns))
         if not tiny[0].size:
-            return rows, columns
-        here = np.isin(tiny[0], attempt.rows)
+            return (rows, columns), others
+        here = marked(attempt.rows, len(self.numbers))[tiny[0]]
         normal = true_at(rows, columns) <= -self.least_normal
-        return (
+        some = (
             np.concatenate([rows[normal], tiny[0][here]]),
             np.concatenate([columns[normal], tiny[1][here]]),
         )
+        return some, others
 
     def not_scattered(
         self, rows: Indices, got: Array, rounded: Array, *, may_scatter: bool
@@ -253,7 +257,9 @@ class Screen:
         """
         few = self.yardsticks.rows.logits.shape[1] // _FEW if may_scatter else 0
         clear = (got == 0) | (got == rounded)
-        return np.union1d(rows[~clear], np.flatnonzero(np.bincount(rows) > few))
+        count = len(self.numbers)
+        many = np.bincount(rows, minlength=count) > few
+        return np.flatnonzero(marked(rows[~clear], count) | many)
 
     def exactly_right(self, got: Array | None, rows: Indices) -> int:
         """Count results of plain rows that are exactly right; without `got` they are rounded ones.
@@ -276,7 +282,7 @@ class Screen:
         ruler, rows, weights, tail = self.ruler, attempt.rows, None, None
 
         def of_rows(array: Array) -> Array:
-            return array if len(rows) == len(array) else np.asarray(array[rows])
+            return array if len(rows) == len(array) else rows_of(array, rows)
 
         got, values = of_rows(got), of_rows(ruler.exact.hi)
         rounded, scale = of_rows(ruler.rounded), of_rows(ruler.scale)
@@ -300,8 +306,8 @@ def _rank_changes(got: Array, true: Indices, rows: Indices) -> int:
     `got` are results of a block, `true` the places of the largest in all of it; of the `rows`.
     """
     classes, whole = got.shape[1], len(got)
-    got = got if len(rows) == whole else got[rows]
+    got = got if len(rows) == whole else rows_of(got, rows)
     place, column = np.divmod(np.flatnonzero(got == row_max(got)), classes)
     mine = rows[place] * classes + column
-    wanted = true if len(rows) == whole else true[np.isin(true // classes, rows)]
+    wanted = true if len(rows) == whole else true[marked(rows, whole)[true // classes]]
     return changed_rows(mine, wanted, classes)

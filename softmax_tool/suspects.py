@@ -23,7 +23,7 @@ class Errors(NamedTuple):
     columns: Indices
     values: Array
 
-    def pick(self, some: Mask) -> Errors:
+    def pick(self, some: Mask | Indices) -> Errors:
         """Return some of them."""
         return Errors(self.rows[some], self.columns[some], self.values[some])
 
@@ -53,9 +53,3 @@ class Suspects:
         found = Errors(*map(np.concatenate, (self._rows, self._columns, self._errors)))
         above = found.values > limits_at(found.rows, found.columns)
         return found.pick(above), found.pick(~above)
-
-    def rows_beyond(self, limits_at: Callable[[Indices, Indices], Array]) -> Indices:
-        """Return the rows that hold an error above its limit, each once."""
-        rows = self.parted(limits_at)[0].rows
-        # Without any there is no need for `unique`, which imports masked arrays.
-        return np.unique(rows) if rows.size else rows

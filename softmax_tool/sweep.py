@@ -178,14 +178,19 @@ class _Sweep:
     def _scattered(self, index: int, lane: Lane) -> tuple[Indices, Indices] | None:
         """Return the few elements that are not plain; None where there is more to them."""
         got = self.candidates[index].got
-        rows, columns = self.screen.not_plain(lane.attempt, got, self.tiny, self.truth.at_places)
-        if not rows.size or got is None:
+        at_places = self.truth.at_places
+        (rows, columns), others = self.screen.not_plain(lane.attempt, self.tiny, at_places)
+        if got is None:
             return None if rows.size else (rows, columns)
-        classes = self.shape[1]
-        rows, columns = np.divmod(np.unique(rows * classes + columns), classes)
-        rounded = self.truth.at_places(rows, columns).astype(np.float32)
-        failed = self.screen.not_scattered(rows, got[rows, columns], rounded, may_scatter=True)
-        return None if failed.size else (rows, columns)
+        if rows.size:
+            classes = self.shape[1]
+            rows, columns = np.divmod(np.unique(rows * classes + columns), classes)
+            rounded = at_places(rows, columns).astype(np.float32)
+            results = got[rows, columns]
+            if self.screen.not_scattered(rows, results, rounded, may_scatter=True).size:
+                return None
+        lane.attempt.list_suspects(others, got, at_places)
+        return rows, columns
 
     def _tiny(self) -> tuple[Indices, Indices]:
         """Return the elements with true values that may be subnormal in float32."""

@@ -67,7 +67,8 @@ class TreeSummation:
         """
         starts = np.arange(0, x.shape[1], LEAF)
         maxima = np.maximum.accumulate(np.maximum.reduceat(x, starts, axis=1), axis=1)
-        e = xp.exp(xp.subtract(x, np.repeat(maxima, LEAF, axis=1)[:, : x.shape[1]]))
+        of_leaves = np.repeat(maxima, min(LEAF, x.shape[1]), axis=1)[:, : x.shape[1]]
+        e = xp.exp(xp.subtract(x, of_leaves))
         # -inf minus -inf is NaN, but a leaf that holds nothing but masked classes adds nothing.
         masked = x == -np.inf
         if masked.any():

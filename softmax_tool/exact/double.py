@@ -15,6 +15,7 @@ from softmax_tool.arithmetic.tree import combine_leaves
 from softmax_tool.exact.values import Exact, Reference, RowValues, everywhere
 from softmax_tool.extremes import Extremes
 from softmax_tool.once import once
+from softmax_tool.row_sets import rows_of
 from softmax_tool.tiling import TILE, Scratch, tiles
 
 if TYPE_CHECKING:
@@ -132,7 +133,8 @@ class Float64Elements:
     others: Array
 
     def __getitem__(self, rows: Any) -> Float64Elements:
-        return Float64Elements(self.logits[rows], self.rows[rows], self.others[rows])
+        logits, others = rows_of(self.logits, rows), rows_of(self.others, rows)
+        return Float64Elements(logits, self.rows[rows], others)
 
     def at(self, columns: Columns) -> Float64Elements:
         picked = np.take_along_axis(self.logits, columns, axis=1)

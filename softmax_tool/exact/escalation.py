@@ -19,6 +19,7 @@ from softmax_tool.exact.double_double import two_sum
 from softmax_tool.exact.tails import round_to_odd
 from softmax_tool.exact.ties import settle_zeros
 from softmax_tool.once import once
+from softmax_tool.row_sets import rows_of
 from softmax_tool.tiling import tiles
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ class SettledElements:
         return replace(
             self,
             plain=self.plain[rows],
-            logits=self.logits[rows],
-            columns=None if self.columns is None else self.columns[rows],
+            logits=rows_of(self.logits, rows),
+            columns=None if self.columns is None else rows_of(self.columns, rows),
         )
 
     def at(self, columns: Columns) -> SettledElements:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from softmax_tool.formats import FLOAT64, ulp_exponent
+from softmax_tool.row_sets import rows_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,8 +53,10 @@ class Exact:
         return np.concatenate([part.reshape(-1) for part in parts])
 
     def __getitem__(self, key: Any) -> Exact:
-        tail = None if self.tail is None else self.tail[key]
-        return Exact(self.hi[key], tail, self.nonzero[key], self.infinite[key])
+        tail = None if self.tail is None else rows_of(self.tail, key)
+        arrays = self.hi, self.nonzero, self.infinite
+        hi, nonzero, infinite = (rows_of(array, key) for array in arrays)
+        return Exact(hi, tail, nonzero, infinite)
 
 
 def everywhere(value: bool, shape: tuple[int, ...]) -> Mask:
@@ -103,12 +106,12 @@ class RowValues:
 
     def __getitem__(self, rows: Any) -> RowValues:
         return RowValues(
-            self.maximum[rows],
-            self.minimum[rows],
-            self.log_sum[rows],
-            self.mean_shift[rows],
-            self.invalid[rows],
-            self.alone[rows],
+            rows_of(self.maximum, rows),
+            rows_of(self.minimum, rows),
+            rows_of(self.log_sum, rows),
+            rows_of(self.mean_shift, rows),
+            rows_of(self.invalid, rows),
+            rows_of(self.alone, rows),
         )
 
     def pick(self, rows: Indices) -> RowValues:
