@@ -22,6 +22,8 @@ ELEMENTS = 1 << 18
 ELEMENTS_OF_FEW_RESULTS = 1 << 19
 ELEMENTS_OF_LOSSES = 1 << 20  # in float32, of class labels, where that is all there is
 ELEMENTS_OF_A_PAIR = 1 << 20  # measured tile by tile, of few and wide rows
+# What belongs to a row, in some fifty arrays, is more than its classes where these are few.
+ROWS = 1 << 16
 _WIDE = 1 << 16
 # Each case holds results, and what they are made of, for a whole block.
 _PAIR = 2
@@ -31,7 +33,7 @@ _ALL_CASES = 12  # of one format and arithmetic
 
 def block_rows(plan: Plan, options: Options, source: Source) -> int:
     """Return how many rows of a source to read, compute and judge at once; at least one."""
-    return max(1, _elements(plan, options, source) // source.classes)
+    return max(1, min(_elements(plan, options, source) // source.classes, ROWS))
 
 
 def _elements(plan: Plan, options: Options, source: Source) -> int:

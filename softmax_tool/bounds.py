@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from softmax_tool.arithmetic.selection import row_any
 from softmax_tool.arithmetic.tree import LEAF
 from softmax_tool.exact import class_coefficients, coefficients_of
 from softmax_tool.formats import accumulator_of
@@ -405,7 +406,7 @@ def gradient_clamped_at(limit: Fraction) -> Bound:
         relative = _relative(c, softmax_shifted)
         p = c.reference.softmax.hi
         above = p * (1 - relative) > max(least, _least_normal(c))
-        cut = ((coefficients != 0) & ~above).any(axis=1, keepdims=True)
+        cut = row_any((coefficients != 0) & ~above)
         more = total * p + coefficients if least >= _least_normal(c) else np.inf
         lost = _underflow_of_shares(c, c.reference.log_sum, least)
         return _passed_log(c, softmax_shifted) + lost + np.where(cut, more, 0.0)
@@ -439,7 +440,7 @@ def _gradient_of_log(c: Conditions, softmax: Bound) -> Array:
     p = c.reference.softmax.hi
     gone = ~(p > 2 * softmax(c)) | ~(p > 4 * c.format.smallest_subnormal)
     tiny = (coefficients != 0) & ~(p > _least_normal(c))
-    unsound = (gone | tiny).any(axis=1, keepdims=True)
+    unsound = row_any(gone | tiny)
     return np.where(unsound, np.inf, _passed_log(c, softmax))
 
 

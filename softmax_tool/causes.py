@@ -13,6 +13,7 @@ import numpy as np
 
 from softmax_tool.arithmetic.history import NEVER, met, pick, take_earliest, within
 from softmax_tool.arithmetic.masks import both
+from softmax_tool.arithmetic.selection import row_any, row_max, row_min
 from softmax_tool.arithmetic.tracing import EVENTS
 from softmax_tool.distinct import count
 from softmax_tool.kinds import KINDS, mark, occurring
@@ -166,7 +167,7 @@ class Causes:
         numbers = np.full((len(self.codes), 1), NEVER)
         times = np.zeros(numbers.shape, np.int8)
         for reach in of_whole:
-            there = np.broadcast_to(reach.where, self.codes.shape).any(axis=1, keepdims=True)
+            there = row_any(np.broadcast_to(reach.where, self.codes.shape))
             times += there
             numbers = np.where(there, reach.numbers, numbers)
         operations = numbers // self.stride
@@ -207,7 +208,7 @@ class _Ways:
             if operation in self.happened:
                 own |= both(self.happened[operation], operations == operation)
         alone, spread = among & own, among & ~own
-        rows = np.flatnonzero(spread.any(axis=1))
+        rows = np.flatnonzero(row_any(spread))
         return count(alone, weights) + rows.size - self._known(alone, rows)
 
     def _known(self, alone: Mask, rows: NDArray[np.intp]) -> int:
@@ -281,8 +282,9 @@ def at_own_columns(mask: Mask, columns: Ids, shape: tuple[int, ...]) -> Mask:
 def _distinct(numbers: Ids, among: Mask) -> tuple[Indices, Ids]:
     """Return the distinct pairs of row and number; what is often alike is cheaply told."""
     rows, classes = among.shape
-    lowest = np.bitwise_or(np.bitwise_and(all_ones(~among), _HIGHEST), numbers).min(axis=1)
-    if ((lowest == kept(numbers, among).max(axis=1)) | (lowest == _HIGHEST)).all():
+    others = np.bitwise_and(all_ones(~among), _HIGHEST)
+    lowest = row_min(np.bitwise_or(others, numbers))[:, 0]
+    if ((lowest == row_max(kept(numbers, among))[:, 0]) | (lowest == _HIGHEST)).all():
         there = np.flatnonzero(lowest != _HIGHEST)
         return there, lowest[there]
     places = np.flatnonzero(among)

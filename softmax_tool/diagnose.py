@@ -13,6 +13,7 @@ import numpy as np
 
 from softmax_tool.arithmetic.history import NEVER, met
 from softmax_tool.arithmetic.masks import both, either
+from softmax_tool.arithmetic.selection import row_any
 from softmax_tool.arithmetic.tracing import EVENTS, Traced, Tracing, is_tiny
 from softmax_tool.causes import Causes, Events, at_own_columns
 from softmax_tool.kinds import CODE, KINDS, NO_KIND, mark
@@ -178,10 +179,10 @@ def _judge_wrong(
     far = wrong & finite
     if far.any():
         far &= (measured.errors > computation.least_threshold) & ~((got == 0) & ruler.exact.nonzero)
-    rows = np.flatnonzero(far.any(axis=1))
+    rows = np.flatnonzero(row_any(far))
     if rows.size:
         silent[rows] = far[rows] & (measured.errors[rows] > computation.thresholds(rows))
-    rows = np.flatnonzero(suspicious.any(axis=1) | silent.any(axis=1))
+    rows = np.flatnonzero(row_any(suspicious) | row_any(silent))
     if not rows.size:
         return None
     tracing, traced = computation.trace(rows)
@@ -257,7 +258,7 @@ def _any_of(masks: list[Mask], shape: tuple[int, ...]) -> Mask:
     result = np.zeros((shape[0], 1), bool)
     for mask in masks:
         fits = mask.shape[1] in {1, shape[1]}
-        result = either(result, mask if fits else np.any(mask, axis=1, keepdims=True))
+        result = either(result, mask if fits else row_any(mask))
     return result
 
 
@@ -279,7 +280,7 @@ class _Replays:
         is there.
         """
         unexplained = self.unexplained
-        local = np.flatnonzero(unexplained.any(axis=1))
+        local = np.flatnonzero(row_any(unexplained))
         above = np.nextafter(computation.thresholds(rows[local]), np.inf)
         limits = choose(codes[local] == CODE["silent-error"], above, errors[local] / 2)
         replayed = computation.replayed(rows[local])
@@ -312,7 +313,7 @@ class _Replays:
             own = at_own_columns(mask, self.columns, found.shape)
             mark(classes, own & (classes == -1), code)
             other = start + (0 if by_row else mask.argmax(axis=1)[:, None] + 1)
-            earlier = mask.any(axis=1, keepdims=True) & (other < first)
+            earlier = row_any(mask) & (other < first)
             first = np.where(earlier, other, first)
             its_class = np.where(earlier, np.int8(code), its_class)
         reached = both(classes == -1, first < NEVER)

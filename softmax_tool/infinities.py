@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from softmax_tool.arithmetic.selection import row_any
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT32
 from softmax_tool.ulp import HISTOGRAM_EDGES, UlpStatistics
@@ -51,7 +52,7 @@ class InfiniteLane:
             self.signs |= {sign for sign, some in ((True, got < 0), (False, got > 0)) if some.any()}
         if len(self.signs) > 1 or not self.errors.add(nan, true.per_unit, 2.0**-true.places):
             return False
-        self.with_nan[tile[0]] |= nan.any(axis=1)
+        self.with_nan[tile[0]] |= row_any(nan)[:, 0]
         return True
 
     def finish(self, leaders: Indices, classes: int) -> Infinities:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.arithmetic.selection import row_max
+from softmax_tool.arithmetic.selection import row_all, row_any, row_max
 from softmax_tool.formulations import GRADIENT
 
 if TYPE_CHECKING:
@@ -44,13 +44,11 @@ def exactly_right(right: Mask, finite: Mask, exact: Exact, logits: Array, quanti
     """
     certain = right & ~(finite & exact.nonzero)
     if quantity in SHARES:
-        rows = np.flatnonzero((right & ~certain).any(axis=1))
+        rows = np.flatnonzero(row_any(right & ~certain))
         certain[rows] |= right[rows] & _all_equal(logits[rows])
     return certain
 
 
 def _all_equal(logits: Array) -> Mask:
     """Tell which rows hold one value and -inf, (rows, 1)."""
-    return np.asarray(
-        ((logits == row_max(logits)) | (logits == -np.inf)).all(axis=1, keepdims=True)
-    )
+    return row_all((logits == row_max(logits)) | (logits == -np.inf))

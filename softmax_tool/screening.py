@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.arithmetic.selection import row_max
+from softmax_tool.arithmetic.selection import row_all, row_max
 from softmax_tool.distinct import count
 from softmax_tool.peaks import changed_rows
 from softmax_tool.rational import SHARES
@@ -296,7 +296,7 @@ class Screen:
                 true = TrueTile(values[tile], rounded[tile], scale[tile], rest)
                 often = None if weights is None else weights[tile]
                 if not attempt.take(tile, got[tile], true, often):
-                    return np.asarray(rows[~np.isfinite(got - values).all(axis=1)])
+                    return np.asarray(rows[~row_all(np.isfinite(got - values))[:, 0]])
         return np.empty(0, np.intp)
 
 

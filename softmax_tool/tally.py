@@ -10,7 +10,7 @@ import numpy as np
 
 from softmax_tool import sentences
 from softmax_tool.arithmetic.masks import both
-from softmax_tool.arithmetic.selection import row_max
+from softmax_tool.arithmetic.selection import row_any, row_max
 from softmax_tool.distinct import count
 from softmax_tool.exact import decimals
 from softmax_tool.formats import FLOAT64, ulp_exponent
@@ -99,7 +99,7 @@ def summarise(
         kinds=_count_kinds(judged, weights),
         masked=count(judged.masked, weights),
         invalid_rows=int(np.count_nonzero(results.invalid)),
-        rows_hit=int(np.count_nonzero(avoidable.any(axis=1))),
+        rows_hit=int(np.count_nonzero(row_any(avoidable))),
         correctly_rounded=count(judged.counted & ~judged.wrong, weights),
         lost_share=lost_share(results, avoidable=True) if results.quantity == GRADIENT else None,
     )
@@ -221,7 +221,7 @@ def _count_kinds(judged: Judged, weights: Counts | None) -> tuple[tuple[int, int
         if some_unavoidable:
             avoidable = here & ~judged.unavoidable
             unavoidable = count(here & judged.unavoidable, weights)
-        rows = int(np.count_nonzero(here.any(axis=1)))
+        rows = int(np.count_nonzero(row_any(here)))
         roots = _count_roots(judged, code, avoidable, weights)
         counts[code] = (count(here, weights), rows, roots, unavoidable)
     return tuple(counts)
@@ -275,7 +275,7 @@ def _worst_of_rows(results: Results, among: Mask, top: int) -> list[tuple[int, i
     there, then the first.
     """
     errors = kept(results.judged.errors, among) - ~among
-    largest = errors.max(axis=1)
+    largest = row_max(errors)[:, 0]
     rows = np.flatnonzero(largest >= 0)
     if len(rows) > top:
         # Equal errors at the limit all stay; the first of them are taken below.
@@ -287,7 +287,7 @@ def _worst_of_rows(results: Results, among: Mask, top: int) -> list[tuple[int, i
     for start in range(0, len(place), TILE):  # a part at a time: each takes a hundred bytes
         some = place[start : start + TILE], column[start : start + TILE]
         roots[some] = ~_propagated(results, rows[some[0]], some[1])
-    began_there = roots.any(axis=1)
+    began_there = row_any(roots)[:, 0]
     columns = np.where(began_there, roots.argmax(axis=1), equal.argmax(axis=1))
     order = np.argsort(-largest[rows], kind="stable")[:top]
     return [(int(rows[i]), int(columns[i])) for i in order]

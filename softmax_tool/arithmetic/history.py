@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.arithmetic.masks import both, either
+from softmax_tool.arithmetic.selection import row_any
 from softmax_tool.masking import all_ones
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Reach:
         """Return the first event of each row, of those within a mask, (rows, 1)."""
         where = self.where if mask is None else both(self.where, mask)
         if not self.is_of_columns:
-            there = where.any(axis=1, keepdims=True)
+            there = row_any(where)
             return np.where(there, self.numbers, NEVER)
         # Numbers ascend from column to column.
         first = where.argmax(axis=1)[:, None]

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
+    Mask = NDArray[np.bool_]
 
 
 def row_max(x: Array) -> Array:
@@ -20,6 +21,16 @@ def row_max(x: Array) -> Array:
 def row_min(x: Array) -> Array:
     """Return the smallest value of each row, (rows, 1); NaN if the row holds one."""
     return _along_rows(np.minimum, x)
+
+
+def row_any(mask: Mask) -> Mask:
+    """Tell which rows hold something, (rows, 1)."""
+    return _along_rows(np.logical_or, mask)
+
+
+def row_all(mask: Mask) -> Mask:
+    """Tell which rows hold nothing else, (rows, 1)."""
+    return _along_rows(np.logical_and, mask)
 
 
 # NumPy spends as long on a row of so many as on each of them in a column.

@@ -16,6 +16,7 @@ import numpy as np
 from softmax_tool.arithmetic.history import NEVER, Reach, met, within
 from softmax_tool.arithmetic.look import Look
 from softmax_tool.arithmetic.masks import both
+from softmax_tool.arithmetic.selection import row_any, row_max
 from softmax_tool.arithmetic.tree import LEAF, tree_sum
 from softmax_tool.distinct import count_by_row
 
@@ -289,8 +290,8 @@ class Tracing:
             if there.any():
                 history[name] = (Reach(numbers, there),)
         distinct = self.distinct
-        events = {"overflow": ~np.isfinite(value) & ~infinite.any(axis=1, keepdims=True)}
-        is_largest = value == e.max(axis=1, keepdims=True)
+        events = {"overflow": ~np.isfinite(value) & ~row_any(infinite)}
+        is_largest = value == row_max(e)
         if not self.stage and is_largest.any():
             several = count_by_row(e != 0, None if distinct is None else distinct.counts) > 1
             events["absorbed"] = several & is_largest
@@ -319,7 +320,7 @@ class Tracing:
         for operand in operands:
             was = self._look(operand).nan
             if value.shape[1] == 1:
-                was = np.any(was, axis=1, keepdims=True)
+                was = row_any(was)
             made = both(made, ~was)
         if not made.any():
             return

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.arithmetic.selection import row_any
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -92,7 +94,7 @@ def gather(
     place : callable
         Describes the element in a row and column of the block.
     """
-    rows = np.flatnonzero(where.any(axis=1))
+    rows = np.flatnonzero(row_any(where))
     if not rows.size:
         return None
     worst = np.where(where[rows], severity[rows], -np.inf)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.arithmetic.selection import row_all, row_any
 from softmax_tool.exact import double_double as dd
 from softmax_tool.exact import quad
 from softmax_tool.exact.brackets import KnownRows, round_linear
@@ -51,7 +52,7 @@ def gradients(logits: NDArray[Any], targets: Targets, target: FloatFormat) -> Ex
         c = class_coefficients(reference, targets)
         entries = _entries(c, targets, reference, logits)
         undecided = may_move(entries.hi, entries.tail, entries.error, target) & entries.nonzero
-        undecided &= np.isfinite(c.hi).all(axis=1, keepdims=True) & (targets.divisor != 0)
+        undecided &= row_all(np.isfinite(c.hi)) & (targets.divisor != 0)
     _decide(entries, undecided, KnownRows(logits, reference), targets)
     values = Exact(entries.hi, entries.tail, entries.nonzero, np.zeros(logits.shape, bool))
     if target.precision == FLOAT64.precision:
@@ -119,7 +120,7 @@ def _settle_deep(
 def _decide(entries: _Entries, undecided: Mask, rows: KnownRows, targets: Targets) -> None:
     """Decide entries in rational numbers: p · Σ c − c over the divisor."""
     classes = rows.logits.shape[1]
-    for number in np.flatnonzero(undecided.any(axis=1)):
+    for number in np.flatnonzero(row_any(undecided)):
         row = rows.brackets(int(number))
         c = exact_coefficients(targets, int(number), classes)
         total = sum(c.values(), Fraction(0)) / targets.divisor

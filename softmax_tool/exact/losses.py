@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.arithmetic.selection import row_all, row_any
 from softmax_tool.exact import double_double as dd
 from softmax_tool.exact import quad
 from softmax_tool.exact.brackets import KnownRows, RowBrackets, round_linear
@@ -137,7 +138,7 @@ class _Terms:
     def special(self) -> Mask:
         """Rows whose loss is infinite or NaN by definition, (rows, 1)."""
         known = np.isfinite(self.coefficients.hi) & ~self.y.infinite & ~np.isnan(self.y.hi)
-        return np.asarray(~known.all(axis=1, keepdims=True))
+        return np.asarray(~row_all(known))
 
     def added(self) -> Exact:
         """Return the sums: in double-double where the log-probabilities are."""
@@ -151,10 +152,10 @@ class _Terms:
             hi, tail = np.where(finite, total[0], hi), np.where(finite, total[1], beyond)
         hi[self.nan] = np.nan
         contributing = (c.hi != 0) & y.nonzero
-        nonzero = contributing.any(axis=1, keepdims=True)
+        nonzero = row_any(contributing)
         if not nonzero.all():
             hi[~nonzero & ~self.special] = 0.0  # even where a log-softmax is beyond float64
-        infinite = (contributing & y.infinite).any(axis=1, keepdims=True)
+        infinite = row_any(contributing & y.infinite)
         return Exact(hi, tail, nonzero, infinite)
 
 
