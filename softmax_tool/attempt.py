@@ -15,7 +15,7 @@ from softmax_tool.once import once
 from softmax_tool.report import Finding
 from softmax_tool.summary import Summary, worst_of
 from softmax_tool.suspects import Suspects
-from softmax_tool.ulp import ErrorSum, errors_with_tails
+from softmax_tool.ulp import TINIEST, ErrorSum, errors_with_tails
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -367,7 +367,8 @@ class Attempt:
         statistics = self.errors.statistics().with_exact(exact)
         elements = statistics.elements
         bounded = are_exact or self.bounds is not None
-        ratio = 2 * statistics.largest if are_exact else self.ratio
+        least = TINIEST if exact < elements else 0.0
+        ratio = 2 * statistics.largest if are_exact else max(self.ratio, least)
         return Summary(
             self.listing.top,
             rows=len(self.rows),
@@ -376,8 +377,8 @@ class Attempt:
             rank_changes=rank_changes,
             correctly_rounded=self.right,
             ulp=statistics,
-            max_abs_error=self.max_abs,
-            max_rel_error=self.max_rel,
+            max_abs_error=max(self.max_abs, least),
+            max_rel_error=max(self.max_rel, least),
             bound_ratio=ratio if bounded else None,
             bound_elements=elements if bounded else 0,
             worst=worst_of(self._findings(), self.listing.top),

@@ -387,9 +387,9 @@ class _Totals:
             mean_ulp=s.ulp.mean,
             infinite_ulp=s.ulp.infinite,
             ulp_histogram=tuple(zip(HISTOGRAM_EDGES, s.ulp.histogram, strict=True)),
-            max_abs_error=_not_below(s.ulp.floor, s.max_abs_error),
-            max_rel_error=_not_below(s.ulp.floor, s.max_rel_error),
-            bound_ratio=_not_below(s.ulp.floor, s.bound_ratio),
+            max_abs_error=s.max_abs_error,
+            max_rel_error=s.max_rel_error,
+            bound_ratio=s.bound_ratio,
             bound_elements=s.bound_elements,
             lost_share=s.lost_share,
             worst=s.worst,
@@ -473,7 +473,3 @@ def _pair_report(a: CaseName, b: CaseName, total: PairSummary) -> Pair:
             f.name: not differs for f, differs in zip(narrower, total.differs_in, strict=True)
         },
     )
-
-
-def _not_below(least: float, value: float | None) -> float | None:
-    return None if value is None else max(least, value)

@@ -102,7 +102,8 @@ def _is_open_to(screen: Screen) -> bool:
             return bool((widest <= MOST).all() and screen.promising(LEAST_OF_LONE).all())
         # Of a row that one class holds all of, float64 has a softmax of 1.
         open_to = (1 + values.log_sum > 1) & (widest <= -np.log(LEAST))
-    return bool(open_to.all() and screen.promising().all())
+    elements: Any = rows.reference.elements
+    return bool(open_to.all() and screen.promising().all() and not elements.by_a_power.size)
 
 
 class _Sweep:

@@ -23,7 +23,7 @@ from softmax_tool.rational import exactly_right
 from softmax_tool.report import Finding
 from softmax_tool.summary import RoundingSummary, Summary, largest, worst_of
 from softmax_tool.tiling import TILE
-from softmax_tool.ulp import UlpStatistics
+from softmax_tool.ulp import TINIEST, UlpStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 # Its errors have no bound; those of a sum that stalls do.
 _OVERFLOW = KINDS.index("overflow")
+_NOWHERE = np.zeros((1, 1), bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +112,22 @@ def summarise(
             worst=worst_cases(results, top, range(len(KINDS)), listed),
         )
     ulp = judged.measured.statistics(judged.counted, weights)
-    ulp = ulp.with_exact(_count_exact(results))
-    return _with_errors(summary, results, ulp, bound, listed)
+    exactly = _exactly_right(results)
+    ulp = ulp.with_exact(count(exactly, weights) if exactly.any() else 0)
+    return _with_errors(summary, results, ulp, bound, listed, exactly)
 
 
-def _count_exact(results: Results) -> int:
-    """Count results that are exactly right."""
+def _exactly_right(results: Results) -> Mask:
+    """Return which results are exactly right; it broadcasts to them."""
     judged = results.judged
     measured = judged.measured
     if measured.infinities is not None:
-        return 0
+        return _NOWHERE
     right = judged.counted & (measured.errors == 0)
     if not right.any():
-        return 0
+        return _NOWHERE
     exact, logits = results.exact, results.rows.logits
-    certain = exactly_right(right, measured.finite, exact, logits, results.quantity)
-    return count(certain, results.rows.weights)
+    return exactly_right(right, measured.finite, exact, logits, results.quantity)
 
 
 def _with_errors(
@@ -135,8 +136,12 @@ def _with_errors(
     ulp: UlpStatistics,
     bound: Callable[[], Array | None],
     listed: float,
+    exactly: Mask,
 ) -> Summary:
-    """Add up errors as well: those in ULP, of what is counted, distances, changes of rank."""
+    """Add up errors as well: those in ULP, of what is counted, distances, changes of rank.
+
+    A largest error is 0 only where all of these results are `exactly` right.
+    """
     judged = results.judged
     summary = replace(
         summary,
@@ -149,11 +154,11 @@ def _with_errors(
     exact = results.exact
     distance = _distances(results.got, exact)
     usable = judged.counted & np.isfinite(distance)
-    max_abs = float(kept(distance, usable).max()) if usable.any() else None
-    max_rel = _largest_ratio(distance, np.abs(exact.hi), usable & (exact.hi != 0))
+    max_abs = _largest_ratio(distance, 1.0, usable, exactly)
+    max_rel = _largest_ratio(distance, np.abs(exact.hi), usable & (exact.hi != 0), exactly)
     if (usable & (exact.hi == 0) & exact.nonzero & (results.got == 0)).any():
         max_rel = largest(max_rel, 1.0)  # true values too small for float64 are missed altogether
-    bound_ratio, bound_elements = _bound_ratio(distance, bound, usable, results)
+    bound_ratio, bound_elements = _bound_ratio(distance, bound, usable, results, exactly)
     return replace(
         summary,
         max_abs_error=max_abs,
@@ -194,6 +199,7 @@ def _bound_ratio(
     make_bound: Callable[[], Array | None],
     usable: Mask,
     results: Results,
+    exactly: Mask,
 ) -> tuple[float | None, int]:
     bounded = usable & (results.judged.kind != _OVERFLOW)
     bound = make_bound() if bounded.any() else None
@@ -201,15 +207,20 @@ def _bound_ratio(
         return None, 0
     bounded &= np.isfinite(bound)
     bounded &= (distance != 0) | (bound != 0)  # 0 / 0: an exact value of 0 that was met
-    return _largest_ratio(distance, bound, bounded), count(bounded, results.rows.weights)
+    ratio = _largest_ratio(distance, bound, bounded, exactly)
+    return ratio, count(bounded, results.rows.weights)
 
 
-def _largest_ratio(of: Array, to: Array, among: Mask) -> float | None:
-    """Return the largest quotient among some elements, None where there are none."""
+def _largest_ratio(of: Array, to: Array | float, among: Mask, exactly: Mask) -> float | None:
+    """Return the largest quotient among some elements, None where there are none.
+
+    It is 0 only where they are `exactly` right.
+    """
     if not among.any():
         return None
     with np.errstate(all="ignore"):
-        return float(kept(of / to, among).max())
+        largest = float(kept(of / to, among).max())
+    return TINIEST if largest == 0 and (among & ~exactly).any() else largest
 
 
 def _count_kinds(judged: Judged, weights: Counts | None) -> tuple[tuple[int, int, int, int], ...]:

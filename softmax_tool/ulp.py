@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-_TINIEST = 5e-324  # stands for what is not 0, but too small for float64
+TINIEST = 5e-324  # stands for what is not 0, but too small for float64
 _EXPONENT_BITS = 52
 _BIAS = 1023
 
@@ -139,7 +139,7 @@ class Ruler:
                 self.target,
             )
         if self.vanished is not None:
-            errors[self.vanished & (errors == 0) & (g == 0)] = _TINIEST
+            errors[self.vanished & (errors == 0) & (g == 0)] = TINIEST
         return errors
 
     def _errors_inside(self, got: NDArray[Any]) -> Array:
@@ -157,7 +157,7 @@ class Ruler:
             if np.isnan(error.max(initial=0.0)):
                 error[np.isnan(error)] = np.inf
         if self.vanished is not None:
-            errors[self.vanished & (errors == 0) & (got == 0)] = _TINIEST
+            errors[self.vanished & (errors == 0) & (got == 0)] = TINIEST
         return errors
 
 
@@ -391,7 +391,7 @@ class UlpStatistics:
         return replace(
             self,
             histogram=(number, up_to_half - number, *others),
-            largest=max(self.largest, _TINIEST if number < self.elements else 0.0),
+            largest=max(self.largest, TINIEST if number < self.elements else 0.0),
         )
 
     @classmethod
@@ -411,12 +411,7 @@ class UlpStatistics:
         if not finite:
             return None
         mean = FLOAT64.round_exactly(self.finite_sum.fraction() / finite)
-        return max(mean, _TINIEST if self.histogram[0] < finite else 0.0)
-
-    @property
-    def floor(self) -> float:
-        """What the largest error of finite results is not below, by any measure that is not 0."""
-        return _TINIEST if any(self.histogram[1:-1]) else 0.0
+        return max(mean, TINIEST if self.histogram[0] < finite else 0.0)
 
 
 class ErrorSum:

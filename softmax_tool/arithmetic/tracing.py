@@ -233,6 +233,11 @@ class Tracing:
         if name in _INEXACT:
             events["subnormal"] = look.subnormal(self.working)
         history = _inherit([operand.history for operand in lifted], look)
+        if len(lifted) > 1 and "zero" in lifted[1].history:
+            unmoved = _is_unmoved(name, self._step(step), values, value)
+            if unmoved is not None:
+                reaches = within(lifted[1].history["zero"], both(unmoved, ~look.special))
+                history["zero"] = *history.get("zero", ()), *reaches
         self._add_invalid(history, values, value, columns, index)
         traced = Traced(value, columns, {}, index)
         return self._with_events(traced, value, history, events, index)
@@ -272,9 +277,16 @@ class Tracing:
         look = self._look(e)
         infinite = look.not_finite
         reaching = {"overflow": infinite, "invalid": look.nan} if infinite.any() else {}
+        distinct = self.distinct
+        is_largest = value == row_max(e)
+        is_left = np.zeros(value.shape, bool)
+        if not self.stage and is_largest.any():
+            several = count_by_row(e != 0, None if distinct is None else distinct.counts) > 1
+            # Where one addend is left of many, that the others became 0 is what the sum misses.
+            is_left, is_largest = is_largest & ~several, is_largest & several
         reached = {
             "overflow": ~np.isfinite(value),
-            "zero": value == 0,
+            "zero": (value == 0) | is_left,
             "invalid": np.isnan(value),
         }
         history: dict[str, History] = {}
@@ -289,12 +301,9 @@ class Tracing:
                 there &= reached[name]
             if there.any():
                 history[name] = (Reach(numbers, there),)
-        distinct = self.distinct
         events = {"overflow": ~np.isfinite(value) & ~row_any(infinite)}
-        is_largest = value == row_max(e)
-        if not self.stage and is_largest.any():
-            several = count_by_row(e != 0, None if distinct is None else distinct.counts) > 1
-            events["absorbed"] = several & is_largest
+        if not self.stage:
+            events["absorbed"] = is_largest
         if not self.sums_are_wide:
             whole = e if distinct is None else distinct.expand(e)
             events["stalled"] = is_stalled(whole, value, self.working)
@@ -387,6 +396,17 @@ def is_tiny(values: Array, target: FloatFormat) -> Mask:
 
 def _is_subnormal(values: Array, target: FloatFormat) -> Mask:
     return np.asarray((values != 0) & is_tiny(values, target))
+
+
+def _is_unmoved(name: str, step: str, values: tuple[Array, ...], value: Array) -> Mask | None:
+    """Return where the second operand leaves the first as it is: a sum of one that is left of many.
+
+    So the quotient is 1, or the sum of the maximum and the logarithm is the maximum: what became 0
+    in the sum is what these miss.
+    """
+    if name == "divide":
+        return np.asarray((value == 1) & (values[0] == values[1]))
+    return np.asarray(value == values[0]) if step == "lse" else None
 
 
 def _is_absorbed(name: str, step: str, values: tuple[Array, ...], value: Array) -> Mask | None:

@@ -191,7 +191,7 @@ class Float64Elements:
         np.divide(np.exp(hi, out=hi), _scalar(total), out=hi)
         # Below 1 by less than float64 can tell, but below: its ULP is that of the binade below.
         if (total == 1).any():
-            hi[(hi == 1) & (others > 0)] = np.nextafter(1.0, 0.0)
+            hi[(hi == 1) & ~_of_tile(self.rows.alone, tile)] = np.nextafter(1.0, 0.0)
 
     def write_log_softmax(self, tile: Tile, hi: Array) -> None:
         """Write the log-softmax of a tile; warnings are the caller's."""
@@ -202,7 +202,7 @@ class Float64Elements:
         _write_shifted(hi, self.logits[tile], _of_tile(self.rows.maximum, tile))
 
 
-def _of_tile(of_rows: Array, tile: Tile) -> Array:
+def _of_tile(of_rows: NDArray[Any], tile: Tile) -> NDArray[Any]:
     """Return what belongs to the rows of a tile: of one row, as it broadcasts."""
     return of_rows if len(of_rows) == 1 else of_rows[tile[0]]
 

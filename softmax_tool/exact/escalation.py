@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.arithmetic.selection import row_all
 from softmax_tool.exact import double, quad
 from softmax_tool.exact.brackets import RowBrackets
 from softmax_tool.exact.double import Float64Elements
@@ -78,6 +79,22 @@ class SettledElements:
     @property
     def shifted(self) -> Array:
         return self.plain.shifted
+
+    @once
+    def by_a_power(self) -> Indices:
+        """Rows in which a softmax is 1/2, 1/4, … as far as float64 tells, but is not.
+
+        Classes share the maximum, and what is left of the sum is lost beside them: on which side of
+        such a power of two the true value is decides its ULP.
+        """
+        total = 1 + self.plain.others
+        with np.errstate(all="ignore"):
+            rows = np.flatnonzero((np.frexp(total)[0] == 0.5) & (total > 1))
+        if not rows.size:
+            return rows
+        logits = rows_of(self.logits, rows)
+        level = row_all((logits == self.plain.rows.maximum[rows]) | (logits == -np.inf))
+        return rows[~level[:, 0]]
 
     @once
     def softmax(self) -> Exact:
@@ -186,13 +203,14 @@ class SettledElements:
         if invalid.any():
             values.hi[invalid] = np.nan
         rows, columns = _suspects(values.hi, self.target, self.tolerance(logarithm=logarithm))
-        if not rows.size:
-            return values
-        some = values.hi[rows, columns]
-        undecided = self.decide(some, rows, columns, logarithm=logarithm)
-        values.hi[rows, columns] = some
-        if undecided.any():
-            self._settle(values.hi, np.unique(rows[undecided]), logarithm=logarithm)
+        again = np.empty(0, np.intp) if logarithm else self.by_a_power
+        if rows.size:
+            some = values.hi[rows, columns]
+            undecided = self.decide(some, rows, columns, logarithm=logarithm)
+            values.hi[rows, columns] = some
+            again = np.concatenate([again, rows[undecided]])
+        if again.size:
+            self._settle(values.hi, np.unique(again), logarithm=logarithm)
         return values
 
     def _settle(self, hi: Array, rows: Indices, *, logarithm: bool) -> None:

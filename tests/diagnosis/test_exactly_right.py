@@ -114,3 +114,12 @@ def test_formulation_of_rounded_true_values() -> None:
     assert {case.ulp_histogram[0][1] for case in report.cases} == {x.size}
     assert {case.max_ulp for case in report.cases} == {0.0}
     assert {case.mean_ulp for case in report.cases} == {0.0}
+
+
+def test_a_largest_error_of_exact_results_is_0_beside_others_that_are_not_finite() -> None:
+    """Here the only finite result is that of a row with one class."""
+    x = np.array([[100.0, 0.0], [-INF, 3.0]])
+    report = st.compare(x, dtypes=["float16"], ops=["log-softmax"], formulations=["log-of-naive"])
+    case = report.cases[0]
+    assert (case.max_abs_error, case.max_rel_error, case.bound_ratio) == (0.0, None, 0.0)
+    assert case.max_ulp == INF
