@@ -24,6 +24,7 @@ ELEMENTS_OF_LOSSES = 1 << 20  # in float32, of class labels, where that is all t
 ELEMENTS_OF_A_PAIR = 1 << 20  # measured tile by tile, of few and wide rows
 # What belongs to a row, in some fifty arrays, is more than its classes where these are few.
 ROWS = 1 << 16
+ROWS_OF_CASES = 1 << 20  # times as many cases
 _WIDE = 1 << 16
 # Each case holds results, and what they are made of, for a whole block.
 _PAIR = 2
@@ -33,7 +34,8 @@ _ALL_CASES = 12  # of one format and arithmetic
 
 def block_rows(plan: Plan, options: Options, source: Source) -> int:
     """Return how many rows of a source to read, compute and judge at once; at least one."""
-    return max(1, min(_elements(plan, options, source) // source.classes, ROWS))
+    most = min(ROWS, ROWS_OF_CASES // max(len(plan.cases), 1))
+    return max(1, min(_elements(plan, options, source) // source.classes, most))
 
 
 def _elements(plan: Plan, options: Options, source: Source) -> int:
