@@ -35,6 +35,13 @@ def test_results_come_in_order(processors: int, many: bool, jobs: Any) -> None:
     assert len({process for _, process in results}) <= processors
 
 
+@pytest.mark.parametrize("processors", [2, 3])
+def test_every_process_is_given_work(processors: int, jobs: Any, tmp_path: Path) -> None:
+    """However late one of them comes: the others wait for it."""
+    job = jobs.MeetIn(tmp_path, processors)
+    assert len(set(crew.in_order(job, range(12), processors, many=True))) == processors
+
+
 def test_each_process_works_in_one_thread(jobs: Any) -> None:
     """What a thread frees is kept for it: a second one would take as much memory once more."""
     places = set(crew.in_order(jobs.place, range(120), 3, many=True))
