@@ -36,7 +36,11 @@ def test_batch(batch: dict[str, Any], reduction: str) -> None:
             target = FORMATS[loss.name.dtype]
             if reduction == "none":
                 assert loss.per_row is not None
-                got: Any = [words(value) for value in np.ravel(loss.per_row)[:, None]]
+                rows = np.ravel(loss.per_row)
+                if "repeat" in batch:  # all are alike
+                    bits = rows.view(np.dtype(f"u{rows.itemsize}"))
+                    rows = rows[np.unique(bits, return_index=True)[1]]
+                got: Any = [words(value) for value in rows[:, None]]
                 if "repeat" in batch:
                     got, expected = set(got), set(expected)
             else:
