@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool import sentences
 from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.distinct import count
 from softmax_tool.minorant import Minorant
 from softmax_tool.once import once
-from softmax_tool.report import Finding
+from softmax_tool.shortlist import Shortlist
 from softmax_tool.summary import Summary, worst_of
 from softmax_tool.suspects import Suspects
 from softmax_tool.ulp import TINIEST, ErrorSum, errors_with_tails
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from softmax_tool.bounds import Bound, Conditions
     from softmax_tool.distinct import Counts
     from softmax_tool.screening import Limit, Listing, Screen, Seen
-    from softmax_tool.suspects import Errors
     from softmax_tool.tiling import Scratch, Tile
 
     Array = NDArray[Any]
@@ -112,17 +110,6 @@ class TrueTile:
     tail: Array | None
 
 
-class _Found(NamedTuple):
-    """One element for the list of worst cases; of equal errors the first is the larger."""
-
-    error: float
-    minus_row: int  # of the block
-    minus_column: int
-    got: float
-    true: float
-    rounded: float
-
-
 @dataclass(slots=True)
 class Attempt:
     """One pass over some rows, given up for those that turn out not to be plain."""
@@ -130,7 +117,6 @@ class Attempt:
     screen: Screen
     rows: Indices
     bounds: Bounds | None
-    has_tiny: bool  # whether a true value may be less than a normal number
     listing: Listing
     seen: Seen
     scratch: tuple[Scratch, Scratch]  # of float64
@@ -140,21 +126,20 @@ class Attempt:
     max_rel: float = field(init=False)
     right: int = 0
     suspects: Suspects = field(default_factory=Suspects)
-    found: list[_Found] = field(default_factory=list)  # the largest error first
     limits: Array = field(init=False)  # up to which no error of a row has a kind
-    lists_all: bool = field(init=False)  # whether the list of worst cases may name every element
+    shortlist: Shortlist = field(init=False)
 
     def __post_init__(self) -> None:
         seen = self.seen
         self.errors = ErrorSum(seen.ulp)
         self.ratio, self.max_abs, self.max_rel = seen.ratio, seen.distance, seen.relative
         self.limits = self.screen.least_limits().take(self.rows, axis=0)
-        self.lists_all = self._lists_all()
+        self.shortlist = Shortlist(self.screen, self.rows, self.limits, self.listing, seen.error)
 
     @property
     def known(self) -> tuple[object, ...]:
         """What is the largest of its kind so far."""
-        return self.errors.largest, self.ratio, self.max_abs, self.max_rel, self.found
+        return self.errors.largest, self.ratio, self.max_abs, self.max_rel, self.shortlist.found
 
     def take(self, tile: Tile, got: Array, true: TrueTile, weights: Counts | None = None) -> bool:
         """Add a tile up; say no where one of its errors is not finite."""
@@ -174,8 +159,8 @@ class Attempt:
         if self.errors.last > float(self.limits[tile[0]].min()):
             places = np.flatnonzero(error > self.limits[tile[0]])
             self.suspect(tile, places, error.reshape(-1)[places])
-        if self.may_list(self.errors.last):
-            self.list(tile, error, got, true.values, true.rounded)
+        if self.shortlist.has_room_for(self.errors.last):
+            self.shortlist.add(tile, error, got, true)
         largest = float(distance.max())
         self.max_abs = max(self.max_abs, largest)
         if self.bounds is None or not self.bounds.relative:
@@ -260,108 +245,6 @@ class Attempt:
         bounds = self.bounds.of(rows, columns)
         self.ratio = max(self.ratio, float((measure / bounds[:, 0]).max()))
 
-    def may_list(self, error: float) -> bool:
-        """Tell whether the list of worst cases has room for an error."""
-        return self.listing.top > 0 and error > self._least_listed
-
-    @property
-    def _least_listed(self) -> float:
-        full = len(self.found) == self.listing.top
-        return max(self.seen.error, self.found[-1].error if full else 0.0)
-
-    def _lists_all(self) -> bool:
-        listing, numbers = self.listing, self.screen.numbers
-        classes = self.screen.yardsticks.rows.logits.shape[1]
-        every_row = listing.rows[0] <= numbers[0] and numbers[-1] < listing.rows[1]
-        return bool(every_row and listing.columns[0] == 0 and listing.columns[1] >= classes)
-
-    def least_listed_of_rows(self) -> Array:
-        """Return the errors that one must be above to get on the list, (rows, 1)."""
-        if not self.listing.top:
-            return np.full(self.limits.shape, np.inf)
-        # What is off by half an ULP or less is right.
-        least = np.full(self.limits.shape, max(self._least_listed, 0.5))
-        if not self.lists_all:
-            least[~self.listing.has_rows(self.screen.numbers[self.rows])] = np.inf
-        for found in self.found:
-            least[-found.minus_row] = max(found.error, 0.5)
-        return least
-
-    def list(self, tile: Tile, errors: Array, got: Array, values: Array, rounded: Array) -> None:
-        """Keep the largest error of each row that the list of worst cases may still name.
-
-        Suspects are listed by `list_suspects`, those that have no kind.
-        """
-        listing, limits = self.listing, self.limits[tile[0]]
-        if self.has_tiny or self.errors.last > float(limits.min()):
-            errors = self.of_plain(errors, values, limits)
-        if not self.lists_all:
-            numbers = self.screen.numbers[self.rows[tile[0]]]
-            columns = np.arange(tile[1].start, tile[1].stop)
-            errors = np.where(listing.has(numbers[:, None], columns), errors, 0.0)
-        largest = row_max(errors)[:, 0]
-        rows = np.flatnonzero(largest > self._least_listed)
-        columns = errors[rows].argmax(axis=1)
-        of_all = self.rows[rows + tile[0].start], columns + tile[1].start, largest[rows]
-        self.list_at(*of_all, *(some[rows, columns] for some in (got, values, rounded)))
-
-    def of_plain(self, errors: Array, values: Array, limits: Array) -> Array:
-        """Return errors with 0 for those that may have a kind: above their limits, or tiny."""
-        return np.where((errors > limits) | self._is_tiny(values), 0.0, errors)
-
-    def list_at(
-        self,
-        rows: Indices,
-        columns: Indices,
-        errors: Array,
-        got: Array,
-        values: Array,
-        rounded: Array,
-    ) -> None:
-        """Do so with single elements, (some,) each, in order."""
-        listing = self.listing
-        if not self.lists_all:
-            errors = np.where(listing.has(self.screen.numbers[rows], columns), errors, 0.0)
-        starts = np.flatnonzero(np.diff(rows, prepend=-1))
-        largest = np.maximum.reduceat(errors, starts)
-        order = np.argsort(-largest, kind="stable")[: listing.top]
-        for place in order[largest[order] > self._least_listed]:
-            at = starts[place] + int((errors[starts[place] :] == largest[place]).argmax())
-            found = _Found(
-                float(errors[at]),
-                -int(rows[at]),
-                -int(columns[at]),
-                float(got[at]),
-                float(values[at]),
-                float(rounded[at]),
-            )
-            self._insert(found)
-
-    def list_suspects(
-        self, some: Errors, got: Array, true_at: Callable[[Indices, Indices], Array]
-    ) -> None:
-        """List errors that turned out to be within their limits, of results in a block."""
-        if not self.listing.top:
-            return
-        near = np.flatnonzero(some.values > max(self._least_listed, 0.5))
-        if not near.size:
-            return
-        near = near[np.lexsort((some.columns[near], some.rows[near]))]
-        rows, columns, errors = some.pick(near)
-        true = true_at(rows, columns)
-        errors[self._is_tiny(true)] = 0.0
-        rounded = self.screen.target.round(true)
-        self.list_at(rows, columns, errors, got[rows, columns], true, rounded)
-
-    def _is_tiny(self, values: Array) -> Mask:
-        return np.asarray(np.abs(values) < self.screen.least_normal)
-
-    def _insert(self, found: _Found) -> None:
-        """Keep one element a row, the `top` largest errors."""
-        others = [entry for entry in self.found if entry.minus_row != found.minus_row]
-        mine = [entry for entry in self.found if entry.minus_row == found.minus_row]
-        self.found = sorted([*others, max([*mine, found])], reverse=True)[: self.listing.top]
-
     def summary(self, rank_changes: int, exact: int, *, are_exact: bool) -> Summary:
         """Return the sums as a value; `exact` so many results are exactly right."""
         statistics = self.errors.statistics().with_exact(exact)
@@ -381,24 +264,5 @@ class Attempt:
             max_rel_error=max(self.max_rel, least),
             bound_ratio=ratio if bounded else None,
             bound_elements=elements if bounded else 0,
-            worst=worst_of(self._findings(), self.listing.top),
+            worst=worst_of(self.shortlist.findings(), self.listing.top),
         )
-
-    def _findings(self) -> Iterator[Finding]:
-        why = sentences.why(None, None, sentences.ROUNDING, "", self.screen.target)
-        rows = self.screen.yardsticks.rows
-        for found in self.found:
-            row, column = -found.minus_row, -found.minus_column
-            if found.got != found.rounded:
-                yield Finding(
-                    int(self.screen.numbers[row]),
-                    rows.column(row, column),
-                    float(rows.logits[row, column]),
-                    found.got,
-                    found.true,
-                    found.error,
-                    kind=None,
-                    origin=None,
-                    propagated=False,
-                    why=why,
-                )

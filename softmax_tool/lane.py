@@ -273,9 +273,8 @@ class Lane:
         if largest > self._least_limit:
             beyond = errors > attempt.limits[rows, 0]
             attempt.suspects.add(rows[beyond], columns[beyond], errors[beyond])
-        if attempt.may_list(largest):
-            mine = attempt.of_plain(errors, some.values, attempt.limits[rows, 0])
-            attempt.list_at(rows, columns, mine, some.got, some.values, some.rounded)
+        if attempt.shortlist.has_room_for(largest):
+            attempt.shortlist.add_at(rows, columns, errors, some.got, some.values, some.rounded)
         if not self._is_relative:
             attempt.max_abs = max(attempt.max_abs, float(some.distances.max()))
             attempt.take_relative(some.distances, some.values)
@@ -292,7 +291,7 @@ class Lane:
     def _raise_floors(self) -> None:
         """Say what an error must be above to be the largest of its kind, (rows, 1), in units."""
         attempt = self.attempt
-        least = attempt.least_listed_of_rows()
+        least = attempt.shortlist.least_of_rows()
         np.minimum(least, attempt.limits, out=least)
         if self._is_relative:
             np.minimum(least, attempt.errors.largest, out=least)

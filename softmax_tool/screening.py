@@ -209,8 +209,7 @@ class Screen:
             rows = rows[bounds.finite[rows]]
         scratch = Scratch(got.shape), Scratch(got.shape)
         while rows.size:
-            has_tiny = bool(tiny[0].size)
-            attempt = Attempt(self, rows, bounds, has_tiny, listing, seen, scratch)
+            attempt = Attempt(self, rows, bounds, listing, seen, scratch)
             failed = self._run(attempt, got)
             some, others = self.not_plain(attempt, tiny, lambda *where: exact.hi[where])
             if not failed.size and some[0].size:
@@ -218,7 +217,7 @@ class Screen:
                     some[0], got[some], self.ruler.rounded[some], may_scatter=may_scatter
                 )
             if not failed.size:
-                attempt.list_suspects(others, got, lambda *where: exact.hi[where])
+                attempt.shortlist.add_suspects(others, got, lambda *where: exact.hi[where])
                 plain = marked(rows, len(got))
                 changes = _rank_changes(got, self.yardsticks.leaders(self.quantity), rows)
                 exactly_right = self.exactly_right(got, rows)

@@ -141,8 +141,7 @@ class _Sweep:
             bounds = line = None
             if candidate.limit is not None and place is not None:
                 bounds, line = Bounds(screen, candidate.limit, drawn[place]), below.of(place)
-            has_tiny = bool(self.tiny[0].size)
-            attempt = Attempt(screen, rows, bounds, has_tiny, listing, candidate.seen, room.wide)
+            attempt = Attempt(screen, rows, bounds, listing, candidate.seen, room.wide)
             self.lanes[index] = Lane(attempt, room, self.truth.places, extent, line)
         self.pairs = {
             (a, b): PairSum(screen.target, before, room.wide, room.floats)
@@ -190,7 +189,7 @@ class _Sweep:
             results = got[rows, columns]
             if self.screen.not_scattered(rows, results, rounded, may_scatter=True).size:
                 return None
-        lane.attempt.list_suspects(others, got, at_places)
+        lane.attempt.shortlist.add_suspects(others, got, at_places)
         return rows, columns
 
     def _tiny(self) -> tuple[Indices, Indices]:
