@@ -78,7 +78,8 @@ def _summed(
     for above, columns in pieces(logits.shape):
         arrays = work.like(logits[above, columns])
         z = shift(logits[above, columns], maximum[above], arrays)
-        masked = np.nonzero(z.hi == -np.inf) if z.hi.min() == -np.inf else _NOWHERE
+        # Of a row that is NaN the smallest is NaN, and tells nothing of the others.
+        masked = _NOWHERE if z.hi.min() > -np.inf else np.nonzero(z.hi == -np.inf)
         clip(z)
         terms = scaled_exponentials(z, scale[above], arrays)
         terms.hi[masked] = terms.lo[masked] = 0.0

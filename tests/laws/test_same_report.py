@@ -46,6 +46,8 @@ def mixed() -> tuple[Array, Array]:
     x[16:19] = -17.34375
     x[20:24] = [[0.0], [7e4], [-7e4], [3e4]]
     x[24, 0], x[24, 1] = 6e4, -6e4
+    x[38] = 3.0, 3.0, *[-np.inf] * (CLASSES - 2)  # a share is exactly 1/2
+    x[39] = 0.0, *[-744.0, -745.0] * (CLASSES // 2)
     return x, rng.integers(CLASSES, size=40)
 
 
