@@ -108,7 +108,7 @@ def _run(root: Any, arguments: Sequence[str]) -> int:
     except typer.Abort as abort:
         raise KeyboardInterrupt from abort
     except _Refusal as refusal:
-        raise _refused(refusal) from refusal
+        raise _refused(refusal, _command(arguments)) from refusal
     return 0
 
 
@@ -125,10 +125,13 @@ def _understood(root: Any, arguments: Sequence[str]) -> dict[str, Any]:
         return dict(context.params)
 
 
-def _refused(refusal: BaseException) -> UsageError:
+def _refused(refusal: BaseException, command: str | None) -> UsageError:
     """Turn a refusal of the parser into one line with the way to help."""
     context = getattr(refusal, "ctx", None)
-    path = context.command_path if context is not None else "softmax-tool"
+    if context is not None:
+        path = context.command_path
+    else:  # an option without its argument
+        path = f"{NAME} {command}" if command in COMMANDS else NAME
     message = " ".join(refusal.format_message().split()).rstrip(".")  # type: ignore[attr-defined]
     if not message.endswith("?"):
         message += f"; see {path} --help"

@@ -11,9 +11,9 @@ import numpy as np
 from softmax_tool import sentences
 from softmax_tool.arithmetic.masks import both
 from softmax_tool.arithmetic.selection import row_any, row_max
+from softmax_tool.distances import Distances
 from softmax_tool.distinct import count
 from softmax_tool.exact import decimals
-from softmax_tool.formats import FLOAT64, ulp_exponent
 from softmax_tool.formulations import GRADIENT
 from softmax_tool.kinds import KINDS, NO_KIND, occurring
 from softmax_tool.masking import kept
@@ -21,7 +21,7 @@ from softmax_tool.origins import Cause
 from softmax_tool.peaks import changed_rows
 from softmax_tool.rational import exactly_right
 from softmax_tool.report import Finding
-from softmax_tool.summary import RoundingSummary, Summary, largest, worst_of
+from softmax_tool.summary import RoundingSummary, Summary, worst_of
 from softmax_tool.tiling import TILE
 from softmax_tool.ulp import TINIEST, UlpStatistics
 
@@ -151,14 +151,11 @@ def _with_errors(
     )
     if not (judged.counted & judged.measured.finite).any():
         return summary
-    exact = results.exact
-    distance = _distances(results.got, exact)
-    usable = judged.counted & np.isfinite(distance)
-    max_abs = _largest_ratio(distance, 1.0, usable, exactly)
-    max_rel = _largest_ratio(distance, np.abs(exact.hi), usable & (exact.hi != 0), exactly)
-    if (usable & (exact.hi == 0) & exact.nonzero & (results.got == 0)).any():
-        max_rel = largest(max_rel, 1.0)  # true values too small for float64 are missed altogether
-    bound_ratio, bound_elements = _bound_ratio(distance, bound, usable, results, exactly)
+    distances = Distances.of(results.got, results.exact)
+    usable = judged.counted & np.isfinite(distances.absolute)
+    max_abs = _largest(distances.absolute, usable, exactly)
+    max_rel = _largest(distances.relative(), usable & results.exact.nonzero, exactly)
+    bound_ratio, bound_elements = _bound_ratio(distances, bound, usable, results, exactly)
     return replace(
         summary,
         max_abs_error=max_abs,
@@ -179,23 +176,15 @@ def lost_share(results: Results, *, avoidable: bool) -> float | None:
     if avoidable:
         true = np.where(results.judged.rounded == 0, 0.0, true)
     with np.errstate(all="ignore"):
-        missing = _distances(results.got, results.exact)
+        missing = Distances.of(results.got, results.exact).absolute
         lost = np.where(np.isfinite(missing), np.minimum(missing, true), true).sum(axis=1)
         whole = true.sum(axis=1)
     there = np.isfinite(whole) & (whole > 0)
     return float((lost[there] / whole[there]).max()) if there.any() else None
 
 
-def _distances(got: Array, exact: Exact) -> NDArray[np.float64]:
-    with np.errstate(all="ignore"):
-        difference = got.astype(np.float64) - exact.hi
-        if exact.tail is not None:
-            difference -= np.ldexp(exact.tail, ulp_exponent(exact.hi, FLOAT64))
-        return np.abs(difference)
-
-
 def _bound_ratio(
-    distance: NDArray[np.float64],
+    distances: Distances,
     make_bound: Callable[[], Array | None],
     usable: Mask,
     results: Results,
@@ -206,20 +195,19 @@ def _bound_ratio(
     if bound is None:
         return None, 0
     bounded &= np.isfinite(bound)
-    bounded &= (distance != 0) | (bound != 0)  # 0 / 0: an exact value of 0 that was met
-    ratio = _largest_ratio(distance, bound, bounded, exactly)
+    bounded &= (distances.absolute != 0) | (bound != 0)  # 0 / 0: an exact value of 0 that was met
+    ratio = _largest(distances.over(bound), bounded, exactly)
     return ratio, count(bounded, results.rows.weights)
 
 
-def _largest_ratio(of: Array, to: Array | float, among: Mask, exactly: Mask) -> float | None:
-    """Return the largest quotient among some elements, None where there are none.
+def _largest(errors: Array, among: Mask, exactly: Mask) -> float | None:
+    """Return the largest of some errors, None where there are none.
 
     It is 0 only where they are `exactly` right.
     """
     if not among.any():
         return None
-    with np.errstate(all="ignore"):
-        largest = float(kept(of / to, among).max())
+    largest = float(kept(errors, among).max())
     return TINIEST if largest == 0 and (among & ~exactly).any() else largest
 
 

@@ -17,8 +17,9 @@ from softmax_tool.check.inputs import InputFacts, examine_input
 from softmax_tool.check.losses import LossRows
 from softmax_tool.check.measured import Largest, Measured
 from softmax_tool.check.rules import GIVEN
-from softmax_tool.check.tolerance import Seen, relative
+from softmax_tool.check.tolerance import Seen
 from softmax_tool.diagnose import judge
+from softmax_tool.distances import Distances
 from softmax_tool.exact import Exact, reference
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64
@@ -203,9 +204,10 @@ def judge_reduced(value: float, exact: ExactLoss, name: CaseName, task: Task) ->
     values = Exact(true, None, true != 0, np.isinf(true))
     with np.errstate(all="ignore"):
         ruler = Ruler.of(values, exact.target)
-        errors, absolute = ruler.errors(got), np.abs(got - true)
+        errors, distances = ruler.errors(got), Distances.of(got, values)
+        absolute, relative = distances.absolute, distances.relative()
         limit = np.maximum(ruler.in_ulp(np.full((1, 1), exact.bound(reduction))), 1.0)
-        beyond = bool(task.tolerance.beyond(errors, absolute, true, limit)[0, 0])
+        beyond = bool(task.tolerance.beyond(errors, absolute, relative, limit)[0, 0])
     right = value == ruler.rounded[0, 0] or bool(np.isnan(value) and np.isnan(true[0, 0]))
     error = float(errors[0, 0])
     text = (
@@ -225,8 +227,7 @@ def judge_reduced(value: float, exact: ExactLoss, name: CaseName, task: Task) ->
     }
     finite = Largest()
     if isfinite(absolute[0, 0]):
-        ratio = float(relative(absolute, true)[0, 0])
-        finite = Largest(error, float(absolute[0, 0]), ratio)
+        finite = Largest(error, float(absolute[0, 0]), float(relative[0, 0]))
     seen = Seen()
     if isfinite(true[0, 0]):
         in_ulp = float(ruler.in_ulp(np.abs(true))[0, 0])

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.check.found import Findings
-from softmax_tool.check.tolerance import Seen, relative
-from softmax_tool.formats import FLOAT64, ulp_exponent
+from softmax_tool.check.tolerance import Seen
+from softmax_tool.distances import Distances
+from softmax_tool.formats import ulp_exponent
 from softmax_tool.summary import largest
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Errors:
 
     ulp: Array
     absolute: Array
+    relative: Array
     beyond: Mask  # finite, not correctly rounded, and beyond the tolerance
     lost: Mask  # not finite, though the exact value is, rounded to the format
     bound: Array  # in ULP
@@ -91,11 +93,13 @@ class Errors:
     def of(cls, results: Results, tolerance: Tolerance, bound: Array) -> Errors:
         """Measure results; `bound` is the a-priori bound of each element in ULP."""
         judged = results.judged
-        absolute = distances(results)
+        distances = Distances.of(results.got, results.exact)
+        absolute, relative = distances.absolute, distances.relative()
         finite = np.isfinite(results.got)
-        beyond = tolerance.beyond(judged.errors, absolute, results.exact.hi, bound)
+        beyond = tolerance.beyond(judged.errors, absolute, relative, bound)
         lost = judged.counted & ~finite & np.isfinite(judged.rounded)
-        return cls(judged.errors, absolute, beyond & judged.wrong & finite, lost, bound)
+        wrong = beyond & judged.wrong & finite
+        return cls(judged.errors, absolute, relative, wrong, lost, bound)
 
     def measured(self, results: Results, decided: Mask, findings: Findings) -> Measured:
         """Add up a block; a tolerance decides about the elements of a mask."""
@@ -111,28 +115,17 @@ class Errors:
             beyond=int(np.count_nonzero(self.beyond)),
             allowed_ulp=float(self.bound.max(where=counted, initial=0.0)),
             largest_ulp=float(judged.errors[counted].max()) if counted.any() else 0.0,
-            finite=self._largest(results, finite),
-            wrong=self._largest(results, decided & judged.wrong & finite),
+            finite=self._largest(finite),
+            wrong=self._largest(decided & judged.wrong & finite),
             seen=_seen(results, counted & np.isfinite(exact.hi)),
             findings=findings,
         )
 
-    def _largest(self, results: Results, among: Mask) -> Largest:
+    def _largest(self, among: Mask) -> Largest:
         if not among.any():
             return Largest()
-        absolute = self.absolute[among]
-        ratios = relative(absolute, results.exact.hi[among])
-        return Largest(float(self.ulp[among].max()), float(absolute.max()), float(ratios.max()))
-
-
-def distances(results: Results) -> Array:
-    """Return |got − exact|, nan where either is not finite."""
-    exact = results.exact
-    with np.errstate(all="ignore"):
-        difference = results.got.astype(np.float64) - exact.hi
-        if exact.tail is not None:
-            difference -= np.ldexp(exact.tail, ulp_exponent(exact.hi, FLOAT64))
-        return np.asarray(np.abs(difference))
+        every = self.ulp, self.absolute, self.relative
+        return Largest(*(float(errors[among].max()) for errors in every))
 
 
 def _seen(results: Results, among: Mask) -> Seen:

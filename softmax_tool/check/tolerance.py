@@ -56,15 +56,13 @@ class Tolerance:
             if limit is not None and not limit >= 0:
                 raise UsageError(f"{option} {limit}: is no limit of an error; give 0 or more")
 
-    def beyond(self, ulp: Array, absolute: Array, exact: Array, bound: Array) -> Mask:
+    def beyond(self, ulp: Array, absolute: Array, relative: Array, bound: Array) -> Mask:
         """Return which errors are too large.
 
         Parameters
         ----------
-        ulp, absolute : arrays
-            The errors, in ULP and as they are.
-        exact : array
-            The true values.
+        ulp, absolute, relative : arrays
+            The errors, in ULP, as they are, and as shares of the true values.
         bound : array
             The a-priori bound on the errors in ULP.
         """
@@ -76,7 +74,7 @@ class Tolerance:
         if self.max_abs is not None:
             found |= absolute > self.max_abs
         if self.max_rel is not None:
-            found |= relative(absolute, exact) > self.max_rel
+            found |= relative > self.max_rel
         return found
 
     def warnings(self, seen: Seen, target: FloatFormat) -> Iterator[str]:
@@ -112,13 +110,6 @@ class Tolerance:
         return bool(seen.largest) and all(
             limit is None or limit >= needed for limit, needed in held
         )
-
-
-def relative(absolute: Array, exact: Array) -> Array:
-    """Return errors relative to true values: 0 where there is none, infinite at a true 0."""
-    with np.errstate(all="ignore"):
-        ratios = absolute / np.abs(exact)
-    return np.where(absolute == 0, 0.0, ratios)
 
 
 @dataclass(frozen=True, slots=True)

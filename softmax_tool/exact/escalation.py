@@ -97,6 +97,18 @@ class SettledElements:
         return rows[~level[:, 0]]
 
     @once
+    def faint(self) -> Indices:
+        """Rows whose log-softmax at the maximum is made of exponentials below float64's range."""
+        others, rows = self.plain.others[:, 0], self.plain.rows
+        faint = np.flatnonzero((others < _FAINT) & ~rows.alone[:, 0] & ~rows.invalid[:, 0])
+        if not faint.size:
+            return faint
+        with np.errstate(all="ignore"):
+            shifted = rows_of(self.logits, faint) - rows.maximum[faint]
+        second = shifted.max(axis=1, where=shifted < 0, initial=-np.inf)
+        return np.asarray(faint[second > _LOWEST - np.log(self.logits.shape[1])])
+
+    @once
     def softmax(self) -> Exact:
         return self._settled(self.plain.softmax, logarithm=False)
 
@@ -203,7 +215,7 @@ class SettledElements:
         if invalid.any():
             values.hi[invalid] = np.nan
         rows, columns = _suspects(values.hi, self.target, self.tolerance(logarithm=logarithm))
-        again = np.empty(0, np.intp) if logarithm else self.by_a_power
+        again = self.faint if logarithm else self.by_a_power
         if rows.size:
             some = values.hi[rows, columns]
             undecided = self.decide(some, rows, columns, logarithm=logarithm)
@@ -285,6 +297,8 @@ def _shifts_exactly(logits: NDArray[Any]) -> bool:
     return bool(float(largest) <= float(smallest) * 2.0**26)
 
 
+_FAINT = 2.0**-996  # 2**24 exponentials that float64 has rounded leave no mark on a larger sum
+_LOWEST = -745.2  # the logarithm of half the smallest float64
 # No tolerance exceeds 2**-41: logits further apart than 1000 have a softmax of 0 in every format
 # here, and a log-softmax is bounded by less.
 _COARSE = 2.0**-41

@@ -79,14 +79,22 @@ def test_a_right_candidate_passes_the_narrowest_limit(check: Callable[..., Any])
         assert f"warning: {option} 0" in done.err
 
 
+def test_relative_errors_of_subnormal_values(check: Callable[..., Any]) -> None:
+    """exp(−744) is 7.671e-324, and 2e-323 off by 1.576 times that."""
+    logits, candidate = np.array([[0.0, -744.0]]), np.array([[1.0, 2e-323]])
+    for limit, code in (("1.5", 1), ("1.57", 1), ("1.58", 0)):
+        options = ("--op", "softmax", "--max-rel", limit, "--select", "ACC")
+        assert check(logits, *options, candidate=candidate).code == code
+
+
 def test_limits_are_each_a_limit() -> None:
     error = np.array([1.0, 3.0, 3.0, 0.5])  # ULP
     absolute = np.array([0.1, 0.1, 0.3, 0.0])
-    exact = np.array([1.0, 1.0, 10.0, 0.0])
+    relative = np.array([0.1, 0.1, 0.03, 0.0])
     bound = np.array([2.0, 2.0, 4.0, 0.0])
 
     def beyond(**limits: float) -> list[bool]:
-        found: list[bool] = Tolerance(**limits).beyond(error, absolute, exact, bound).tolist()
+        found: list[bool] = Tolerance(**limits).beyond(error, absolute, relative, bound).tolist()
         return found
 
     assert beyond() == [False, True, False, True]
