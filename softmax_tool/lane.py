@@ -13,6 +13,7 @@ import numpy as np
 
 from softmax_tool.attempt import TrueTile, rising
 from softmax_tool.exact.float32_tiles import PLACES
+from softmax_tool.shortlist import Elements
 from softmax_tool.tiling import TILE, Scratch
 
 if TYPE_CHECKING:
@@ -67,18 +68,6 @@ class _Measured(NamedTuple):
     def values_at(self, places: Indices) -> Array:
         """Return the true values in some places."""
         return np.asarray(self.true.values.reshape(-1)[places])
-
-
-class _Some(NamedTuple):
-    """Single elements, (some,) each."""
-
-    rows: Indices  # of the block
-    columns: Indices
-    got: Array
-    rounded: Array
-    values: Array
-    distances: Array
-    errors: Array
 
 
 class Below(NamedTuple):
@@ -245,9 +234,8 @@ class Lane:
         distances = m.distances_at(places)
         errors = m.errors_at(places, distances)
         rows, columns = self.attempt.places(m.tile, places)
-        return self._take_some(
-            _Some(rows, columns, got, rounded, m.values_at(places), distances, errors)
-        )
+        some = Elements(rows, columns, got, m.values_at(places), rounded, errors)
+        return self._take_some(some, distances)
 
     def _take_lone(self, m: _Measured) -> bool:
         """Add up what is not counted in units; say no where one is not finite."""
@@ -256,14 +244,14 @@ class Lane:
         distances = np.abs(got - values)
         errors = distances * m.true.lone.scale
         rows, columns = self.attempt.places(m.tile, places)
-        if not self._take_some(_Some(rows, columns, got, rounded, values, distances, errors)):
+        if not self._take_some(Elements(rows, columns, got, values, rounded, errors), distances):
             return False
         self._of_lone[rows, 0] = distances
         self.attempt.errors.add(errors)
         self.attempt.right += int(np.count_nonzero(got == rounded))
         return True
 
-    def _take_some(self, some: _Some) -> bool:
+    def _take_some(self, some: Elements, distances: Array) -> bool:
         attempt, rows, columns, errors = self.attempt, some.rows, some.columns, some.errors
         largest = float(errors.max())
         if not largest < np.inf:
@@ -274,16 +262,16 @@ class Lane:
             beyond = errors > attempt.limits[rows, 0]
             attempt.suspects.add(rows[beyond], columns[beyond], errors[beyond])
         if attempt.shortlist.has_room_for(largest):
-            attempt.shortlist.add_at(rows, columns, errors, some.got, some.values, some.rounded)
+            attempt.shortlist.add_at(some)
         if not self._is_relative:
-            attempt.max_abs = max(attempt.max_abs, float(some.distances.max()))
-            attempt.take_relative(some.distances, some.values)
+            attempt.max_abs = max(attempt.max_abs, float(distances.max()))
+            attempt.take_relative(distances, some.values)
             if self._line is not None:
                 base, slope = self._line.base[rows, 0], self._line.slope[rows, 0]
                 least = (base + slope * some.values) * attempt.ratio
-                near = np.flatnonzero(some.distances > least)
+                near = np.flatnonzero(distances > least)
                 if near.size:
-                    attempt.take_ratios_at(rows[near], columns[near], some.distances[near])
+                    attempt.take_ratios_at(rows[near], columns[near], distances[near])
         if attempt.known != before:
             self._raise_floors()
         return True

@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 _RIGHT = 0.5  # what is off by half an ULP or less is correctly rounded
 
 
+class Elements(NamedTuple):
+    """Single elements of a block by place, in order; (some,) each."""
+
+    rows: Indices
+    columns: Indices
+    got: Array
+    values: Array  # the true ones, and rounded to the format
+    rounded: Array
+    errors: Array  # in ULP
+
+
 class _Found(NamedTuple):
     """One element for the list of worst cases; of equal errors the first is the larger."""
 
@@ -93,21 +104,14 @@ class Shortlist:
         largest = row_max(errors)[:, 0]
         rows = np.flatnonzero(largest > self._least_listed)
         columns = errors[rows].argmax(axis=1)
-        of_all = self._rows[rows + tile[0].start], columns + tile[1].start, largest[rows]
-        self._take(*of_all, *(some[rows, columns] for some in (got, true.values, true.rounded)))
+        got, values, rounded = (a[rows, columns] for a in (got, true.values, true.rounded))
+        above, beside = self._rows[rows + tile[0].start], columns + tile[1].start
+        self._take(Elements(above, beside, got, values, rounded, largest[rows]))
 
-    def add_at(
-        self,
-        rows: Indices,
-        columns: Indices,
-        errors: Array,
-        got: Array,
-        values: Array,
-        rounded: Array,
-    ) -> None:
-        """Take in single elements of a block whose rows are all listed, (some,) each, in order."""
-        errors = self._plain(errors, values, self._limits[rows, 0])
-        self._take(rows, columns, errors, got, values, rounded)
+    def add_at(self, some: Elements) -> None:
+        """Take in elements of a block whose rows are all listed."""
+        errors = self._plain(some.errors, some.values, self._limits[some.rows, 0])
+        self._take(some._replace(errors=errors))
 
     def add_suspects(
         self, some: Errors, got: Array, true_at: Callable[[Indices, Indices], Array]
@@ -123,7 +127,7 @@ class Shortlist:
         true = true_at(rows, columns)
         errors[self._is_tiny(true)] = 0.0
         rounded = self._screen.target.round(true)
-        self._take(rows, columns, errors, got[rows, columns], true, rounded)
+        self._take(Elements(rows, columns, got[rows, columns], true, rounded, errors))
 
     def _plain(self, errors: Array, values: Array, limits: Array) -> Array:
         """Return errors with 0 for those that may have a kind."""
@@ -132,30 +136,23 @@ class Shortlist:
     def _is_tiny(self, values: Array) -> Mask:
         return np.asarray(np.abs(values) < self._screen.least_normal)
 
-    def _take(
-        self,
-        rows: Indices,
-        columns: Indices,
-        errors: Array,
-        got: Array,
-        values: Array,
-        rounded: Array,
-    ) -> None:
-        listing = self._listing
+    def _take(self, some: Elements) -> None:
+        listing, errors = self._listing, some.errors
         if not self._names_all:
-            errors = np.where(listing.has(self._screen.numbers[rows], columns), errors, 0.0)
-        starts = np.flatnonzero(np.diff(rows, prepend=-1))
+            listed = listing.has(self._screen.numbers[some.rows], some.columns)
+            errors = np.where(listed, errors, 0.0)
+        starts = np.flatnonzero(np.diff(some.rows, prepend=-1))
         largest = np.maximum.reduceat(errors, starts)
         order = np.argsort(-largest, kind="stable")[: listing.top]
         for place in order[largest[order] > self._least_listed]:
             at = starts[place] + int((errors[starts[place] :] == largest[place]).argmax())
             found = _Found(
                 float(errors[at]),
-                -int(rows[at]),
-                -int(columns[at]),
-                float(got[at]),
-                float(values[at]),
-                float(rounded[at]),
+                -int(some.rows[at]),
+                -int(some.columns[at]),
+                float(some.got[at]),
+                float(some.values[at]),
+                float(some.rounded[at]),
             )
             self._insert(found)
 
