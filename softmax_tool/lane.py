@@ -224,7 +224,10 @@ class Lane:
             # So many are above what is known only because little is: the largest make it known.
             magnitudes = m.numbers.view(np.uint32)
             rows, classes = near.shape
-            if self._take_at(m, np.arange(rows) * classes + magnitudes.argmax(axis=1)):
+            largest = np.arange(rows) * classes + magnitudes.argmax(axis=1)
+            # Of a row without an error this may be a place that is not measured here.
+            largest = largest[magnitudes.reshape(-1)[largest] > 0]
+            if self._take_at(m, largest):
                 np.greater(magnitudes, self._floors[m.tile[0]], out=near)
         return np.flatnonzero(near)
 

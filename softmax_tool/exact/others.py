@@ -88,12 +88,22 @@ def _summed(
         terms.hi[here, inside[here]] = terms.lo[here, inside[here]] = 0.0
         part = columns.start // PIECE
         np.multiply(z.hi, terms.hi, out=z.hi)
-        np.add.reduce(z.hi, axis=1, out=shifts[above, part])
+        shifts[above, part] = _added_up(z.hi)
         width = add_up(terms, lanes, arrays[4:])
         to = slice(part * lanes, part * lanes + width)
         hi[above, to], lo[above, to] = terms.hi[:, :width], terms.lo[:, :width]
     total = row_sum(DoubleDouble(hi, lo))
     return DoubleDouble(*fast_two_sum(total.hi, total.lo)), shifts.sum(axis=1, keepdims=True)
+
+
+def _added_up(terms: Array) -> Array:
+    """Return the sum of each row, the same for a row by itself as among others.
+
+    Short rows lie column by column, and are added up so; of a single one NumPy sees no columns.
+    """
+    if len(terms) == 1 and terms.shape[1] < SHORT:
+        return np.asarray(np.add.accumulate(terms, axis=1)[:, -1])
+    return np.asarray(np.add.reduce(terms, axis=1))
 
 
 def shift(x: Array, maximum: Array, arrays: Sequence[Array]) -> DoubleDouble:

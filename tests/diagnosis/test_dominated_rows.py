@@ -73,3 +73,41 @@ def test_errors_are_those_of_the_definition() -> None:
     assert naive.mean_ulp == pytest.approx(float(sum(finite) / len(finite)), rel=1e-15)
     assert naive.rank_changes == ROWS
     assert {kind: count.elements for kind, count in naive.kinds.items()} == {"overflow": x.size}
+
+
+@pytest.mark.parametrize(
+    ("quantity", "formulations"),
+    [("log-softmax", ("shifted", "minus-lse", "log1p")), ("softmax", ("shifted", "via-lse"))],
+)
+def test_a_row_of_round_numbers_beside_an_ordinary_one(
+    quantity: str, formulations: tuple[str, ...]
+) -> None:
+    """All results of the first are met, so that no error of it is larger than any other."""
+    random = np.random.default_rng(5)
+    x = np.zeros((3, CLASSES), np.float32)
+    x[0, 7], x[1] = 100, -100 * np.arange(CLASSES)
+    x[2] = random.standard_normal(CLASSES) * 3
+    cases = st.compare(x, dtypes=["float32"], ops=[quantity], formulations=formulations).cases
+    alone = [
+        st.compare(row, dtypes=["float32"], ops=[quantity], formulations=formulations).cases
+        for row in x[:, None]
+    ]
+    for index, case in enumerate(cases):
+        values = st.compute(
+            x, dtypes=["float32"], ops=[quantity], formulations=[case.name.formulation]
+        )
+        got = values.results[0].values
+        assert got is not None
+        true = [log_softmax(row) for row in x.tolist()]
+        if quantity == "softmax":
+            with mpmath.workdps(100):
+                true = [[Fraction(mpmath.nstr(mpmath.exp(y), 60)) for y in row] for row in true]
+        off = [
+            abs(Fraction(g) - y)
+            for row, values in zip(got.tolist(), true, strict=True)
+            for g, y in zip(row, values, strict=True)
+        ]
+        assert case.max_abs_error == pytest.approx(float(max(off)), rel=1e-8)
+        for name in ("max_ulp", "max_abs_error", "max_rel_error", "bound_ratio"):
+            figures = [getattr(rows[index], name) for rows in alone]
+            assert getattr(case, name) == pytest.approx(max(figures), rel=1e-12), name

@@ -107,6 +107,8 @@ def test_any_block_size_of_rows_that_are_swept(
     x[20] = 0
     x[21] += 200
     x[40, :3] = -np.inf, np.inf, np.nan
+    x[50], x[51] = -100 * np.arange(130), 0  # one class holds all, the others are met exactly
+    x[51, 7] = 100
     given: dict[str, Any] = {"dtypes": ("float32",), "formulations": formulations, "threads": 1}
     set_block(monkeypatch, 1 << 18)
     whole = text(st.compare(x, **given))
