@@ -16,7 +16,7 @@ from softmax_tool.blocks import Earlier
 from softmax_tool.counting import label_counts
 from softmax_tool.declared import Sighting, remarks
 from softmax_tool.errors import InputError, UsageError
-from softmax_tool.exact import Exact
+from softmax_tool.exact.number import of_number
 from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format, narrower_than
 from softmax_tool.formulations import EXACT, GRADIENT, LOSSES
 from softmax_tool.job import Job
@@ -46,6 +46,7 @@ from softmax_tool.verdict import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from fractions import Fraction
 
     from numpy.typing import NDArray
 
@@ -413,7 +414,7 @@ class _Totals:
         value = _reduced(state.mine, reduction)
         if name.arithmetic is None:
             value = _reduced(_with_format(state.true, target), reduction)
-        error = _scalar_ulp(value, true, target)
+        error = _scalar_ulp(value, _exactly(state.true, reduction), target)
         event = None
         if name.arithmetic is not None:
             event = reduction_event(state.mine, state.wide, reduction, target)
@@ -444,16 +445,19 @@ def _reduced(reduction: Reduction, name: str) -> float:
     return reduction.mean() if name == "mean" else reduction.sum()
 
 
+def _exactly(reduction: Reduction, name: str) -> Fraction | float:
+    assert isinstance(reduction, ExactReduction)  # noqa: S101  (true values are summed exactly)
+    return reduction.exact(name)
+
+
 def _with_format(reduction: Reduction, target: FloatFormat) -> ExactReduction:
     assert isinstance(reduction, ExactReduction)  # noqa: S101  (true values are summed exactly)
     return ExactReduction(target, reduction.losses, reduction.divisors)
 
 
-def _scalar_ulp(value: float, true: float, target: FloatFormat) -> float:
-    exact = np.full((1, 1), true)
-    values = Exact(exact, None, exact != 0, np.isinf(exact))
+def _scalar_ulp(value: float, true: Fraction | float, target: FloatFormat) -> float:
     got = np.full((1, 1), value).astype(target.carrier)
-    return float(Ruler.of(values, target).errors(got)[0, 0])
+    return float(Ruler.of(of_number(true, target), target).errors(got)[0, 0])
 
 
 def _pair_report(a: CaseName, b: CaseName, total: PairSummary) -> Pair:

@@ -178,7 +178,8 @@ class Yardsticks:
         """Return the a-priori bound of the `shifted` formulation under `wide-sum`, in ULP.
 
         For losses: each log-probability's bound times its coefficient's magnitude, and one rounding
-        of the product or of each partial sum. Not below 1. `max_ulp` overrides it.
+        of the product or of each partial sum. Not below 1; where there is no bound, a quarter of
+        the ULP that a value has at least. `max_ulp` overrides it.
         """
         made: Array = self._once(("thresholds", quantity), lambda: self._thresholds(quantity))
         return made
@@ -191,7 +192,12 @@ class Yardsticks:
         assert shifted.error_bound is not None  # noqa: S101  (the register's own invariant)
         bound = self._bound(shifted.error_bound, quantity, WIDE_SUM)
         # No finite result is near a true infinity.
-        return np.where(ruler.exact.infinite, 1.0, np.maximum(ruler.in_ulp(bound), 1.0))
+        return np.where(ruler.exact.infinite, 1.0, self._limit(ruler.in_ulp(bound)))
+
+    def _limit(self, bound: Array) -> Array:
+        """Return the errors above which a result is wrong, by bounds in ULP."""
+        # A first-order bound of 1 or more is none: what is off by half of itself is wrong still.
+        return np.where(bound < np.inf, np.maximum(bound, 1.0), 2.0 ** (self.target.precision - 2))
 
     def least_threshold(self, quantity: str) -> Array:
         """Return what no threshold of a row is below, (rows, 1); of softmax and log-softmax."""
@@ -215,7 +221,7 @@ class Yardsticks:
         true = reference.softmax if quantity == "softmax" else reference.log_softmax
         with np.errstate(all="ignore"):
             bound = shifted.error_bound(some)
-        return np.maximum(Ruler.of(true, self.target).in_ulp(bound), 1.0)[:, 0]
+        return self._limit(Ruler.of(true, self.target).in_ulp(bound))[:, 0]
 
     def conditions(self, model: Model, functions: float = 1.0) -> Conditions:
         """Return what bounds in an arithmetic depend on."""

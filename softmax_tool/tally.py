@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 # Its errors have no bound; those of a sum that stalls do.
-_OVERFLOW = KINDS.index("overflow")
+_OVERFLOW, _SILENT = KINDS.index("overflow"), KINDS.index("silent-error")
 _NOWHERE = np.zeros((1, 1), bool)
 
 
@@ -191,6 +191,7 @@ def _bound_ratio(
     exactly: Mask,
 ) -> tuple[float | None, int]:
     bounded = usable & (results.judged.kind != _OVERFLOW)
+    bounded &= ~_past_overflow(results, bounded & (results.judged.kind == _SILENT))
     bound = make_bound() if bounded.any() else None
     if bound is None:
         return None, 0
@@ -198,6 +199,19 @@ def _bound_ratio(
     bounded &= (distances.absolute != 0) | (bound != 0)  # 0 / 0: an exact value of 0 that was met
     ratio = _largest(distances.over(bound), bounded, exactly)
     return ratio, count(bounded, results.rows.weights)
+
+
+def _past_overflow(results: Results, among: Mask) -> Mask:
+    """Tell which of some elements are in rows in which something overflowed on the way to them."""
+    rows, traced = row_any(among), results.judged.traced
+    if traced is None or not rows.any():
+        return np.zeros(among.shape, bool)
+    overflowed = np.zeros((len(traced.rows), 1), bool)
+    for (event, _), mask in traced.causes.tracing.happened.items():
+        if event == "overflow":
+            overflowed |= row_any(mask)
+    rows[traced.rows] &= overflowed
+    return among & rows
 
 
 def _largest(errors: Array, among: Mask, exactly: Mask) -> float | None:

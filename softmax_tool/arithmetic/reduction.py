@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +13,6 @@ from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from numpy.typing import NDArray
 
     from softmax_tool.formats import FloatFormat
@@ -39,13 +38,26 @@ class ExactReduction:
         )
 
     def sum(self) -> float:
-        special = self.losses.special()
-        return self.format.round_exactly(self.losses.fraction()) if special is None else special
+        return self._once(self.exact_sum())
 
     def sums(self) -> tuple[float, float]:
         return _rounded(self.losses), _rounded(self.divisors)
 
     def mean(self) -> float:
+        return self._once(self.exact_mean())
+
+    def _once(self, value: Fraction | float) -> float:
+        return self.format.round_exactly(value) if isinstance(value, Fraction) else value
+
+    def exact(self, reduction: str) -> Fraction | float:
+        """Return the mean or the sum before it is rounded; a float where it is not finite."""
+        return self.exact_mean() if reduction == "mean" else self.exact_sum()
+
+    def exact_sum(self) -> Fraction | float:
+        special = self.losses.special()
+        return self.losses.fraction() if special is None else special
+
+    def exact_mean(self) -> Fraction | float:
         numerator, denominator = self.losses.special(), self.divisors.special()
         if numerator is not None or denominator is not None:
             over = numerator if numerator is not None else float(self.losses.fraction() > 0)
@@ -55,7 +67,7 @@ class ExactReduction:
         if self.divisors.fraction() == 0:
             with np.errstate(all="ignore"):
                 return float(np.float64(_sign(self.losses.fraction())) / np.float64(0.0))
-        return self.format.round_exactly(self.losses.fraction() / self.divisors.fraction())
+        return self.losses.fraction() / self.divisors.fraction()
 
 
 def _rounded(total: ExactSum) -> float:

@@ -36,6 +36,8 @@ _COEFFICIENTS = 2.0**-98  # of sums of coefficients, which may cancel, ⌈log2 n
 _LOST = 2.0**-1065  # what a product in double-double loses that underflows
 _DEEP = -600.0  # exponentials of less may lose bits to float64's range in what follows
 _LEAST_FACTOR = 2.0**-800
+_NOTHING = 2.0**-100  # beside 1 in double-double, or nearly so
+_TINIEST = 5e-324
 
 
 def gradients(logits: NDArray[Any], targets: Targets, target: FloatFormat) -> Exact:
@@ -54,10 +56,22 @@ def gradients(logits: NDArray[Any], targets: Targets, target: FloatFormat) -> Ex
         undecided = may_move(entries.hi, entries.tail, entries.error, target) & entries.nonzero
         undecided &= row_all(np.isfinite(c.hi)) & (targets.divisor != 0)
     _decide(entries, undecided, KnownRows(logits, reference), targets)
-    values = Exact(entries.hi, entries.tail, entries.nonzero, np.zeros(logits.shape, bool))
+    tail = entries.tail
+    values = Exact(entries.hi, tail, entries.nonzero, np.zeros(logits.shape, bool))
     if target.precision == FLOAT64.precision:
         return values
+    hidden = (tail == 0) & values.nonzero & _is_beside_its_factor(reference)
+    tail[hidden] = -np.sign(values.hi[hidden]) * _TINIEST
     return Exact(round_to_odd(values), None, values.nonzero, values.infinite)
+
+
+def _is_beside_its_factor(reference: Reference) -> Mask:
+    """Tell where p or 1 − p is 1 but for what is below double-double.
+
+    An entry that is the product of that with a float is nearer to 0 than the float.
+    """
+    p = reference.softmax
+    return np.asarray(((p.hi == 1) | (p.hi < _NOTHING)) & p.nonzero & ~reference.of_rows.alone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,10 @@ class _Terms:
         contributing = (c.hi != 0) & y.nonzero
         nonzero = row_any(contributing)
         if not nonzero.all():
-            hi[~nonzero & ~self.special] = 0.0  # even where a log-softmax is beyond float64
+            nothing = ~nonzero & ~self.special  # even where a log-softmax is beyond float64
+            hi[nothing] = 0.0
+            if tail is not None:
+                tail[nothing] = 0.0
         infinite = row_any(contributing & y.infinite)
         return Exact(hi, tail, nonzero, infinite)
 

@@ -29,7 +29,9 @@ class WideArithmetic:
         return dd.exp(DoubleDouble.of(x)).unscaled()
 
     def log(self, x: Any) -> DoubleDouble:
-        return dd.log(DoubleDouble.of(x))
+        x = DoubleDouble.of(x)
+        value, zero = dd.log(x), x.hi == 0
+        return DoubleDouble(np.where(zero, -np.inf, value.hi), np.where(zero, 0.0, value.lo))
 
     def log1p(self, x: Any) -> DoubleDouble:
         return dd.log1p(DoubleDouble.of(x))
