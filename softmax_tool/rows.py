@@ -178,8 +178,8 @@ class Yardsticks:
         """Return the a-priori bound of the `shifted` formulation under `wide-sum`, in ULP.
 
         For losses: each log-probability's bound times its coefficient's magnitude, and one rounding
-        of the product or of each partial sum. Not below 1; where there is no bound, a quarter of
-        the ULP that a value has at least. `max_ulp` overrides it.
+        of the product or of each partial sum. Not below 1; where there is no bound, 2**(p - 2), as
+        normal numbers have 2**(p - 1) ULP or more. `max_ulp` overrides it.
         """
         made: Array = self._once(("thresholds", quantity), lambda: self._thresholds(quantity))
         return made
@@ -196,7 +196,7 @@ class Yardsticks:
 
     def _limit(self, bound: Array) -> Array:
         """Return the errors above which a result is wrong, by bounds in ULP."""
-        # A first-order bound of 1 or more is none: what is off by half of itself is wrong still.
+        # A first-order bound of 1 or more is none. What is off by half of itself is wrong still.
         return np.where(bound < np.inf, np.maximum(bound, 1.0), 2.0 ** (self.target.precision - 2))
 
     def least_threshold(self, quantity: str) -> Array:

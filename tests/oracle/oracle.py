@@ -1248,7 +1248,8 @@ class Case:
     def threshold(self, i: int) -> float | None:
         """T: the a-priori bound of the shifted formulation in wide-sum, in ULP, at least 1.
 
-        None where there is no bound (t ≥ 1, smoothing or probability targets, invalid rows).
+        Where there is no bound (t ≥ 1) 2**(p − 2), normal numbers having 2**(p − 1) ULP or more.
+        None for smoothing or probability targets, and invalid rows.
         """
         if not self.reference.valid:
             return None
@@ -1264,7 +1265,7 @@ class Case:
             if self.quantity == "softmax":
                 t = (abs(z[i]) + spread + _ball(count) + 2) * unit
                 if not t < 1:
-                    return None
+                    return 2.0 ** (fmt.precision - 2)
                 bound = t / (1 - t) * y + eta * (1 + (n + 1) / total)
             else:
                 weight = arb(1)
@@ -1279,7 +1280,7 @@ class Case:
                     log_y = abs(self.reference.log_softmax(label).enclose())
                 t = (2 * log_y + spread + _ball(count)) * unit
                 if not t < 1:
-                    return None
+                    return 2.0 ** (fmt.precision - 2)
                 bound = t / (1 - t) + eta * (n + 2)
                 if self.is_loss:
                     bound = weight * bound + unit * y + eta
