@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from softmax_tool.ulp import Ruler
 
     Array = NDArray[Any]
+    Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +132,12 @@ class Replayed:
     inner: Arithmetic  # one that remembers: what is rounded once is rounded in every further run
     wide: Arithmetic
 
-    def errors(self, last: int, *, rounded_exp: bool) -> Array:
+    def errors(self, last: int, may_be_infinite: Mask) -> Array:
         replay = Replay(self.inner, self.wide, last)
         got: Any = _apply(self.formulation, replay, replay, self.rows)
         hi, lo = (got.hi, got.lo) if isinstance(got, DoubleDouble) else (got, None)
         errors = self.ruler.errors(hi, lo)
-        if not rounded_exp:
-            errors[~np.isfinite(hi)] = 0
+        errors[~(may_be_infinite | np.isfinite(hi))] = 0
         return errors
 
 

@@ -63,11 +63,10 @@ class Computation(Protocol):
 class Replayed(Protocol):
     """Some rows of a case, to be run again and again."""
 
-    def errors(self, last: int, *, rounded_exp: bool) -> Array:
+    def errors(self, last: int, may_be_infinite: Mask) -> Array:
         """Return ULP errors with operations up to `last` rounded and the later ones not.
 
-        Without `rounded_exp` no exponential is among the former; one outside float64's range then
-        says nothing.
+        What is not finite is an error only in rows in which it `may_be_infinite`, (rows, 1).
         """
 
 
@@ -285,8 +284,7 @@ class _Replays:
         limits = choose(codes[local] == CODE["silent-error"], above, errors[local] / 2)
         replayed = computation.replayed(rows[local])
         for last in range(len(self.tracing.tape)):
-            rounded_exp = any(o.name == "exp" for o in self.tracing.tape[: last + 1])
-            wrong = replayed.errors(last, rounded_exp=rounded_exp) >= limits
+            wrong = replayed.errors(last, self._may_be_infinite(last)[local]) >= limits
             found = np.zeros(codes.shape, bool)
             found[local] = unexplained[local] & wrong
             if found.any():
@@ -294,6 +292,20 @@ class _Replays:
                 unexplained = unexplained & ~found
             if not unexplained.any():
                 return
+
+    def _may_be_infinite(self, last: int) -> Mask:
+        """Tell in which rows a replay that is not finite is no fault of the wide arithmetic.
+
+        That has limits of its own, which the model's exponentials keep it from.
+        """
+        tape, shape = self.tracing.tape[: last + 1], (len(self.unexplained), 1)
+        if any(operation.name == "exp" for operation in tape):
+            return np.ones(shape, bool)
+        overflowed = np.zeros(shape, bool)
+        for (event, operation), mask in self.tracing.happened.items():
+            if event == "overflow" and operation <= last:
+                overflowed |= row_any(mask)
+        return overflowed
 
     def _write(self, operation: int, found: Mask) -> None:
         """Name the element's event at that operation, its own or one that reached it.
