@@ -48,8 +48,9 @@ def examine_computation(
 ) -> Measured:
     """Examine the results of one formulation on one block.
 
-    However few rules are selected, a result that is not finite where the exact value is does not
-    pass, unless NAN101 is ignored by name; nor one beyond the tolerance where that is looked for.
+    However few rules are selected, a result that is not finite, and not the exact value in the
+    format, does not pass, unless NAN101 is ignored by name; nor one beyond the tolerance where that
+    is looked for.
 
     Parameters
     ----------

@@ -207,8 +207,13 @@ def judge_reduced(value: float, exact: ExactLoss, name: CaseName, task: Task) ->
         errors, distances = ruler.errors(got), Distances.of(got, values)
         absolute, relative = distances.absolute, distances.relative()
         limit = np.maximum(ruler.in_ulp(np.full((1, 1), exact.bound(reduction))), 1.0)
-        beyond = bool(task.tolerance.beyond(errors, absolute, relative, limit)[0, 0])
+        # No finite loss is near one that is infinite or nan.
+        nowhere = values.infinite | np.isnan(true)
+        limit = np.where(nowhere, 1.0, limit)
+        far = nowhere | task.tolerance.beyond(errors, absolute, relative, limit)
     right = value == ruler.rounded[0, 0] or bool(np.isnan(value) and np.isnan(true[0, 0]))
+    lost = not right and not isfinite(value)
+    beyond = not right and isfinite(value) and bool(far[0, 0])
     error = float(errors[0, 0])
     text = (
         f"{reduction} of {name.dtype} {name.quantity} is {number(value)}, exactly "
@@ -216,11 +221,11 @@ def judge_reduced(value: float, exact: ExactLoss, name: CaseName, task: Task) ->
     )
     place = Place(error, None, None, text, value, float(true[0, 0]), error)
     wrong = {
-        "ACC101": beyond and not right and isfinite(value),
-        "NAN101": not isfinite(value) and isfinite(ruler.rounded[0, 0]),
+        "ACC101": beyond,
+        "NAN101": lost,
         "RNG101": value < 0 <= true[0, 0],
         "BSL101": error > 0.5,
-        "BSL102": (beyond and not right) or (not isfinite(value) and isfinite(ruler.rounded[0, 0])),
+        "BSL102": beyond or lost,
     }
     found = {
         code: Found(1, 1, 1, (place,)) for code, hit in wrong.items() if hit and code in task.rules
@@ -237,7 +242,7 @@ def judge_reduced(value: float, exact: ExactLoss, name: CaseName, task: Task) ->
         elements=1,
         judged=1,
         correctly_rounded=int(right),
-        beyond=int(wrong["ACC101"]),
+        beyond=int(beyond),
         allowed_ulp=float(limit[0, 0]),
         largest_ulp=error,
         finite=finite,

@@ -86,7 +86,7 @@ class Errors:
     absolute: Array
     relative: Array
     beyond: Mask  # finite, not correctly rounded, and beyond the tolerance
-    lost: Mask  # not finite, though the exact value is, rounded to the format
+    lost: Mask  # not finite, and not what the exact value rounds to
     bound: Array  # in ULP
 
     @classmethod
@@ -96,9 +96,10 @@ class Errors:
         distances = Distances.of(results.got, results.exact)
         absolute, relative = distances.absolute, distances.relative()
         finite = np.isfinite(results.got)
-        beyond = tolerance.beyond(judged.errors, absolute, relative, bound)
-        lost = judged.counted & ~finite & np.isfinite(judged.rounded)
-        wrong = beyond & judged.wrong & finite
+        # Nothing finite is near these; distances from them may be nan, which no limit is below.
+        nowhere = results.exact.infinite | np.isnan(results.exact.hi)
+        beyond = nowhere | tolerance.beyond(judged.errors, absolute, relative, bound)
+        wrong, lost = beyond & judged.wrong & finite, judged.wrong & ~finite
         return cls(judged.errors, absolute, relative, wrong, lost, bound)
 
     def measured(self, results: Results, decided: Mask, findings: Findings) -> Measured:

@@ -114,8 +114,8 @@ def _check_judged(outcome: Outcome, source: Source) -> None:
         if subject.measured.overlooked:
             raise InputError(
                 f"{subject.what}: {plural(subject.measured.overlooked, 'result')} of "
-                f"{subject.name.quantity}, nan or infinite where the exact value is finite, would "
-                "be overlooked: no selected rule is about that; select NAN101 as well"
+                f"{subject.name.quantity}, nan or infinite that should not be, would be "
+                "overlooked: no selected rule is about that; select NAN101 as well"
             )
 
 

@@ -40,7 +40,7 @@ def explained(results: Results, beyond: Mask, row: int, column: int) -> str:
         return ""
     if results.quantity == GRADIENT:
         return _of_gradient(results, beyond, row)
-    wrong = beyond[row] | ~np.isfinite(results.got[row]) & results.judged.counted[row]
+    wrong = beyond[row] | ~np.isfinite(results.got[row]) & results.judged.wrong[row]
     elements = int(np.count_nonzero(wrong))
     known = _known_computation(results, wrong, row) if elements > 1 else ""
     if not np.isfinite(results.got[row, column]):

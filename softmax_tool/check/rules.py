@@ -321,9 +321,10 @@ RULES: tuple[Rule, ...] = (
         "NAN101",
         "non-finite",
         _ANY_RESULT,
-        "a result is nan or infinite where the exact value is finite",
+        "a result is nan or infinite that should not be",
         "None of the other selected rules explains it; in a candidate, nothing is known of how it "
-        "came about.",
+        "came about. Right is an infinity only where the exact value is the same one in the dtype, "
+        "and nan only where the row has no softmax.",
         "Look at the row: overflow in exp, 0/0, and log(0) are the usual causes.",
         r"printf '0,0\n' > x.csv; printf 'nan,0.5\n' > p.csv; softmax-tool check x.csv "
         "--candidate p.csv --op softmax --dtype single --format concise",
