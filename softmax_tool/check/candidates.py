@@ -70,10 +70,10 @@ def examine_candidate(
         return replace(place, message=f"{place.message}: {why}") if why else place
 
     found = {
-        "ACC101": gather(errors.beyond, errors.ulp, top, wrong),
+        "ACC101": gather(errors.beyond, errors.ulp, top, wrong, errors.intolerable),
         "NAN101": gather(lost, errors.ulp, top, wrong),
         # Of a baseline; what is beyond the tolerance and what is not finite share rows.
-        "BSL102": gather(errors.beyond | lost, errors.ulp, top, wrong),
+        "BSL102": gather(errors.beyond | lost, errors.ulp, top, wrong, errors.intolerable),
         "BSL101": gather(judged.counted & (errors.ulp > ALWAYS_GRANTED), errors.ulp, 1, furthest),
     }
     if "RNG101" in rules and quantity != GRADIENT:
@@ -105,7 +105,7 @@ def examine_ignored(
     found = {
         "ACC101": gather(errors.beyond, errors.ulp, top, at),
         "NAN101": gather(errors.lost, errors.ulp, top, at),
-        "BSL102": gather(errors.beyond | errors.lost, errors.ulp, top, at),
+        "BSL102": gather(errors.beyond | errors.lost, errors.ulp, top, at, errors.intolerable),
         "BSL101": gather(errors.ulp > ALWAYS_GRANTED, errors.ulp, 1, at),
     }
     there = {code: part for code, part in found.items() if part is not None and code in rules}

@@ -171,7 +171,7 @@ def _gather(
         known = untraced if results.judged.unavoidable[row, column] else results
         return _place(code, finding(known, row, column), name, results.target)
 
-    return gather(where, errors.ulp, top, at)
+    return gather(where, errors.ulp, top, at, errors.intolerable)
 
 
 def _place(code: str, found: Finding, name: CaseName, target: FloatFormat) -> Place:

@@ -41,12 +41,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How often one rule found something, and the worst places."""
+    """How often one rule found something, and the worst places.
+
+    `intolerable` are those of the elements that no tolerance passes and no budget covers.
+    """
 
     top: int
     elements: int = 0
     rows: int = 0
     worst: tuple[Place, ...] = ()
+    intolerable: int = 0
 
     def __add__(self, other: Found) -> Found:
         top = max(self.top, other.top)
@@ -55,6 +59,7 @@ class Found:
             self.elements + other.elements,
             self.rows + other.rows,
             worst_of((*self.worst, *other.worst), top),
+            self.intolerable + other.intolerable,
         )
 
 
@@ -77,7 +82,11 @@ class Findings:
 
 
 def gather(
-    where: Mask, severity: NDArray[Any], top: int, place: Callable[[int, int], Place]
+    where: Mask,
+    severity: NDArray[Any],
+    top: int,
+    place: Callable[[int, int], Place],
+    intolerable: Mask | None = None,
 ) -> Found | None:
     """Return what a rule found in a block: the elements of a mask; None where there are none.
 
@@ -93,6 +102,8 @@ def gather(
         How many are listed.
     place : callable
         Describes the element in a row and column of the block.
+    intolerable : bool array, shape (rows, columns), optional
+        The elements that no tolerance passes; by default none.
     """
     rows = np.flatnonzero(row_any(where))
     if not rows.size:
@@ -101,4 +112,6 @@ def gather(
     columns = worst.argmax(axis=1)
     order = np.argsort(-worst[np.arange(rows.size), columns], kind="stable")[:top]
     listed = [place(int(rows[i]), int(columns[i])) for i in order]
-    return Found(top, int(np.count_nonzero(where)), int(rows.size), worst_of(listed, top))
+    never = 0 if intolerable is None else int(np.count_nonzero(where & intolerable))
+    elements = int(np.count_nonzero(where))
+    return Found(top, elements, int(rows.size), worst_of(listed, top), never)

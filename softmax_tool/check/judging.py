@@ -227,8 +227,11 @@ def judge_reduced(value: float, exact: ExactLoss, name: CaseName, task: Task) ->
         "BSL101": error > 0.5,
         "BSL102": beyond or lost,
     }
+    never = int(lost or (beyond and bool(nowhere[0, 0])))
     found = {
-        code: Found(1, 1, 1, (place,)) for code, hit in wrong.items() if hit and code in task.rules
+        code: Found(1, 1, 1, (place,), never)
+        for code, hit in wrong.items()
+        if hit and code in task.rules
     }
     finite = Largest()
     if isfinite(absolute[0, 0]):

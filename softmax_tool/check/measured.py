@@ -87,6 +87,7 @@ class Errors:
     relative: Array
     beyond: Mask  # finite, not correctly rounded, and beyond the tolerance
     lost: Mask  # not finite, and not what the exact value rounds to
+    intolerable: Mask  # lost, or finite where the exact value is not: beyond every tolerance
     bound: Array  # in ULP
 
     @classmethod
@@ -100,7 +101,8 @@ class Errors:
         nowhere = results.exact.infinite | np.isnan(results.exact.hi)
         beyond = nowhere | tolerance.beyond(judged.errors, absolute, relative, bound)
         wrong, lost = beyond & judged.wrong & finite, judged.wrong & ~finite
-        return cls(judged.errors, absolute, relative, wrong, lost, bound)
+        never = lost | (wrong & nowhere)
+        return cls(judged.errors, absolute, relative, wrong, lost, never, bound)
 
     def measured(self, results: Results, decided: Mask, findings: Findings) -> Measured:
         """Add up a block; a tolerance decides about the elements of a mask."""

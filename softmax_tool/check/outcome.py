@@ -24,7 +24,7 @@ from softmax_tool.report import InputInfo, LabelsInfo
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from softmax_tool.check.found import Findings, Place
+    from softmax_tool.check.found import Findings, Found, Place
     from softmax_tool.check.inputs import InputFacts
     from softmax_tool.check.measured import Measured
     from softmax_tool.check.report import ResultsInfo
@@ -125,9 +125,9 @@ def _result(
     """Add up one rule; it fails where any subject has more of it than the budget covers."""
     parts = [(of_input, 0), *((s.measured.findings, s.measured.judged) for s in subjects)]
     found = [
-        (findings.by_code[rule.code], budget.allows(judged) if rule.budgeted else 0)
+        (part, _covered(part, budget.allows(judged)) if rule.budgeted else 0)
         for findings, judged in parts
-        if rule.code in findings.by_code
+        if (part := findings.by_code.get(rule.code)) is not None
     ]
     return RuleResult(
         rule.code,
@@ -138,6 +138,11 @@ def _result(
         allowed=max((covered for _, covered in found), default=0),
         failed=any(part.elements > covered for part, covered in found),
     )
+
+
+def _covered(found: Found, allowed: int) -> int:
+    """Return how many of the elements a budget covers."""
+    return min(allowed, found.elements - found.intolerable)
 
 
 def _case(subject: Subject, *, given: bool) -> CheckedCase:

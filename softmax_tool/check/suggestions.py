@@ -44,6 +44,12 @@ def _suggestions(rules: Sequence[RuleResult], subjects: Sequence[Measured]) -> I
         listed = ", ".join(f"{rule.code} {rule.name}" for rule in others)
         yield f"no tolerance passes: it has no say in {listed}"
         return
+    if any(found.intolerable for m in subjects for found in m.findings.by_code.values()):
+        yield (
+            "no tolerance passes: it has no say in results that are nan or infinite, nor where the "
+            "exact value is"
+        )
+        return
     worst = sum((measured.wrong for measured in subjects), Largest())
     for option, largest in (
         ("--max-ulp", worst.ulp),

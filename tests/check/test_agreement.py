@@ -45,9 +45,14 @@ CASES: dict[str, tuple[dict[str, Any], list[str], bool]] = {
     "a right candidate": ({"logits": ORDINARY, "candidate": SOFTMAX}, ["--op", "softmax"], True),
     "a wrong one": ({"logits": ORDINARY, "candidate": BROKEN}, ["--op", "softmax"], False),
     "a wrong one, within budget": (
-        {"logits": ORDINARY, "candidate": BROKEN},
+        {"logits": ORDINARY, "candidate": np.nan_to_num(BROKEN)},
         ["--op", "softmax", "--select", "ACC", "--budget", "12"],
         True,
+    ),
+    "no budget covers nan": (
+        {"logits": ORDINARY, "candidate": BROKEN},
+        ["--op", "softmax", "--select", "ACC", "--budget", "12"],
+        False,
     ),
     "too narrow a tolerance": ({"logits": ORDINARY}, ["--max-ulp", "0.6"], False),
     "too wide a tolerance": (

@@ -153,3 +153,46 @@ def test_a_budget_covers_inaccuracy_and_nothing_else(
     p[0, 0] = np.nan
     done = check(x, *options, candidate=p)
     assert "NAN101" in done.failed
+
+
+@pytest.mark.parametrize("budget", ["0", "1", "2", "100%"])
+def test_a_budget_covers_no_nan_by_whichever_rule(budget: str, check: Callable[..., Any]) -> None:
+    options = ("--op", "softmax", "--select", "ACC101", "--budget", budget, "--format", "json")
+    x = np.array([[1, 2], [3, 4]], np.float32)
+    right = np.array([[0.26894142, 0.7310586], [0.26894142, 0.7310586]], np.float32)
+    assert check(x, *options, candidate=right).code == 0
+    wrong = right.copy()
+    wrong[0, 0] = np.nan
+    done = check(x, *options, candidate=wrong)
+    [rule] = done.report["rules"]
+    assert (done.code, rule["elements"], rule["allowed"]) == (1, 1, 0)
+    wrong[1, 0] *= np.float32(1.01)  # beside it, one that a budget does cover
+    [rule] = check(x, *options, candidate=wrong).report["rules"]
+    assert (rule["elements"], rule["allowed"], rule["failed"]) == (2, int(budget != "0"), True)
+
+
+def test_a_budget_covers_nothing_beyond_every_tolerance(check: Callable[..., Any]) -> None:
+    """A masked class has the log-probability −inf, and exp(12.3) overflows in half precision."""
+    x, y = np.array([[0, -np.inf]], np.float32), np.array([[0, -7]], np.float32)
+    options = ("--select", "ACC101", "--budget", "1")
+    assert check(x, "--op", "log-softmax", *options, candidate=y).code == 1
+    naive = ("--op", "softmax", "--formulation", "naive", "-d", "half")
+    assert check("12.3,0\n1,2\n", *naive, *options).code == 1
+    single = ("--op", "ce", "--ignore", "LAB103", "--budget", "1")
+    loss = np.array(3, np.float32)
+    assert check(x, *single, labels=np.array([1]), candidate=loss).code == 1
+
+
+@pytest.mark.parametrize("wrong", [np.nan, -np.inf, -7])
+def test_no_tolerance_passes_what_is_not_finite(wrong: float, check: Callable[..., Any]) -> None:
+    x = np.array([[0, -np.inf, 0]], np.float32)
+    right = np.array([[-0.6931472, -np.inf, -0.6931472]], np.float32)  # ln 2 = 0.69314718
+    candidate = right.copy()
+    candidate[0, 1 if wrong == -7 else 0] = wrong
+    options = ("--op", "log-softmax", "--select", "ACC101", "--suggest", "--format", "json")
+    [said] = check(x, *options, candidate=candidate).report["suggestions"]
+    assert said == (
+        "no tolerance passes: it has no say in results that are nan or infinite, nor where the "
+        "exact value is"
+    )
+    assert check(x, *options, candidate=right).report["suggestions"][0].startswith("--max-ulp")
