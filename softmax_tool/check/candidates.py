@@ -95,7 +95,7 @@ def examine_ignored(
     rules: frozenset[str],
     top: int,
 ) -> Measured:
-    """Examine the gradient of rows that are ignored: what is not 0 is wrong."""
+    """Examine the losses or gradients of rows that are ignored: what is not 0 is wrong."""
     errors = Errors.of(results, tolerance, np.ones(results.got.shape))
 
     def at(row: int, column: int) -> Place:

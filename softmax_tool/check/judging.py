@@ -133,7 +133,7 @@ def _judge_block(given: GivenBlock, task: Task) -> GivenOutcome:
     rows = np.flatnonzero(kept) if task.quantity in NEED_LABELS else np.arange(len(kept))
     judge_ = Judge.of(block, rows, given.target, options, given.logits)
     measured = [_measured(got, rows, judge_, task) for got in (given.candidate, given.baseline)]
-    if task.quantity == GRADIENT and not kept.all():
+    if _ignored_are_zero(task) and not kept.all():
         ignored = np.flatnonzero(~kept)
         both = zip(measured, (given.candidate, given.baseline), strict=True)
         measured = [part + _of_ignored(got, ignored, given, task) for part, got in both]
@@ -154,19 +154,24 @@ def _measured(got: Array | None, rows: NDArray[np.intp], judge_: Judge, task: Ta
     )
 
 
+def _ignored_are_zero(task: Task) -> bool:
+    """Whether results of ignored rows are part of the answer: no mean or sum looks at a loss."""
+    no_sum = task.quantity in LOSSES and task.options.reduction == "none"
+    return no_sum or task.quantity == GRADIENT
+
+
 def _of_ignored(
     got: Array | None, rows: NDArray[np.intp], given: GivenBlock, task: Task
 ) -> Measured:
-    """Judge the gradient of rows that no loss counts: all of it is 0."""
-    if got is None:
+    """Judge the loss, or its gradient, of rows that are ignored: all of it is 0."""
+    if got is None or not len(got):
         return Measured()
-    block = given.block
-    zeros = np.zeros((len(rows), block.logits.shape[1]))
+    zeros = np.zeros((len(rows), got.shape[1]))
     nothing = np.zeros(zeros.shape, bool)
     exact = Exact(zeros, None, nothing, nothing)
     ruler, logits = Ruler.of(exact, given.target), given.logits[rows]
     judged = judge(got[rows], ruler, nothing[:, :1], nothing, None)
-    numbers = block.start + rows.astype(np.int64)
+    numbers = given.block.start + rows.astype(np.int64)
     results = Results(
         given.target,
         task.quantity,

@@ -68,6 +68,22 @@ def test_shapes_of_losses(candidate: Any, check: Callable[..., Any]) -> None:
     assert (finding["row"], finding["column"]) == (8, LABELS.flat[8])
 
 
+@pytest.mark.parametrize(("wrong", "code"), [(777, "ACC101"), (np.nan, "NAN101")])
+def test_an_ignored_row_has_no_loss(wrong: float, code: str, check: Callable[..., Any]) -> None:
+    """ln(1 + e) is 1.3132617; a mean does not look at the row, the losses of rows hold its 0."""
+    files = {"labels": np.array([0, -100]), "candidate": np.array([1.3132617, 0], np.float32)}
+    logits, options = np.array([[1, 2], [3, 4]], np.float32), ("--op", "ce", "--format", "json")
+    done = check(logits, *options, "--reduction", "none", **files)
+    assert (done.code, done.report["cases"][0]["judged"]) == (0, 2)
+    files["candidate"] = np.array([1.3132617, wrong], np.float32)
+    done = check(logits, *options, "--reduction", "none", **files)
+    [finding] = done.report["findings"]
+    assert (finding["code"], finding["row"], finding["column"]) == (code, 1, None)
+    assert finding["message"].startswith(f"float32 ce is {wrong}, exactly 0")
+    assert finding["message"].endswith(": the row's label is ignored")
+    assert check(logits, *options, **files).code == 0
+
+
 @pytest.mark.parametrize(
     ("reduction", "value"),
     [("mean", losses().sum(dtype=np.float64) / 19), ("sum", losses().sum(dtype=np.float64))],
