@@ -44,7 +44,7 @@ def explained(results: Results, beyond: Mask, row: int, column: int) -> str:
     elements = int(np.count_nonzero(wrong))
     known = _known_computation(results, wrong, row) if elements > 1 else ""
     if not np.isfinite(results.got[row, column]):
-        return known or _not_finite(results, row)
+        return known or _not_finite(results, row, column)
     factor = _common_factor(results, row) if elements > 1 else None
     if factor is not None:
         return "; ".join(part for part in (_of_factor(results, factor), known) if part)
@@ -103,7 +103,7 @@ def _formulations(quantity: str) -> list[Formulation]:
     return sorted(mine, key=lambda f: f.name != "shifted")
 
 
-def _not_finite(results: Results, row: int) -> str:
+def _not_finite(results: Results, row: int, column: int) -> str:
     logits, target = results.rows.logits[row], results.target
     largest, edges = float(logits.max()), exp_edges(target)
     if largest >= edges.first_overflow:
@@ -112,9 +112,11 @@ def _not_finite(results: Results, row: int) -> str:
             f"{full(edges.first_overflow)} on) if the maximum is not subtracted"
         )
     if largest <= edges.last_zero:
+        by_logarithm = results.quantity == "log-softmax" and results.got[row, column] == np.inf
+        step = "log 0 is -inf, and x - (-inf) is inf" if by_logarithm else "0/0"
         return (
             f"every exponential is 0 in {target.name} (up to {full(edges.last_zero)}) if the "
-            "maximum is not subtracted: 0/0"
+            f"maximum is not subtracted: {step}"
         )
     return ""
 

@@ -462,3 +462,22 @@ def test_modules_that_do_not_load(check: Callable[..., Any], tmp_path: Path) -> 
         done = check(X[:, :, 0], "--op", "softmax", "--candidate", name)
         assert (done.code, done.out) == (2, "")
         assert told in done.err
+
+
+@pytest.mark.parametrize(
+    ("op", "got", "step"),
+    [
+        ("softmax", np.nan, ": 0/0"),
+        ("log-softmax", np.nan, ": 0/0"),
+        ("log-softmax", np.inf, ": log 0 is -inf, and x - (-inf) is inf"),
+    ],
+)
+def test_exponentials_that_are_all_zero_are_told_by_what_came_of_them(
+    op: str, got: float, step: str, check: Callable[..., Any]
+) -> None:
+    """In half precision exp(-20) = 2.06e-9 is 0; x − ln 0 is +inf, ln(0/0) is nan."""
+    x = np.array([[-20.0, -20.5]], np.float16)
+    candidate = np.array([[got, 0.25 if op == "softmax" else -1]], np.float16)
+    done = check(x, "--op", op, "--format", "json", candidate=candidate)
+    [finding] = [f for f in done.report["findings"] if f["code"] == "NAN101"]
+    assert finding["message"].endswith(f"if the maximum is not subtracted{step}")
