@@ -34,7 +34,7 @@ from softmax_tool.plan import Options, check_ops, default_ops, plan, stored_form
 from softmax_tool.plan import check as check_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from softmax_tool.check.blocks import BlockOutcome
     from softmax_tool.check.found import Found
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from softmax_tool.report import CaseName
 
     Progress = Callable[[int, int | None], None]
+
+NOT_OF_RESULTS: frozenset[About] = frozenset({"computation", "losses"})
+"""What a rule may be about that results of somebody else do not show."""
 
 BLOCK_ELEMENTS = 1 << 17  # of 8 bytes each they stay in the second-level cache
 
@@ -195,12 +198,32 @@ def _about(request: Request, source: Source, subjects: set[About]) -> tuple[Rule
     rules = selected(request.select, request.ignore)
     left = tuple(rule for rule in rules if there & set(rule.about))
     if not left:
-        names = ", ".join(rule.code for rule in rules)
-        raise UsageError(
-            f"no rule is left to look for: {names} need what is not there: labels and an op that "
-            "is a loss, a --candidate, or a --baseline"
-        )
+        raise UsageError(f"no rule is left to look for: {_why_none(rules, there)}")
     return left
+
+
+def _why_none(rules: Sequence[Rule], there: set[About]) -> str:
+    """Say what rules need that is not there."""
+    if "candidate" not in there:
+        return (
+            f"{_codes(rules)} need what is not there: labels and an op that is a loss, a "
+            "--candidate, or a --baseline"
+        )
+    reasons = (
+        (
+            "need a formulation that is computed, and a --candidate is judged by its results",
+            [rule for rule in rules if NOT_OF_RESULTS & set(rule.about)],
+        ),
+        (
+            "need what is not there: labels, or a --baseline",
+            [rule for rule in rules if not NOT_OF_RESULTS & set(rule.about)],
+        ),
+    )
+    return "; ".join(f"{_codes(some)} {why}" for why, some in reasons if some)
+
+
+def _codes(rules: Sequence[Rule]) -> str:
+    return ", ".join(rule.code for rule in rules)
 
 
 def _with_rule(error: LabelError) -> LabelError:

@@ -8,7 +8,7 @@ from softmax_tool.renderers import display
 from softmax_tool.renderers.of_check import place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import TextIO
 
     from softmax_tool.check.report import CheckFinding, CheckReport, RuleResult
@@ -27,9 +27,17 @@ def render(report: CheckReport, stream: TextIO) -> None:
 
 
 def subject(report: CheckReport) -> str:
-    """Name what the findings are about: the candidate, or else the logits."""
+    """Name what is judged: the candidate, or else the logits."""
     given = report.candidate
-    paths = report.input.paths if given is None else (given.name,)
+    return _files(report.input.paths if given is None else (given.name,))
+
+
+def found_in(report: CheckReport, finding: CheckFinding) -> str:
+    """Name the file that a finding is in: the logits, unless it is of results."""
+    return subject(report) if finding.cases else _files(report.input.paths)
+
+
+def _files(paths: Sequence[str]) -> str:
     names = ["<stdin>" if path == "-" else display.visible(path) for path in paths]
     if len(names) > LONGEST_LIST:
         return f"{names[0]} … {names[-1]}"
@@ -65,11 +73,12 @@ def _lines(report: CheckReport) -> Iterator[str]:
     failed = {rule.code: rule for rule in report.rules if rule.failed}
     found = [finding for finding in report.findings if finding.code in failed]
     for finding in found:
-        yield f"{about}: {sentence(finding)}"
+        yield f"{found_in(report, finding)}: {sentence(finding)}"
     for code, rule in failed.items():
         places = [finding for finding in found if finding.code == code]
         whole = any(finding.row is None for finding in places)
         if rule.rows > len(places) and not whole:
-            yield f"{about}: {total(rule, len(places))}"
+            where = found_in(report, places[0]) if places else about
+            yield f"{where}: {total(rule, len(places))}"
     for option in report.suggestions:
         yield f"{about}: {advice(option)}"

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from softmax_tool.renderers import display
-from softmax_tool.renderers.concise import advice, sentence, subject
+from softmax_tool.renderers.concise import advice, found_in, sentence, subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -69,7 +69,8 @@ def _lines(report: CheckReport) -> Iterator[str]:
     failed = _worst_first(report)
     shown = failed if 0 < len(failed) <= SHOWN else failed[: SHOWN - 1]
     for finding in shown:
-        yield command("error", f"{subject(report)}: {sentence(finding)}", _properties(finding))
+        where = found_in(report, finding)
+        yield command("error", f"{where}: {sentence(finding)}", _properties(finding))
     if not report.passed and shown is not failed:
         more = display.plural(len(failed) - len(shown), "more finding")
         yield command("error", f"{subject(report)}: {more}; {_counts(report)}", {})

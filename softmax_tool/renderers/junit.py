@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from softmax_tool.renderers import display
-from softmax_tool.renderers.concise import sentence, subject
+from softmax_tool.renderers.concise import found_in, sentence, subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import TextIO
 
-    from softmax_tool.check.report import CheckReport, RuleResult
+    from softmax_tool.check.report import CheckFinding, CheckReport, RuleResult
 
 SUITE = "softmax-tool check"
 
@@ -99,8 +99,14 @@ def _case(report: CheckReport, rule: RuleResult) -> Iterator[str]:
         yield f"{start}/>"
         return
     places = f"{display.plural(rule.elements, 'element')} in {display.plural(rule.rows, 'row')}"
-    listed = "\n".join(sentence(f) for f in report.findings if f.code == rule.code)
+    listed = "\n".join(_listed(report, f) for f in report.findings if f.code == rule.code)
     yield f"{start}>"
     message = attribute(f"{rule.summary}: {places}")
     yield f"      <failure type={attribute(rule.code)} message={message}>{text(listed)}</failure>"
     yield "    </testcase>"
+
+
+def _listed(report: CheckReport, finding: CheckFinding) -> str:
+    """Print a finding, with its file where that is not the one of the suite."""
+    where, suite = found_in(report, finding), subject(report)
+    return sentence(finding) if where == suite else f"{where}: {sentence(finding)}"

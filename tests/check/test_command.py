@@ -208,6 +208,29 @@ def test_every_option_is_configurable_or_left_out_on_purpose() -> None:
     assert set(config.KEYS) == options - left_out - {"weights"}
 
 
+def test_rules_that_are_not_for_a_candidate_are_named(check: Callable[..., Any]) -> None:
+    candidate = np.array([[0.5, 0.5]], np.float32)
+    options = ("--op", "softmax", "--select", "UND,BSL")
+    done = check(np.zeros((1, 2), np.float32), *options, candidate=candidate)
+    assert done.code == 2
+    assert (
+        "UND101, UND102, UND103 need a formulation that is computed, and a --candidate is judged "
+        "by its results; BSL101, BSL102 need what is not there: labels, or a --baseline"
+    ) in done.err
+
+
+@pytest.mark.parametrize("format_", ["concise", "github", "junit"])
+def test_what_is_wrong_with_the_logits_is_in_their_file(
+    format_: str, check: Callable[..., Any]
+) -> None:
+    logits = np.array([[np.nan, 1], [0, 0]], np.float32)
+    candidate = np.array([[np.nan, np.nan], [0.5, 0.75]], np.float32)
+    done = check(logits, "--op", "softmax", "--format", format_, candidate=candidate)
+    assert "logits.npy: row 0, column 0: INP101 the logit is nan" in done.out
+    of_results = "row 1, column 1: ACC101 float32 softmax is 0.75, exactly 0.5"
+    assert (of_results if format_ == "junit" else f"candidate.npy: {of_results}") in done.out
+
+
 # GitHub.
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from softmax_tool.check.rules import RULES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from softmax_tool.check.rules import Rule
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "rules.md"
@@ -27,9 +29,20 @@ What `softmax-tool check` looks for. `--select` and `--ignore` take codes, prefi
 default. A rule whose subject is not there (labels, candidate, baseline) is not looked for; where
 none is left, the exit code is 2.
 
+"""
+
+CANDIDATE = """\
+A candidate is judged by its results alone. Of no use there are rules about how a formulation fails:
+{computed}. What is 0 in a candidate and should not be is found by `ACC101`.
+"""
+
+TABLE = """
 | code | name | on | what |
 | --- | --- | --- | --- |
 """
+
+OF_ANY = {"input", "labels", "candidate", "baseline"}
+"""What rules are about that are looked for in results of somebody else."""
 
 SHOWN = re.compile(r"^```console\n\$ (?P<command>.*)\n(?P<output>(?:.*\n)*?)```$", re.MULTILINE)
 
@@ -45,7 +58,18 @@ def page(outputs: dict[str, str]) -> str:
         f"{rule.summary} |\n"
         for rule in RULES
     )
-    return HEAD + "".join(rows) + "".join(section(rule, outputs) for rule in RULES)
+    candidate = wrapped(CANDIDATE.format(computed=", ".join(computed())))
+    sections = "".join(section(rule, outputs) for rule in RULES)
+    return f"{HEAD}{candidate}{TABLE}{''.join(rows)}{sections}"
+
+
+def computed() -> Iterator[str]:
+    """Yield what selects the rules that are not about results: the letters of all, or a code."""
+    not_given = [rule.code for rule in RULES if not OF_ANY & set(rule.about)]
+    for letters in dict.fromkeys(code[:3] for code in not_given):
+        mine = [code for code in not_given if code.startswith(letters)]
+        every = [rule.code for rule in RULES if rule.code.startswith(letters)]
+        yield from (f"`{name}`" for name in ([letters] if mine == every else mine))
 
 
 def when(rule: Rule) -> str:
