@@ -79,7 +79,11 @@ class ReducedLoss:
         name = f"{self.name.dtype} {self.name.formulation} {self.name.quantity}"
         rows_are_finite = self.true.losses.special() is None
         if "LSS101" in rules and not isfinite(value) and (isfinite(exact) or rows_are_finite):
-            text = f"{reduction} of {name} is {number(value)}, exactly {number(exact)}"
+            text = f"{reduction} of {name} is {number(value)}"
+            if reduction == "mean" and self._divides_by_zero():
+                text += ": the weights that it divides by add up to 0"
+            else:
+                text += f", exactly {number(exact)}"
             found["LSS101"] = _of_all_rows(self.wide.rows, text, value, exact)
         event = None
         if self.name.arithmetic is not None:
@@ -93,6 +97,10 @@ class ReducedLoss:
             )
             found["LSS102"] = _of_all_rows(self.wide.rows, text, value, exact)
         return Findings(found)
+
+    def _divides_by_zero(self) -> bool:
+        divisors = self.true.divisors
+        return divisors.special() is None and not divisors.fraction()
 
 
 def _of_all_rows(rows: int, text: str, value: float, exact: float) -> Found:

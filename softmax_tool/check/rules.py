@@ -335,8 +335,8 @@ RULES: tuple[Rule, ...] = (
         ("losses",),
         "the loss is nan or infinite",
         "The reduced loss is not finite, and no masked label or nan row makes it so: a row "
-        "overflowed, or the sum over the rows did.",
-        "Use a stable formulation; reduce losses in a wider format.",
+        "overflowed, the sum over the rows did, or the weights that a mean divides by add up to 0.",
+        "Use a stable formulation; reduce losses in a wider format; give some label a weight.",
         r"printf 'a,b,y\n40000,0,1\n40000,0,1\n' | softmax-tool check - --label-column y "
         "--dtype half --op ce --reduction sum --format concise",
     ),

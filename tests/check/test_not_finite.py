@@ -149,3 +149,15 @@ def test_nothing_finite_is_near_what_is_nan(limit: dict[str, Any]) -> None:
     st.assert_accurate(right, logits, labels, **options, **limit)
     with pytest.raises(AssertionError, match="ACC101"):
         st.assert_accurate(np.array([5, 1.3132617], np.float32), logits, labels, **options, **limit)
+
+
+def test_weights_that_add_up_to_zero_are_no_overflow(check: Callable[..., Any]) -> None:
+    """The mean is 0 / 0 where every row weighs 0; the sum is 0."""
+    options = ("--op", "ce", "-d", "single", "--label-column", "y", "--format", "json")
+    table = "a,b,y\n1,2,0\n3,4,0\n"
+    [finding] = check(table, *options, weights="0,1\n").report["findings"]
+    assert (finding["code"], finding["message"]) == (
+        "LSS101",
+        "mean of float32 shifted ce is nan: the weights that it divides by add up to 0",
+    )
+    assert check(table, *options, "--reduction", "sum", weights="0,1\n").code == 0
