@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415
 
 import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
@@ -212,15 +213,10 @@ def check(
     from softmax_tool.plan import Options
     from softmax_tool.renderers import CHECK_FORMATS
 
-    from .candidate import (
-        open_baseline,
-        open_candidate,
-        refuse_stdin_twice,
-        refuse_without_candidate,
-    )
+    from .candidate import open_baseline, open_candidate, refuse_without_candidate
     from .config import FILE
     from .main import abandon_output
-    from .output import Messages, answer, spare_inputs
+    from .output import Messages, answer
     from .source import NO_LABEL, open_source, read_weights
     from .summary import write_summary
 
@@ -233,8 +229,7 @@ def check(
     messages = Messages(quiet)
     how = answer(format_, output, color, width, tuple(CHECK_FORMATS))
     inputs = (*logits, *(labels or ()), weights, candidate, baseline, config or FILE)
-    refuse_stdin_twice(inputs)
-    spare_inputs(output, inputs)
+    _check_files(inputs, output, summary=summary)
     request = Request(
         select=_codes(select),
         ignore=_codes(ignore),
@@ -280,7 +275,7 @@ def check(
         if arithmetic:
             raise UsageError("a candidate is judged as it is; leave out --arithmetic")
         given = open_candidate(candidate, source, options, messages, logits_dtype, header)
-        spare_inputs(output, [given.origin])
+        _check_files([given.origin], output, summary=summary)
         theirs = open_baseline(baseline, source, options, header)
         run = partial(check_given, source, options, request, given, theirs)
     with messages.progress("checking", source) as progress:
@@ -297,6 +292,18 @@ def check(
         # Whoever reads no further still decides on the exit code.
         abandon_output()
     raise typer.Exit(report.exit_code)
+
+
+def _check_files(inputs: Sequence[str | None], output: str | None, *, summary: bool) -> None:
+    """Refuse to read one input twice that can be read once, and to write to any."""
+    from .candidate import refuse_stdin_twice
+    from .output import spare_inputs
+    from .summary import keep_off_inputs
+
+    refuse_stdin_twice(inputs)
+    spare_inputs(output, inputs)
+    if summary:
+        keep_off_inputs(inputs)
 
 
 def _codes(values: list[str] | None) -> tuple[str, ...]:

@@ -93,15 +93,21 @@ def spare_inputs(path: str | None, inputs: Iterable[str | None]) -> None:
     UsageError
         If an input is the file at `path`.
     """
-    if path is None or not Path(path).is_file():
-        return
-    for name in inputs:
-        if name is not None and _same_file(name, path):
-            read = "standard input" if name == STDIN else name
-            raise UsageError(
-                f"-o {path}: is the same file as the input {read}, which would be lost; "
-                "name another file"
-            )
+    read = input_at(path, inputs)
+    if read is not None:
+        raise UsageError(
+            f"-o {path}: is the same file as the input {read}, which would be lost; "
+            "name another file"
+        )
+
+
+def input_at(path: str | None, inputs: Iterable[str | None]) -> str | None:
+    """Name the input that is the file at a path, under whatever name; None where none is."""
+    if not path or not Path(path).is_file():
+        return None
+    found = (name for name in inputs if name is not None and _same_file(name, path))
+    name = next(found, None)
+    return "standard input" if name == STDIN else name
 
 
 def _same_file(name: str, path: str) -> bool:

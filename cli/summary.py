@@ -8,9 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from softmax_tool.errors import UsageError
 from softmax_tool.renderers import render
 
+from .output import input_at
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from softmax_tool.check.report import CheckReport
 
     from .output import Messages
@@ -18,6 +23,23 @@ if TYPE_CHECKING:
 VARIABLE = "GITHUB_STEP_SUMMARY"
 LARGEST = 1_000_000
 """Bytes of a step's summary: GitHub drops one of more than 1 MiB whole."""
+
+
+def keep_off_inputs(inputs: Iterable[str | None]) -> None:
+    """Refuse to add the report to a file that is read.
+
+    Raises
+    ------
+    UsageError
+        If the file that GitHub names is an input.
+    """
+    path = os.environ.get(VARIABLE)
+    read = input_at(path, inputs)
+    if read is not None:
+        raise UsageError(
+            f"--summary: {VARIABLE} is {path}, the same file as the input {read}, to which the "
+            "report would be added; name another file"
+        )
 
 
 def write_summary(report: CheckReport, messages: Messages) -> None:

@@ -465,3 +465,20 @@ def test_threads_and_shards_change_nothing(
     whole = json.loads(alone.out)
     assert shards.pop("input")["shape"] == whole.pop("input")["shape"]
     assert shards == whole
+
+
+def test_a_summary_is_added_to_no_input(
+    check: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "logits.csv"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", f"{tmp_path}/../{tmp_path.name}/logits.csv")
+    done = check(TABLE, "--summary")
+    assert (done.code, done.out, page.read_text()) == (2, "", TABLE)
+    assert "the same file as the input logits.csv" in done.err
+    kernel = tmp_path / "summed_kernel.py"
+    kernel.write_text("def f(x):\n    return x\n")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(kernel))
+    options = ("--candidate", "summed_kernel:f", "--op", "softmax", "--dtype", "single")
+    done = check(TABLE, *options, "--summary")
+    assert (done.code, "return x\n" in kernel.read_text()[-10:]) == (2, True)
