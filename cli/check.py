@@ -161,6 +161,7 @@ class CheckOptions:
 
 
 def check(
+    context: typer.Context,
     logits: Logits = None,
     *,
     axis: InputOptions.Axis = -1,
@@ -215,6 +216,7 @@ def check(
 
     from .candidate import open_baseline, open_candidate, refuse_without_candidate
     from .config import FILE
+    from .idle import refuse_idle
     from .main import abandon_output
     from .output import Messages, answer
     from .source import NO_LABEL, open_source, read_weights
@@ -255,6 +257,7 @@ def check(
         label_column=label_column,
         ignore_index=ignore_index,
     )
+    refuse_idle(context, source, names(op), baseline)
     options = Options(
         dtypes=dtypes(dtype),
         ops=names(op),
@@ -276,8 +279,14 @@ def check(
             raise UsageError("a candidate is judged as it is; leave out --arithmetic")
         given = open_candidate(candidate, source, options, messages, logits_dtype, header)
         _check_files([given.origin], output, summary=summary)
-        theirs = open_baseline(baseline, source, options, header)
-        run = partial(check_given, source, options, request, given, theirs)
+        run = partial(
+            check_given,
+            source,
+            options,
+            request,
+            given,
+            open_baseline(baseline, source, options, header),
+        )
     with messages.progress("checking", source) as progress:
         report = run(threads=threads, progress=progress)
     messages.overflows(source.overflows, source.overflow_count)

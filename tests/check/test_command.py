@@ -52,6 +52,16 @@ RIGHT[1] = [0.11920292202211755, 0.8807970779778823]
         (TABLE, ["--headroom", "-1"], "--headroom -1.0: is no distance"),
         (TABLE, ["--factor", "0"], "--factor 0.0: is no factor"),
         (TABLE, ["--factor", "inf"], "--factor inf: is no factor"),
+        (TABLE, ["--factor", "3"], "--factor: is about a baseline; name it with --baseline"),
+        (TABLE, ["--reduction", "sum"], "--reduction: is about losses and gradients, of which"),
+        (TABLE, ["--label-smoothing", "0.1"], "--label-smoothing: is about losses"),
+        (TABLE, ["--weights", "w.npy"], "--weights: is about losses"),
+        (TABLE, ["--ignore-index", "1"], "--ignore-index: is about labels"),
+        (
+            TABLE,
+            ["--label-column", "1", "--header", "no", "--op", "softmax", "--reduction", "sum"],
+            "--reduction: is about losses",
+        ),
         (TABLE, ["--budget", "many"], "--budget many: is neither"),
         (TABLE, ["--budget", "-1"], "--budget -1: is neither"),
         (TABLE, ["--budget", "nan%"], "--budget nan%: is neither"),
@@ -151,6 +161,14 @@ def test_options_come_from_pyproject_and_flags_win(
     settings = check(TABLE, "--config", "other.toml").report["settings"]
     assert (settings["dtypes"], settings["budget"]) == (["float64"], "1%")
     assert settings["max_ulp"] is None
+
+
+def test_options_of_a_file_may_be_for_other_runs(check: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.softmax-tool]\nfactor = 3\nreduction = "sum"\nlabel-smoothing = 0.1\n'
+        "ignore-index = 7\n"
+    )
+    assert check(TABLE).code == 0
 
 
 @pytest.mark.parametrize(
