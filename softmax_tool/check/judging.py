@@ -21,6 +21,7 @@ from softmax_tool.check.tolerance import Seen
 from softmax_tool.diagnose import judge
 from softmax_tool.distances import Distances
 from softmax_tool.exact import Exact, reference
+from softmax_tool.exact.number import of_number
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64
 from softmax_tool.formulations import GRADIENT, LOSSES, NEED_LABELS
@@ -102,8 +103,12 @@ class ExactLoss:
         return ExactLoss(self.target, added, self.bounds + other.bounds)
 
     def value(self, reduction: str) -> float:
-        """Return the exact loss."""
+        """Return the exact loss, rounded to float64."""
         return self.losses.mean() if reduction == "mean" else self.losses.sum()
+
+    def exact(self, reduction: str) -> Exact:
+        """Return the exact loss as results are measured by it, (1, 1)."""
+        return of_number(self.losses.exact(reduction), self.target)
 
     def bound(self, reduction: str) -> float:
         """Bound what careful rows, added up carefully, are off."""
@@ -205,8 +210,8 @@ def _exact_loss(judge_: Judge, quantity: str) -> ExactLoss:
 def judge_reduced(value: float, exact: ExactLoss, name: CaseName, task: Task) -> Measured:
     """Judge a single loss."""
     reduction = task.options.reduction
-    true, got = np.full((1, 1), exact.value(reduction)), np.full((1, 1), value)
-    values = Exact(true, None, true != 0, np.isinf(true))
+    values, got = exact.exact(reduction), np.full((1, 1), value)
+    true = values.hi
     with np.errstate(all="ignore"):
         ruler = Ruler.of(values, exact.target)
         errors, distances = ruler.errors(got), Distances.of(got, values)
@@ -222,9 +227,9 @@ def judge_reduced(value: float, exact: ExactLoss, name: CaseName, task: Task) ->
     error = float(errors[0, 0])
     text = (
         f"{reduction} of {name.dtype} {name.quantity} is {number(value)}, exactly "
-        f"{number(float(true[0, 0]))}, {ulp(error)} ULP off"
+        f"{number(exact.value(reduction))}, {ulp(error)} ULP off"
     )
-    place = Place(error, None, None, text, value, float(true[0, 0]), error)
+    place = Place(error, None, None, text, value, exact.value(reduction), error)
     wrong = {
         "ACC101": beyond,
         "NAN101": lost,

@@ -141,8 +141,8 @@ def _result(
 
 
 def _covered(found: Found, allowed: int) -> int:
-    """Return how many of the elements a budget covers."""
-    return min(allowed, found.elements - found.intolerable)
+    """Return how many elements a budget covers: of those that no tolerance passes, none."""
+    return min(allowed, found.elements - found.intolerable) if found.intolerable else allowed
 
 
 def _case(subject: Subject, *, given: bool) -> CheckedCase:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import mpmath  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
@@ -273,6 +274,7 @@ def test_it_is_said_when_it_is_the_baseline_that_is_bad(
 # Functions.
 
 MODULE = """
+import mpmath  # type: ignore[import-untyped]
 import numpy as np
 
 def right(x):
@@ -481,3 +483,28 @@ def test_exponentials_that_are_all_zero_are_told_by_what_came_of_them(
     done = check(x, "--op", op, "--format", "json", candidate=candidate)
     [finding] = [f for f in done.report["findings"] if f["code"] == "NAN101"]
     assert finding["message"].endswith(f"if the maximum is not subtracted{step}")
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+def test_a_float64_loss_is_measured_by_the_exact_one(
+    reduction: str, check: Callable[..., Any]
+) -> None:
+    """Of one row the three are one number, and the result is 0.64598 ULP off the true loss."""
+    row = [
+        -1.9705124555101823,
+        -0.27683858657448734,
+        -7.656337947638788,
+        -2.6703416888382874,
+        4.609016434615665,
+    ]
+    got = 12.274943763691565
+    candidate = np.array([got]) if reduction == "none" else np.array(got)
+    with mpmath.workprec(400):
+        true = mpmath.log(mpmath.fsum(mpmath.exp(x) for x in row)) - row[2]
+        error = float(abs(got - true) / mpmath.mpf(2) ** -49)
+    assert error == pytest.approx(0.64598, abs=1e-5)
+    options = ("--op", "ce", "--reduction", reduction, "--format", "json", "--max-ulp")
+    for limit, code in (("0.64", 1), ("0.65", 0)):
+        done = check(np.array([row]), *options, limit, candidate=candidate, labels=np.array([2]))
+        assert done.code == code
+        assert done.report["cases"][0]["max_ulp"] == pytest.approx(error, rel=1e-12)
