@@ -9,7 +9,7 @@ import numpy as np
 
 from softmax_tool import crew
 from softmax_tool.ahead import processors
-from softmax_tool.arithmetic import find_model
+from softmax_tool.arithmetic import find_model, working_format
 from softmax_tool.arithmetic.reduction import ExactReduction
 from softmax_tool.block_size import block_rows
 from softmax_tool.blocks import Earlier
@@ -85,7 +85,7 @@ def compare(
     cases = tuple(totals.case(index) for index in range(len(plan_.cases)))
     losses = totals.losses(_label_shape(info))
     pairs, rounding = totals.pair_reports(), totals.rounding_reports()
-    edges = tuple(_limits_of(target) for target in plan_.formats)
+    edges = _edges(plan_)
     looks = totals.sighting.looks()
     said = verdict(cases, losses, pairs, rounding, edges)
     sentences = (*remarks(options.input, looks), *said)
@@ -152,7 +152,7 @@ def compute(
         if case.name.quantity not in LOSSES
     )
     pairs, rounding = totals.pair_reports(), totals.rounding_reports()
-    edges = tuple(_limits_of(target) for target in plan_.formats)
+    edges = _edges(plan_)
     looks = totals.sighting.looks()
     said = verdict(cases, losses, pairs, rounding, edges)
     sentences = (*remarks(options.input, looks), *said)
@@ -188,6 +188,12 @@ def demonstration() -> Source:
 def limits(dtypes: Sequence[str] | None = None) -> LimitsReport:
     """Return the edges of formats, all known ones by default."""
     return LimitsReport(tuple(_limits_of(find_format(name)) for name in dtypes or FORMATS))
+
+
+def _edges(plan_: Plan) -> tuple[FormatLimits, ...]:
+    """Return the edges of the dtypes, and of what else an arithmetic of them works in."""
+    working = (working_format(v.model.name, v.target) for v in plan_.variants)
+    return tuple(_limits_of(target) for target in dict.fromkeys((*plan_.formats, *working)))
 
 
 def _limits_of(target: FloatFormat) -> FormatLimits:

@@ -36,38 +36,37 @@ _Crossing = tuple[Fraction | float, Fraction | float]  # operand and limit
 
 
 class Cause(NamedTuple):
-    """Why one element is wrong: where that began, which of `EVENTS` it was, in which operation."""
+    """Why one element is wrong: where that began, which of `EVENTS` it was, in which operation.
+
+    `rounded_to` is the format whose rounding made it so, and whose limit was crossed.
+    """
 
     origin: Origin | None = None
     event: str = sentences.ROUNDING
     operation: str = ""
+    rounded_to: FloatFormat | None = None
 
     @classmethod
     def of(cls, tracing: Tracing, event: int, event_class: int, place: int, row: int) -> Cause:
-        """Return it for the event of a number; arguments are those of `describe`."""
-        return cls(
-            describe(tracing, event, event_class, place, row),
-            EVENTS[event_class] if event_class >= 0 else sentences.ROUNDING,
-            tracing.tape[tracing.locate(event)[0]].name,
-        )
+        """Return it for the event of a number.
+
+        `place` is the row within the trace, `row` its global number; `event_class` indexes
+        `EVENTS`, -1 stands for an error of rounding.
+        """
+        index, column = tracing.locate(event)
+        operation = tracing.tape[index]
+        name = EVENTS[event_class] if event_class >= 0 else sentences.ROUNDING
+        at = _Place(operation, place, column, tracing, name)
+        return cls(_describe(at, row), name, operation.name, at.rounded_to)
 
 
-def describe(tracing: Tracing, event: int, event_class: int, place: int, row: int) -> Origin:
-    """Return the origin of which `event` is the number.
-
-    `place` is the row within the trace, `row` its global number; `event_class` indexes `EVENTS`,
-    -1 stands for an error of rounding.
-    """
-    index, column = tracing.locate(event)
-    operation = tracing.tape[index]
-    name = EVENTS[event_class] if event_class >= 0 else "rounding"
-    at = _Place(operation, place, column, tracing, name)
-    if name == "stalled":
+def _describe(at: _Place, row: int) -> Origin:
+    """Return where an event began, and what crossed which limit there."""
+    if at.event == "stalled":
         return _stalled(at, row)
-    operand, limit = _CROSSED[name](at)
-    if column is not None:
-        column = tracing.column(place, column)
-    return Origin(row, column, operation.step, _number(operand), _number(limit))
+    operand, limit = _CROSSED[at.event](at)
+    column = at.column if at.column is None else at.tracing.column(at.place, at.column)
+    return Origin(row, column, at.operation.step, _number(operand), _number(limit))
 
 
 class _Place:

@@ -234,7 +234,7 @@ class CompareReport:
     pairs: tuple[Pair, ...]
     input_rounding: tuple[InputRounding, ...]
     verdict: tuple[str, ...]
-    formats: tuple[FormatLimits, ...] = ()  # the edges of the dtypes that were used
+    formats: tuple[FormatLimits, ...] = ()  # edges of the dtypes, and of what is worked in
     looks_like: InputLooks | None = None
     command: Literal["compare"] = field(default="compare", init=False)
 

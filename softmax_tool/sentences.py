@@ -18,6 +18,7 @@ def why(
     origin: Origin | None,
     event: str,
     operation: str,
+    rounded_to: FloatFormat | None,
     target: FloatFormat,
     *,
     goes_back: bool = False,
@@ -25,7 +26,8 @@ def why(
     """Return one phrase on why an element is wrong.
 
     `event` is a class of events of a trace, or `ROUNDING`; `operation` is the name of the operation
-    that `origin` is about, as an arithmetic calls it. `goes_back` tells of a gradient.
+    that `origin` is about, as an arithmetic calls it; `rounded_to` is the format whose limit was
+    crossed there, `target` that of the results. `goes_back` tells of a gradient.
     """
     if kind is None:
         return "rounding, within the bound"
@@ -49,7 +51,10 @@ def why(
         template = "rounds to 1, as all do from {limit} on"
     if event == "stalled" and origin.column is None:
         named, template = number(origin.operand), "is missing in the running sum, more than {limit}"
-    reason = template.format(limit=_edge(origin.limit), name=target.name)
+    name = target.name if rounded_to is None else rounded_to.name
+    if takes_argument and name != target.name:
+        name = f"{name}, in which it is taken,"
+    reason = template.format(limit=_edge(origin.limit), name=name)
     consequence = _CONSEQUENCE.get(kind, "")
     if goes_back and kind == "zero-denominator":
         consequence = ", and is divided by on the way"

@@ -164,7 +164,7 @@ class Shortlist:
 
     def findings(self) -> Iterator[Finding]:
         """Yield what the list of worst cases says of each element that is not right."""
-        why = sentences.why(None, None, sentences.ROUNDING, "", self._screen.target)
+        why = sentences.why(None, None, sentences.ROUNDING, "", None, self._screen.target)
         rows = self._screen.yardsticks.rows
         for found in self.found:
             row, column = -found.minus_row, -found.minus_column

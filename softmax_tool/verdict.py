@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from softmax_tool.arithmetic import working_format
 from softmax_tool.formats import find_format
 from softmax_tool.formulations import EXACT, GRADIENT
 from softmax_tool.formulations.losses import CLAMP
@@ -25,6 +26,7 @@ class Part:
     """What a report says of one dtype and arithmetic."""
 
     edges: FormatLimits
+    working: FormatLimits  # of the format that the arithmetic computes in, often the same
     rounding: InputRounding
     cases: dict[tuple[str, str], Case]
     losses: tuple[Loss, ...]
@@ -35,6 +37,12 @@ class Part:
         """Return a case, None if it was not asked for."""
         return self.cases.get((quantity, formulation))
 
+    @property
+    def exp(self) -> str:
+        """Name the exponential of a logit, and the format it is taken in where that is another."""
+        same = self.working.dtype == self.edges.dtype
+        return "exp(x)" if same else f"exp(x), taken in {self.working.dtype},"
+
 
 def verdict(
     cases: Sequence[Case],
@@ -43,7 +51,10 @@ def verdict(
     rounding: Sequence[InputRounding],
     edges: Sequence[FormatLimits],
 ) -> tuple[str, ...]:
-    """Return the sentences for every dtype and arithmetic of a report."""
+    """Return the sentences for every dtype and arithmetic of a report.
+
+    `edges` are those of the dtypes, and of the formats that their arithmetics work in.
+    """
     sentences: dict[str, None] = {}
     for part in _parts(cases, losses, pairs, rounding, edges):
         for sentence in _sentences(part):
@@ -59,13 +70,16 @@ def _parts(
     edges: Sequence[FormatLimits],
 ) -> Iterator[Part]:
     arithmetics = {case.name.arithmetic for case in cases} - {None}
-    for limits, rounded in zip(edges, rounding, strict=True):
+    of = {limits.dtype: limits for limits in edges}
+    for rounded in rounding:
+        limits = of[rounded.dtype]
         mine = [case for case in cases if case.name.dtype == limits.dtype]
         names = dict.fromkeys(case.name.arithmetic for case in mine)
         for arithmetic in _arithmetics(names):
             belongs = {None, arithmetic}
             yield Part(
                 limits,
+                of[working_format(arithmetic, find_format(limits.dtype)).name],
                 rounded,
                 {
                     (c.name.quantity, c.name.formulation): c
@@ -195,14 +209,14 @@ def _input(part: Part) -> Iterator[str]:
 def _overflow(part: Part) -> Iterator[str]:
     case = _rows_of(part, "overflow", *_NAIVE)
     if case is not None:
-        edges, largest = part.edges, part.rounding.max_logit
+        edges, largest = part.working, part.rounding.max_logit
         rows = _of_rows(case, "overflow")
         verb = _verb(case, "overflow", "overflows", "overflow")
         start = f"{rows} {verb} in {part.where} ({_title(case)})"
         advice = "Subtract the row maximum, or use log-softmax."
         if largest is not None and largest >= edges.exp_first_overflow:
             yield (
-                f"{start}: exp(x) passes {number(edges.max_finite)} from "
+                f"{start}: {part.exp} passes {number(edges.max_finite)} from "
                 f"{number(edges.exp_first_overflow)}; the largest logit is {number(largest)}. "
                 f"{advice}"
             )
@@ -228,8 +242,8 @@ def _zero_denominator(part: Part) -> Iterator[str]:
     if case is not None:
         yield (
             f"{_of_rows(case, 'zero-denominator')} {_verb(case, 'zero-denominator', 'is', 'are')} "
-            f"0/0 in {part.where} ({_title(case)}): exp(x) is 0 up to "
-            f"{number(part.edges.exp_last_zero)}, and no larger logit is in the row. "
+            f"0/0 in {part.where} ({_title(case)}): {part.exp} is 0 up to "
+            f"{number(part.working.exp_last_zero)}, and no larger logit is in the row. "
             "Subtract the row maximum."
         )
 
@@ -241,7 +255,7 @@ def _stalled(part: Part) -> Iterator[str]:
         yield (
             f"Running sums stall in {_of_rows(case, 'stalled-sum')} in {part.where} "
             f"({_title(case)}): a sum of ones sticks at "
-            f"{number(part.edges.sum_of_ones_stalls_at)}. Accumulate in a wider format."
+            f"{number(part.working.sum_of_ones_stalls_at)}. Accumulate in a wider format."
         )
 
 
@@ -342,7 +356,7 @@ def _names(loss: Loss) -> str:
 def _clamp(part: Part) -> Iterator[str]:
     if part.case("ce", "clamped") is None and part.case("nll", "clamped") is None:
         return
-    if find_format(part.edges.dtype).round_exactly(CLAMP) == 0:
+    if find_format(part.working.dtype).round_exactly(CLAMP) == 0:
         yield (
             f"The clamped formulation does nothing in {part.where}: its smallest probability "
             "rounds to 0."

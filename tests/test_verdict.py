@@ -24,6 +24,11 @@ INPUTS: dict[str, dict[str, Any]] = {
     "all underflow": {"logits": [[-20.0, -20.0]]},
     "beyond the format": {"logits": [[1e5, 0.0], [np.nan, 1.0], [1.0001, 1.0]]},
     "confident": {"logits": [[50.0, 0.0], [20.0, 0.0]], "labels": [0, 1]},
+    "fused": {
+        "logits": [[90.0, -10.0, 5.0], [-120.0, -121.0, -122.0], [88.5] * 3],
+        "dtypes": ["half"],
+        "arithmetics": ["fused"],
+    },
     "long": {"logits": np.zeros((2, 5000)), "labels": [0, 1], "arithmetics": ["strict", "fused"]},
 }
 
@@ -118,6 +123,29 @@ def test_naive_overflow_is_named_with_its_edge() -> None:
     assert "1 of 2 rows overflows in float16 (naive softmax)" in text
     assert "exp(x) passes 65504 from 11.09375; the largest logit is 12.5." in text
     assert "Subtract the row maximum, or use log-softmax." in text
+
+
+# mpmath, 40 digits: log((2 - 2**-24) 2**127) = 88.722839052… and -150 log 2 = -103.972077083…; the
+# neighbours among the float32 are 88.72283172607422, 88.72283935546875 and -103.97208404541016.
+FUSED: dict[str, Any] = {"dtypes": ["half"], "arithmetics": ["fused"], "ops": ["softmax"]}
+
+
+def test_edges_are_those_of_the_format_that_the_arithmetic_works_in() -> None:
+    high = st.compare([[90.0, -10.0, 5.0], [50.0, 1.0, 2.0]], **FUSED)
+    start = "1 of 2 rows overflows in float16 (naive softmax): exp(x), taken in float32, passes"
+    assert f"{start} 3.40282e+38 from 88.7228; the largest logit is 90." in "\n".join(high.verdict)
+    assert [limits.dtype for limits in high.formats] == ["float16", "float32"]
+    low = sentences(logits=[[-120.0, -121.0]], **FUSED)
+    assert "exp(x), taken in float32, is 0 up to -103.972, and no larger logit" in low
+    # exp(88.5) = 2.7e38, three of which are more than float32 holds.
+    together = sentences(logits=[[88.5] * 3], **FUSED)
+    assert "every exp(x) fits, but their sum passes 3.40282e+38." in together
+
+
+def test_a_clamp_works_in_the_format_that_it_is_applied_in() -> None:
+    labelled: dict[str, Any] = {"logits": [[1.0, 2.0]], "labels": [0], "dtypes": ["half"]}
+    assert "clamped formulation does nothing" in sentences(**labelled, arithmetics=["wide-sum"])
+    assert "clamped formulation" not in sentences(**labelled, arithmetics=["fused"])
 
 
 def test_a_sum_that_overflows_is_told_from_an_exponential() -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.arithmetic import working_format
 from softmax_tool.check.found import Findings, Found, Place, gather
 from softmax_tool.check.measured import Errors
 from softmax_tool.check.rules import GIVEN
-from softmax_tool.formats import accumulator_of
 from softmax_tool.kinds import KINDS, NO_KIND
 from softmax_tool.renderers.display import beside, full, number, ulp
 from softmax_tool.tally import finding
@@ -180,7 +180,7 @@ def _place(code: str, found: Finding, name: CaseName, target: FloatFormat) -> Pl
     if code in {"OVF101", "OVF102", "DEN101"} and origin is not None:
         column = origin.column if code == "OVF101" else None
         if code == "OVF101":
-            largest = number(working_format(name, target).max_finite)
+            largest = number(working_format(name.arithmetic, target).max_finite)
             message = (
                 f"{name.dtype} exp({number(origin.operand)}) > {largest} "
                 f"(limit {full(float(origin.limit))})"
@@ -201,11 +201,6 @@ def _place(code: str, found: Finding, name: CaseName, target: FloatFormat) -> Pl
         if found.why and found.kind is not None:
             message += f": {found.why}"
     return Place(found.ulp, found.row, column, message, found.got, found.exact, found.ulp)
-
-
-def working_format(name: CaseName, target: FloatFormat) -> FloatFormat:
-    """Return the format that operations round to before the result is stored."""
-    return accumulator_of(target) if name.arithmetic == "fused" else target
 
 
 def _what(name: CaseName) -> str:
@@ -243,7 +238,7 @@ def _columns(mask: Mask) -> str:
 
 
 def _headroom(results: Results, name: CaseName, margin: float, top: int) -> Found | None:
-    threshold = working_format(name, results.target).overflow_threshold
+    threshold = working_format(name.arithmetic, results.target).overflow_threshold
     limit = log(threshold.numerator) - log(threshold.denominator)
     lse = results.rows.reference.lse
     left = limit - lse

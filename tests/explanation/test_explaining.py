@@ -64,6 +64,26 @@ def test_the_textbook_goes_well() -> None:
     assert {loss.identical for loss in report.losses} == {True}
 
 
+def test_limits_are_those_of_the_format_in_which_the_step_is_taken() -> None:
+    # mpmath: log((2 - 2**-24) 2**127) = 88.722839052… and -150 log 2 = -103.972077083…
+    fused = st.explain([[100.0, -10.0, 5.0]], dtype="half", arithmetic="fused")
+    found = {(t.quantity, t.formulation): t.why for t in fused.trouble}
+    assert found["softmax", "naive"].startswith(
+        "exp(100) in column 0 overflows: float32, in which it is taken, does from "
+        "88.72283935546875 on;"
+    )
+    assert found["log-softmax", "log-of-shifted"].startswith(
+        "exp(-110) in column 1 is 0: float32, in which it is taken, gives 0 up to "
+        "-103.97208404541016,"
+    )
+    # exp(88.5) = 2.7e38, three of which are more than float32 holds.
+    together = st.explain([[88.5] * 3], dtype="half", arithmetic="fused").trouble[0]
+    assert together.why.startswith("the sum 8.")
+    assert "the largest float32" in together.why
+    strict = st.explain([[100.0, -10.0, 5.0]], dtype="half").trouble[0]
+    assert strict.why.startswith("exp(100) in column 0 overflows: float16 does from 11.09375 on;")
+
+
 def test_a_thousand_below() -> None:
     report = st.explain([[-999, 1, 2, 5, 6]], [0], dtype="float32")
     assert column(report, "divide", 1) == ["0", "0.004837", "0.013149", "0.264104", "0.717910"]
