@@ -14,7 +14,7 @@ from softmax_tool.computation import Computation
 from softmax_tool.errors import UsageError
 from softmax_tool.explanation.argmax import argmax
 from softmax_tool.explanation.bits import pattern
-from softmax_tool.explanation.judging import judged
+from softmax_tool.explanation.judging import judged, ulp_error
 from softmax_tool.explanation.report import (
     Entry,
     ExplainedLogit,
@@ -260,6 +260,7 @@ def _losses(row: _Row, *, bits: bool) -> Iterator[RowLoss]:
     """Yield the loss by every formulation: as nll of log-softmax, and as cross-entropy."""
     if row.label is None:
         return
+    loss = row.truth.loss(row.label)
     for name in _LOSSES:
         nll = judged(row.block, ("nll", name), row.target, row.model)
         ce = judged(row.block, ("ce", name), row.target, row.model)
@@ -270,7 +271,7 @@ def _losses(row: _Row, *, bits: bool) -> Iterator[RowLoss]:
             other,
             one == other or (isnan(one) and isnan(other)),
             exact_number(nll, 0, 0),
-            float(nll.judged.errors[0, 0]),
+            ulp_error(nll, 0, loss),
             kind_at(nll, 0),
             pattern(one, row.target) if bits else None,
         )
@@ -294,13 +295,14 @@ def _gradient(row: _Row, columns: Sequence[int], *, bits: bool) -> Gradient | No
 def _slope(row: _Row, results: Results, column: int, *, bits: bool) -> Entry:
     assert row.label is not None  # noqa: S101  (there is a loss)
     value = float(results.got[0, column])
+    true = row.truth.gradient(column, row.label)
     return Entry(
         value=value,
-        exact=row.truth.gradient(column, row.label).number,
+        exact=true.number,
         exact_minus_one=None,
         event="",
         kind=kind_at(results, column),
-        ulp=float(results.judged.errors[0, column]),
+        ulp=ulp_error(results, column, true),
         bits=pattern(value, row.target) if bits else None,
     )
 

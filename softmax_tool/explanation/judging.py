@@ -1,7 +1,8 @@
-"""One case on one row, computed and judged as the engine does it."""
+"""One case on one row, computed and judged as the engine does it, measured with more digits."""
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from softmax_tool.blocks import judge_case
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from softmax_tool.arithmetic import Model
     from softmax_tool.explanation.steps import Name
+    from softmax_tool.explanation.truth import TrueValue
     from softmax_tool.formats import FloatFormat
     from softmax_tool.readers import Block
     from softmax_tool.tally import Results
@@ -30,3 +32,14 @@ def judged(
     variant = Variant(target, model, (case,))
     plan = Plan((name[0],), (name[1],), (target,), (model,), (variant,))
     return judge_case(block, plan, Options(arithmetics=(model.name,), weights=weights))
+
+
+def ulp_error(results: Results, column: int, true: TrueValue) -> float:
+    """Return how far a result is off, in ULP, from all digits of its true value.
+
+    What is not finite, or beyond the format, counts as the engine counts it.
+    """
+    got = float(results.got[0, column])
+    if not isfinite(got) or not abs(true.value) < results.target.max_finite:
+        return float(results.judged.errors[0, column])
+    return true.ulp_error(got, results.target)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from softmax_tool.arithmetic.tracing import EVENTS
 from softmax_tool.explanation.bits import pattern
+from softmax_tool.explanation.judging import ulp_error
 from softmax_tool.explanation.report import Entry, Step, Way
 from softmax_tool.explanation.truth import Truth
 from softmax_tool.kinds import KINDS, NO_KIND
@@ -152,7 +153,7 @@ def _way(
                 exact_minus_one=true.number_minus_one,
                 event=event_at(run.tracing, index, column, value),
                 kind=kind_at(run.results, column) if judged else "",
-                ulp=float(run.results.judged.errors[0, column]) if judged else None,
+                ulp=ulp_error(run.results, column, true) if judged else None,
                 bits=pattern(value, target) if bits else None,
             )
         )

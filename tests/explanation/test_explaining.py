@@ -84,6 +84,31 @@ def test_limits_are_those_of_the_format_in_which_the_step_is_taken() -> None:
     assert strict.why.startswith("exp(100) in column 0 overflows: float16 does from 11.09375 on;")
 
 
+def test_errors_are_those_of_the_exact_value_shown_beside_them() -> None:
+    # Fractions and mpmath: exp(-42.4…) / 2**-24, and exp(-100) / 2**-17: of -100 - 3.72e-44.
+    report = st.explain([[7.6, 50.0]], [1], dtype="float32")
+    far = exp(7.599999904632568 - 50)
+    found = {step.name: step for step in report.steps}
+    for way in found["divide"].ways:
+        assert way.entries[1].ulp == pytest.approx(far * 2.0**24, rel=1e-14)
+    report = st.explain([[0.0, -100.0]], [1], dtype="float32")
+    found = {step.name: step for step in report.steps}
+    off = exp(-100) * 2.0**17
+    assert found["log"].ways[2].entries[1].ulp == pytest.approx(off, rel=1e-14)
+    assert report.losses[2].ulp == pytest.approx(off, rel=1e-14)
+    assert report.gradient is not None
+    # p - 1 at the label is -1 + exp(-100): its ULP is that below 1.
+    off = exp(-100) * 2.0**24
+    assert report.gradient.ways[2].entries[1].ulp == pytest.approx(off, rel=1e-14)
+
+
+@pytest.mark.parametrize("low", [-80.0, -90.0, -100.0])
+def test_both_sums_of_exponentials_are_told_from_one(low: float) -> None:
+    [total] = [s for s in st.explain([[0.0, low]], dtype="float32").steps if s.name == "sum"]
+    for way in total.ways:
+        assert way.entries[0].exact_minus_one == pytest.approx(exp(low), rel=1e-15)
+
+
 def test_a_thousand_below() -> None:
     report = st.explain([[-999, 1, 2, 5, 6]], [0], dtype="float32")
     assert column(report, "divide", 1) == ["0", "0.004837", "0.013149", "0.264104", "0.717910"]

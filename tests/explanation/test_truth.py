@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from flint import arb, ctx, fmpq
 
 from softmax_tool.explanation.truth import Truth
+from softmax_tool.formats import FLOAT32, FORMATS
+from softmax_tool.ulp import TINIEST
+
+if TYPE_CHECKING:
+    from softmax_tool.formats import FloatFormat
 
 ROWS = (
     [2.0, 1.0, 0.1],
@@ -55,9 +60,8 @@ def test_every_expression(row: list[float]) -> None:
     assert close(truth.total().number, total)
     assert close(truth.naive_total().number, sum((x.exp() for x in balls.values()), arb(0)))
     assert close(truth.log_total().number, total.log())
-    # The reference promises 2**-90; where its float64 is 0, 15 digits.
-    digits = arb("1e-25") if truth.log_total().value > Decimal("1e-300") else arb("1e-14")
-    assert abs(arb(f"{truth.log_total().value:e}") - total.log()) <= digits * total.log()
+    # The reference promises 2**-90.
+    assert abs(arb(f"{truth.log_total().value:e}") - total.log()) <= arb("1e-25") * total.log()
     for column, x in balls.items():
         p = (x - m).exp() / total
         assert close(truth.shift(column).number, x - m)
@@ -99,6 +103,64 @@ def test_what_hardly_differs_from_one() -> None:
     assert float(truth.total().number_minus_one or 0) == pytest.approx(1.92874984796e-22)
     assert truth.exp_shifted(0).number_minus_one is None  # exp(0) is 1
     assert Truth(np.array([5.0])).probability(0).number_minus_one is None
+
+
+CLOSE_ROWS = (
+    [7.599999904632568, 50.0],
+    [0.0, -100.0],
+    [0.0, -100.0, 0.0],  # 1/2 less 9.3e-45
+    [0.0, -1e-300],  # 1/2 and 2.5e-301
+    [-1e-9, 0.0, -60.0, -1e-9],
+    [0.0, -80.0],
+    [2.0, 1.0, 0.1],
+    [0.0, -700.0, -720.0],
+)
+
+
+@pytest.mark.parametrize("row", CLOSE_ROWS, ids=str)
+def test_the_sum_of_exponentials_is_told_from_one(row: list[float]) -> None:
+    truth, total = Truth(np.array(row)), sum((ball(x).exp() for x in row), arb(0))
+    told = truth.naive_total().number_minus_one
+    if abs(total - 1) < arb(2) ** -54:
+        assert told is not None
+        assert close(told, total - 1)
+    else:
+        assert told is None
+
+
+@pytest.mark.parametrize("target", FORMATS.values(), ids=lambda target: target.name)
+@pytest.mark.parametrize("row", CLOSE_ROWS, ids=str)
+def test_errors_in_ulp_are_those_of_the_true_value(row: list[float], target: FloatFormat) -> None:
+    truth = Truth(np.array(row))
+    x, m = [ball(value) for value in row], ball(max(row))
+    total = sum(((value - m).exp() for value in x), arb(0))
+    for column, own in enumerate(x):
+        p = (own - m).exp() / total
+        for value, true in (
+            (truth.probability(column), p),
+            (truth.log_probability(column), p.log()),
+            (truth.loss(column), -p.log()),
+            (truth.gradient(column, column), p - 1),
+        ):
+            for near in (float(value.value), float(value.value) * 1.0625):
+                got = float(target.round(np.array([near]))[0])
+                exponent = target.emin
+                while arb(2) ** (exponent + 1) <= abs(true):
+                    exponent += 1
+                error = abs(ball(got) - true) / arb(2) ** (exponent - target.precision + 1)
+                assert error > 0
+                told = value.ulp_error(got, target)
+                # The reference promises 2**-90, of what is not small beside the largest.
+                most = arb(2) ** (-1074 if abs(total - round(float(total))) < 1e-6 else -36)
+                assert abs(arb(told) - error) <= error * arb(2) ** -52 + most, (column, got)
+
+
+def test_what_is_right_is_off_by_nothing() -> None:
+    truth = Truth(np.array([3.0, 3.0, -np.inf]))
+    assert truth.probability(0).ulp_error(0.5, FLOAT32) == 0
+    assert truth.probability(2).ulp_error(0.0, FLOAT32) == 0
+    # Logits 2e308 apart: what is left of the other class is beyond float64, and beyond decimals.
+    assert Truth(np.array([1e308, -1e308])).probability(0).ulp_error(1.0, FLOAT32) == TINIEST
 
 
 def test_beyond_every_number() -> None:
