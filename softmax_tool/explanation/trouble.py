@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from softmax_tool.explanation.steps import Name
     from softmax_tool.explanation.trials import Trials
-    from softmax_tool.explanation.truth import Truth
-    from softmax_tool.report import Finding, Number
+    from softmax_tool.explanation.truth import TrueValue, Truth
+    from softmax_tool.report import Finding, Number, Origin
     from softmax_tool.tally import Results
 
 _EXACTLY = Context(prec=2400)
@@ -65,21 +65,26 @@ def worst_column(results: Results, label: int | None) -> int | None:
     return int(worst[0])
 
 
-def _true(truth: Truth, quantity: str, column: int, label: int | None) -> str:
-    """Print the true value of a result as the board does, 1 less what it is short of it."""
+def _true(truth: Truth, quantity: str, column: int, label: int | None) -> TrueValue:
+    """Return the true value of a result."""
     if quantity == GRADIENT and label is not None:
-        true = truth.gradient(column, label)
-    else:
-        true = truth.probability(column) if quantity == "softmax" else truth.log_probability(column)
-    return display.near_one(true.number, true.number_minus_one)
+        return truth.gradient(column, label)
+    return truth.probability(column) if quantity == "softmax" else truth.log_probability(column)
 
 
-def _trouble(name: Name, results: Results, column: int, true: str, repair: str) -> Trouble:
+def _apart(got: float, true: TrueValue) -> tuple[str, str]:
+    """Print a result and its true value so that they differ, 1 less what that is short of it."""
+    if true.number_minus_one is None:
+        return display.apart(got, true.number)
+    return display.on_board(got), display.near_one(true.number, true.number_minus_one)
+
+
+def _trouble(name: Name, results: Results, column: int, true: TrueValue, repair: str) -> Trouble:
     found = finding(results, 0, column)
     kind = found.kind or ""
     unavoidable = bool(results.judged.unavoidable[0, column])
     origin = found.origin
-    gap = None if origin is None else _margin(origin.operand, origin.limit)
+    gap = None if origin is None or not _is_limit(origin.limit) else _margin(origin)
     return Trouble(
         quantity=name[0],
         formulation=name[1],
@@ -97,33 +102,44 @@ def _trouble(name: Name, results: Results, column: int, true: str, repair: str) 
     )
 
 
-def _margin(operand: Number, limit: Number) -> Number:
+def _is_limit(limit: Number) -> bool:
+    """Tell a limit, which is never 0 or infinite, from the second of two that gave no number."""
+    return isfinite(limit) and limit != 0
+
+
+def _margin(origin: Origin) -> Number:
     """How far an operand is beyond its limit, exactly."""
-    if not (isfinite(operand) and isfinite(limit)):
+    if not isfinite(origin.operand):
         return float("inf")
-    return number(_EXACTLY.subtract(Decimal(operand), Decimal(limit)).copy_abs())
+    return number(_EXACTLY.subtract(Decimal(origin.operand), Decimal(origin.limit)).copy_abs())
 
 
-def _said(name: Name, found: Finding, column: int, true: str, *, unavoidable: bool) -> str:
+def _said(name: Name, found: Finding, column: int, true: TrueValue, *, unavoidable: bool) -> str:
     """Tell which element is wrong, and what it should be."""
-    got = display.number(found.got)
+    got, exact = _apart(found.got, true)
     what = f"{title_of(name)} of class {column} is {got}"
     if name[0] == GRADIENT:
         what = (
             f"the gradient of class {column} through {title_of(('log-softmax', name[1]))} is {got}"
         )
     if unavoidable:
-        return f"{what}: the true value, {true}, itself rounds to that"
-    return f"{what} and should be {true}"
+        return f"{what}: the true value, {exact}, itself rounds to that"
+    return f"{what} and should be {exact}"
 
 
 def _why(
-    found: Finding, kind: str, column: int, gap: Number | None, true: str, *, unavoidable: bool
+    found: Finding,
+    kind: str,
+    column: int,
+    gap: Number | None,
+    true: TrueValue,
+    *,
+    unavoidable: bool,
 ) -> str:
     """Tell in a phrase what went wrong at the step, and by what margin."""
     if unavoidable:
-        got = display.number(found.got)
-        return f"in class {column} the true value, {true}, itself rounds to {got}"
+        got, exact = _apart(found.got, true)
+        return f"in class {column} the true value, {exact}, itself rounds to {got}"
     if found.origin is None or gap is None or not isfinite(gap):
         return found.why or kind
     if gap == 0:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SIGNIFICANT = 6
 """Significant digits of a number that has too many to show."""
 
+_DIGITS = (9, 12, 17)  # of numbers that fewer do not tell apart
+
 SHORT = 8
 """A number whose shortest exact text has at most so many digits is shown exactly."""
 
@@ -144,6 +146,32 @@ def number(value: float | Decimal, digits: int = SIGNIFICANT) -> str:
     return _rounded(value, digits)
 
 
+def apart(got: float, exact: float | Decimal) -> tuple[str, str]:
+    """Print a result and the exact value as on a blackboard, or with digits that tell them apart.
+
+    Examples
+    --------
+    >>> apart(-0.25, -0.250001), apart(-737.5915, -737.5916125)
+    (('-0.25', '-0.250001'), ('-737.591500', '-737.591612'))
+    >>> apart(1.407821212e-08, 1.407821199e-08)
+    ('1.40782121e-08', '1.40782120e-08')
+    """
+    mine, true = on_board(got), on_board(exact)
+    for digits in _DIGITS:
+        if mine != true or got == exact:
+            break
+        mine, true = _whole(got, digits), _whole(exact, digits)
+    return mine, true
+
+
+def _whole(value: float | Decimal, digits: int) -> str:
+    """Print a value to so many digits, zeros at their end too; exactly where that is short."""
+    text = number(value, digits)
+    if isinstance(value, Decimal) or text == full(value):
+        return text
+    return f"{value:#.{digits}g}".removesuffix(".")
+
+
 def beside(got: float, exact: float | Decimal) -> str:
     """Print a result and the exact value, with as many digits as it takes to tell them apart.
 
@@ -155,7 +183,7 @@ def beside(got: float, exact: float | Decimal) -> str:
     '1.22720001e-29, exactly 1.2272e-29'
     """
     mine = true = ""
-    for digits in (SIGNIFICANT, 9, 12, 17):
+    for digits in (SIGNIFICANT, *_DIGITS):
         mine, true = number(got, digits), number(exact, digits)
         if mine != true or got == exact:
             break

@@ -177,3 +177,11 @@ def test_what_is_correctly_rounded_goes_back_to_no_step(arithmetic: str) -> None
     [softmax] = [x for x in report.trouble if (x.quantity, x.formulation) == ("softmax", "naive")]
     assert (softmax.kind, softmax.unavoidable, softmax.step) == ("underflow", True, "")
     assert values(report, "shifted")[0] == pytest.approx(-1, rel=2**-10)
+
+
+def test_two_operands_that_give_no_number_have_no_limit() -> None:
+    """Softmax of -inf is 0; on the way back through its logarithm that is 0 / 0."""
+    found = trouble(st.explain([[3.0, -inf, 1.0]], [0], dtype="single"), "log-of-shifted")
+    assert (found.step, found.operand, found.limit, found.margin) == ("backward", 0, 0, None)
+    assert found.why == "0 / 0 in column 1 is not a number"
+    assert not any("limit itself" in x for x in st.explain([[3.0, -inf, 1.0]], [0]).story)

@@ -25,6 +25,25 @@ def test_one_cause_is_told_once_with_the_ways_it_hits() -> None:
     ]
 
 
+def said(row: list[float]) -> list[str]:
+    """Return what is and what should be, of every way that goes wrong."""
+    report = st.explain([row], dtype="double")
+    return [x.said.partition(" is ")[2] for x in report.trouble if not x.unavoidable]
+
+
+def test_what_is_and_what_should_be_are_told_apart() -> None:
+    """With mpmath: softmax 1.40782120e-8, its logarithm -18.07863747968; of the other -737.59161344.
+
+    exp of the first logit is subnormal, 3.2e-316, and so right to eight digits or so.
+    """
+    assert said([-726.4750559904518, -727.1166648208401, -708.3964185322642]) == [
+        "1.40782121e-08 and should be 1.40782120e-08",
+        "-18.0786374779 and should be -18.0786374797",
+    ]
+    far = [0.0, -736.493, -62.3052, 0.0, -26.2304, -12.5777, 0.0]
+    assert said(far) == ["-737.592067 and should be -737.591613"] * 2
+
+
 def test_two_ways_to_the_same_value_that_rounds_to_0() -> None:
     story = st.explain([[-999.0, 1.0, 2.0, 5.0, 6.0]], dtype="single").story
     assert story[0] == (
