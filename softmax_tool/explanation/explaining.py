@@ -30,7 +30,7 @@ from softmax_tool.explanation.steps import NAIVE, SHIFTED, SHOWN, Run, kind_at, 
 from softmax_tool.explanation.story import learning, story
 from softmax_tool.explanation.trials import Trials
 from softmax_tool.explanation.trouble import troubles
-from softmax_tool.explanation.truth import Truth, number
+from softmax_tool.explanation.truth import Truth, exp, number
 from softmax_tool.explanation.undefined import undefined
 from softmax_tool.formats import FLOAT32, find_format
 from softmax_tool.formulations import FORMULATIONS, GRADIENT
@@ -211,7 +211,13 @@ def _report(row: _Row, source: Source, request: Request, column: int | None) -> 
         argmax=_argmax(row),
         trouble=found,
         story=(
-            *story(found, target.name, Likeness.of(block.logits), no_softmax),
+            *story(
+                found,
+                target.name,
+                Likeness.of(block.logits),
+                no_softmax,
+                identical=_identical(row),
+            ),
             *learning(gradient, target),
         ),
     )
@@ -310,9 +316,15 @@ def _slope(row: _Row, results: Results, column: int, *, bits: bool) -> Entry:
 def _information(row: _Row) -> Information:
     """Return what the true probabilities say: entropy, and the information of the label."""
     if row.truth.invalid:
-        return Information(None, None, None, None, None, None, None)
+        return Information(*[None] * 8)
     entropy = row.truth.entropy()
-    spread = number(entropy), number(_in_bits(entropy)), number(_DIGITS.exp(entropy))
+    perplexity = exp(entropy)
+    spread = (
+        number(entropy),
+        number(_in_bits(entropy)),
+        perplexity.number,
+        perplexity.number_minus_one,
+    )
     if row.label is None:
         return Information(*spread, None, None, None, None)
     p = row.truth.probability(row.label)
@@ -324,6 +336,12 @@ def _information(row: _Row) -> Information:
 
 def _in_bits(nats: Decimal) -> Decimal:
     return _DIGITS.divide(nats, _DIGITS.ln(_TWO))
+
+
+def _identical(row: _Row) -> bool:
+    """Tell whether naive and shifted softmax are the same in every class."""
+    naive, shifted = (row.runs[name].results.got for name in (NAIVE, SHIFTED))
+    return np.array_equal(naive, shifted)
 
 
 def _argmax(row: _Row) -> Argmax:

@@ -143,6 +143,7 @@ class Information:
     entropy: Number | None
     entropy_bits: Number | None
     perplexity: Number | None
+    perplexity_minus_one: Number | None
     probability: Number | None
     probability_minus_one: Number | None
     information: Number | None

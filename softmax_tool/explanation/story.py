@@ -29,11 +29,17 @@ SCALING = (
 
 
 def story(
-    troubles: Sequence[Trouble], dtype: str, likeness: Likeness, undefined: str | None
+    troubles: Sequence[Trouble],
+    dtype: str,
+    likeness: Likeness,
+    undefined: str | None,
+    *,
+    identical: bool,
 ) -> Iterator[str]:
     """Yield each cause with the ways it hits, and after it what mends them; each remedy once.
 
-    `undefined` tells why the row is nan by definition, None where it is not.
+    `undefined` tells why the row is nan by definition, None where it is not; `identical`, that
+    naive and shifted softmax are the same to the last bit.
     """
     if likeness.kind == PROBABILITIES:
         yield (
@@ -44,7 +50,10 @@ def story(
         yield undefined
         return
     if not troubles:
-        yield f"Nothing goes wrong in {dtype} beyond rounding: both ways give the same softmax."
+        yield (
+            f"Nothing goes wrong in {dtype} beyond rounding: both ways give the same softmax"
+            f"{', to the last bit' if identical else ' but for that'}."
+        )
         return
     told: set[str] = set()
     for group in _by_cause(troubles):

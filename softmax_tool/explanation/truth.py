@@ -122,11 +122,11 @@ class Truth:
 
     def exp(self, column: int) -> TrueValue:
         """exp(x)."""
-        return _exp(_decimal(self._row[column]))
+        return exp(_decimal(self._row[column]))
 
     def exp_shifted(self, column: int) -> TrueValue:
         """exp(x - m)."""
-        return _exp(self._shift(column))
+        return exp(self._shift(column))
 
     def total(self, _: int | None = None) -> TrueValue:
         """S, the sum of exp(x - m)."""
@@ -186,7 +186,7 @@ class Truth:
             weights = np.exp(others - second)
             # Half the distances, since the distance of two float64 may be beyond float64.
             halves = float((weights * (self._row[self._largest] / 2 - others / 2)).sum())
-        scale = _exp(_EXACTLY.subtract(Decimal(second), _decimal(self._row[self._largest]))).value
+        scale = exp(_EXACTLY.subtract(Decimal(second), _decimal(self._row[self._largest]))).value
         shift = _DIGITS.divide(_DIGITS.multiply(scale, Decimal(halves) * 2), self.total().value)
         return _DIGITS.add(self.log_total().value, shift)
 
@@ -236,7 +236,7 @@ class Truth:
         tail = 0.0 if y.tail is None or hi == 0 else float(y.tail)
         log_sum = _DIGITS.minus(_DIGITS.fma(Decimal(tail), Decimal(FLOAT64.ulp(hi)), Decimal(hi)))
         gap = _EXACTLY.subtract(_decimal(others[place]), _decimal(self._row[self._largest]))
-        return _within(_DIGITS.multiply(_exp(gap).value, _DIGITS.exp(log_sum)))
+        return _within(_DIGITS.multiply(exp(gap).value, _DIGITS.exp(log_sum)))
 
     @cached_property
     def _log_total(self) -> Decimal:
@@ -269,7 +269,7 @@ def _series(z: Decimal, terms: Iterable[Decimal]) -> Decimal:
     return _DIGITS.multiply(z, factor)
 
 
-def _exp(z: Decimal) -> TrueValue:
+def exp(z: Decimal) -> TrueValue:
     """Return exp(z), by its distance from 1 where z is small."""
     if z.is_nan() or z.is_infinite():
         return TrueValue(_DIGITS.exp(z))

@@ -292,10 +292,11 @@ def _meaning(report: ExplainReport) -> Iterator[str]:
     """Say what entropy, information and argmax are, in the figures of the row."""
     told = report.information
     if told.entropy is not None and told.entropy_bits is not None and told.perplexity is not None:
+        choices = display.near_one(told.perplexity, told.perplexity_minus_one)
         yield (
             f"entropy of the row, −Σ p log p: {display.on_board(told.entropy)} nats, "
             f"{display.on_board(told.entropy_bits)} bits: as uncertain as a choice among "
-            f"{display.on_board(told.perplexity)} equal classes"
+            f"{choices} equal classes"
         )
     if told.information is not None and told.information_bits is not None:
         assert told.probability is not None  # noqa: S101  (there is a label)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from decimal import Context, Decimal
 from math import exp, isnan, log
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +54,11 @@ def test_the_textbook(step: str, way: int) -> None:
 def test_the_textbook_goes_well() -> None:
     report = st.explain()
     assert report.trouble == ()
-    assert report.story == (
-        "Nothing goes wrong in float32 beyond rounding: both ways give the same softmax.",
-    )
+    [said] = report.story
+    assert said.endswith("beyond rounding: both ways give the same softmax but for that.")
+    # exp(1), rounded or not, over twice as much.
+    [said] = st.explain([[1.0, 1.0]], dtype="float32").story
+    assert said.endswith("both ways give the same softmax, to the last bit.")
     p = [exp(x) / (exp(2) + exp(1) + exp(0.1)) for x in (2, 1, 0.1)]
     told = report.information
     assert told.entropy == pytest.approx(-sum(q * log(q) for q in p))
@@ -100,6 +103,21 @@ def test_errors_are_those_of_the_exact_value_shown_beside_them() -> None:
     # p - 1 at the label is -1 + exp(-100): its ULP is that below 1.
     off = exp(-100) * 2.0**24
     assert report.gradient.ways[2].entries[1].ulp == pytest.approx(off, rel=1e-14)
+
+
+def test_a_perplexity_is_told_from_one() -> None:
+    # mpmath: H = log(1 + t) + 50 t / (1 + t) with t = exp(-50) is 9.83662422461599e-21.
+    told = st.explain([[50.0, 0.0]], dtype="float32").information
+    assert told.entropy == pytest.approx(9.83662422461599e-21, rel=1e-14)
+    assert told.perplexity == 1
+    assert told.perplexity_minus_one == pytest.approx(9.83662422461599e-21, rel=1e-14)
+    far = st.explain([[2000.0, -10.0]], dtype="float32").information
+    # exp(-2010) 2011, in decimals.
+    assert isinstance(far.perplexity_minus_one, Decimal)
+    true = Decimal(2011) * Context(prec=30).exp(Decimal(-2010))
+    assert abs(far.perplexity_minus_one / true - 1) < Decimal("1e-13")
+    for certain in ([[2.0, 1.0, 0.1]], [[1.0]]):
+        assert st.explain(certain, dtype="float32").information.perplexity_minus_one is None
 
 
 @pytest.mark.parametrize("low", [-80.0, -90.0, -100.0])

@@ -32,7 +32,7 @@ def said(row: list[float]) -> list[str]:
 
 
 def test_what_is_and_what_should_be_are_told_apart() -> None:
-    """With mpmath: softmax 1.40782120e-8, its logarithm -18.07863747968; of the other -737.59161344.
+    """With mpmath: softmax 1.40782120e-8, its logarithm -18.0786374797; of the other -737.5916134.
 
     exp of the first logit is subnormal, 3.2e-316, and so right to eight digits or so.
     """
