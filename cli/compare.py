@@ -129,4 +129,5 @@ def compare(
         report = engine.compare(source, options, threads=threads, progress=progress)
     messages.overflows(source.overflows, source.overflow_count)
     messages.doubts(report)
+    messages.nothing_shown(report)
     how.write(report)

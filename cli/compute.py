@@ -135,4 +135,5 @@ def compute(
             )
         messages.overflows(source.overflows, source.overflow_count)
         messages.doubts(report)
+        messages.nothing_shown(report)
         how.write(values.put_into(report))

@@ -172,7 +172,7 @@ class Messages:
         told = found[:OVERFLOWS_SAID]
         for overflow in told:
             self.warning(
-                f"{overflow.path}:{overflow.line}: column {overflow.column}: "
+                f"{display.files([overflow.path])}:{overflow.line}: column {overflow.column}: "
                 f"{overflow.text} is beyond float64 and read as infinite"
             )
         if count > len(told):
@@ -186,6 +186,14 @@ class Messages:
         if report.looks_like is not None:
             for sentence in contradictions(report.settings.input, report.looks_like):
                 self.warning(sentence)
+
+    def nothing_shown(self, report: CompareReport | ComputeReport) -> None:
+        """Say where --rows or --columns are beyond the table, so that nothing of it is shown."""
+        from softmax_tool.renderers.heads import shown_parts  # noqa: PLC0415  # few need it
+
+        for anything, said in shown_parts(report.input, report.settings):
+            if not anything:
+                self.warning(said)
 
     def _say(self, kind: str, message: str) -> None:
         if not self.quiet and sys.stderr is not None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from softmax_tool.renderers.display import files
+
 from .options import STDIN, one_of
 
 if TYPE_CHECKING:
@@ -71,11 +73,10 @@ def _question_header(source: Source, messages: Messages) -> None:
     names = source.column_names or ()
     if not any(_is_number(name) for name in names):
         return
-    files = ", ".join("<stdin>" if path == STDIN else path for path in source.paths)
     cells = ", ".join(names[:CELLS_SAID]) + (", …" if len(names) > CELLS_SAID else "")
     messages.warning(
-        f"{files}: the first row, {cells}, holds numbers and words and was read as a header; "
-        "--header no refuses it instead, --header yes takes it for granted"
+        f"{files(source.paths)}: the first row, {cells}, holds numbers and words and was read as a "
+        "header; --header no refuses it instead, --header yes takes it for granted"
     )
 
 

@@ -22,6 +22,7 @@ from softmax_tool.formulations import EXACT, GRADIENT, LOSSES
 from softmax_tool.job import Job
 from softmax_tool.plan import Options, Plan, ieee_formats, plan, stored_format
 from softmax_tool.reductions import reduction_event
+from softmax_tool.renderers.display import files
 from softmax_tool.report import (
     Case,
     CaseName,
@@ -234,7 +235,7 @@ def _work(job: Job, source: Source, totals: _Totals, threads: int | None) -> Ite
         totals.sighting += done.sighting
         yield done
     if not totals.rows:
-        raise InputError(f"{', '.join(source.paths)}: no rows; there is nothing to look at")
+        raise InputError(f"{files(source.paths)}: no rows; there is nothing to look at")
 
 
 # Fewer are done before another process has started.

@@ -137,6 +137,8 @@ class ShownRows:
         shown = len(self._chosen(total))
         if shown == total:
             return "every row"
+        if not shown:
+            return f"none of {plural(total, 'row')}"
         left = f"{plural(total - shown, 'row')} not shown"
         if self._slice is not None:
             return f"rows {bounds(self._slice)}; {left}"

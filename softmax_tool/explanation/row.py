@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.readers import Block
+from softmax_tool.renderers.display import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ def read_row(source: Source, row: int) -> Block:
         last.append(block)
         seen += 1
     if not seen:
-        raise InputError(f"{', '.join(source.paths)}: no rows; there is nothing to look at")
+        raise InputError(f"{files(source.paths)}: no rows; there is nothing to look at")
     if row >= 0 or -row > seen:
         raise _missing(source, row, seen)
     return last[0]
@@ -63,6 +64,6 @@ def _row_count(source: Source) -> int | None:
 
 def _missing(source: Source, row: int, total: int) -> UsageError:
     return UsageError(
-        f"row {row}: {', '.join(source.paths)} has {total} {'row' if total == 1 else 'rows'} "
+        f"row {row}: {files(source.paths)} has {total} {'row' if total == 1 else 'rows'} "
         f"(0…{total - 1}, or -{total}…-1 from the end)"
     )

@@ -25,6 +25,7 @@ from softmax_tool.inspection.report import (
 )
 from softmax_tool.inspection.verdict import LOSS, verdict
 from softmax_tool.lookalike import LOGITS
+from softmax_tool.renderers.display import files
 from softmax_tool.report import InputInfo, LabelsInfo
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def inspect(
         if progress is not None:
             progress(total.rows, None)
     if total is None:
-        raise InputError(f"{', '.join(source.paths)}: no rows; there is nothing to look at")
+        raise InputError(f"{files(source.paths)}: no rows; there is nothing to look at")
     names = tuple(target.name for target in formats)
     settings = InspectSettings(declared, names, source.axis, ignore_index, top)
     return _report(source, settings, total, formats)

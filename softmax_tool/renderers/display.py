@@ -352,6 +352,17 @@ def plural(amount: int, one: str, many: str | None = None) -> str:
     return f"{count(amount)} {one if amount == 1 else many or one + 's'}"
 
 
+def files(paths: Iterable[str]) -> str:
+    """Name what was read, standard input as all messages do.
+
+    Examples
+    --------
+    >>> files(["a.csv", "-"])
+    'a.csv, <stdin>'
+    """
+    return ", ".join("<stdin>" if path == "-" else path for path in paths)
+
+
 def bounds(part: tuple[int | None, int | None]) -> str:
     """Print a slice as the option takes it.
 

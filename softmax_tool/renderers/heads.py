@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 from softmax_tool.renderers import display
@@ -19,7 +20,8 @@ DEMONSTRATION = "<demonstration>"
 def head(command: str, read: InputInfo, settings: Settings, extra: Iterable[str]) -> Prose:
     """Say what was read and what was asked for."""
     title, lines = read_lines(command, read)
-    return Prose(title, (*lines, "; ".join(_asked(settings)), *extra))
+    asked = (*_asked(settings), *(said for _, said in shown_parts(read, settings)))
+    return Prose(title, (*lines, "; ".join(asked), *extra))
 
 
 def read_lines(command: str, read: InputInfo) -> tuple[str, list[str]]:
@@ -64,10 +66,20 @@ def _asked(settings: Settings) -> Iterator[str]:
         yield f"ignore index {settings.ignore_index}"
     if settings.max_ulp is not None:
         yield f"silent error above {display.ulp(settings.max_ulp)} ULP"
-    if settings.rows is not None:
-        yield f"rows {display.bounds(settings.rows)} shown"
-    if settings.columns is not None:
-        yield f"columns {display.bounds(settings.columns)} shown"
+
+
+def shown_parts(read: InputInfo, settings: Settings) -> Iterator[tuple[bool, str]]:
+    """Yield what is shown of rows and of columns, and whether that is anything at all."""
+    classes = read.shape[read.axis]
+    rows = prod(read.shape) // classes
+    for noun, part, total in (("row", settings.rows, rows), ("column", settings.columns, classes)):
+        if part is None:
+            continue
+        if range(total)[slice(*part)]:
+            yield True, f"{noun}s {display.bounds(part)} shown"
+        else:
+            there = "is" if total == 1 else "are"
+            yield False, f"no {noun} shown: there {there} {display.count(total)}"
 
 
 def set_aside(cases: Sequence[Case]) -> Iterator[str]:

@@ -40,9 +40,21 @@ def open_binary(path: str) -> Iterator[BinaryIO]:
     """Open a binary file that appears at `path` when the block ends without an exception.
 
     The bytes go to a new file beside it, with the permissions of any new file, which then takes
-    the name. A device or a pipe (`/dev/stdout`) has no name to take: it is written directly.
+    the name. A device or a pipe (`/dev/stdout`) has no name to take: it is written directly. What
+    the system says of the bytes, that a disk is full, names no file: here it gets `path`.
     """
     target = destination(path)
+    try:
+        with _opened(target) as stream:
+            yield stream
+    except OSError as error:
+        error.filename = error.filename or path
+        raise
+
+
+@contextmanager
+def _opened(target: Path) -> Iterator[BinaryIO]:
+    """Open the device, or a file beside the target that takes its place in the end."""
     if target.exists() and not target.is_file():
         with target.open("wb") as device:
             yield device

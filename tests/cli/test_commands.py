@@ -342,3 +342,23 @@ def test_labels_from_a_column_of_standard_input_are_named(
         with path.open() as stream:
             monkeypatch.setattr("sys.stdin", stream)
             assert "standard input:y" in run(command, "-", "--label-column", "y").out
+
+
+@pytest.mark.parametrize("command", ["compute", "compare"])
+def test_slices_beyond_the_table_show_nothing_and_say_so(
+    run: Callable[..., Any], logits: str, command: str
+) -> None:
+    done = run(command, logits, "--rows", "5:9")
+    assert done.code == 0
+    assert "no row shown: there are 3\n" in done.out
+    assert "5:9" not in done.out
+    assert done.err == "softmax-tool: warning: no row shown: there are 3\n"
+    done = run(command, logits, "--columns", "7", "--format", "csv")
+    assert (done.code, done.err) == (0, "softmax-tool: warning: no column shown: there are 3\n")
+    done = run(command, logits, "--rows", "2:9")
+    assert (done.code, done.err) == (0, "")
+    assert "rows 2:9 shown" in done.out
+
+
+def test_no_row_is_shown_because_none_is_there(run: Callable[..., Any], logits: str) -> None:
+    assert "\nshown: none of 3 rows\n" in run("compute", logits, "--rows", "5:9").out

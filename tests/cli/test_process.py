@@ -122,6 +122,23 @@ def test_a_full_device_is_an_error() -> None:
 
 
 @on_posix
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("command", ["limits", "inspect -", "explain -"])
+def test_a_full_device_is_named(command: str) -> None:
+    done = shell(f"echo 1,2 | tool {command} -o /dev/full")
+    assert done.returncode == 2
+    assert done.stderr == b"softmax-tool: error: /dev/full: No space left on device\n"
+
+
+@on_posix
+def test_standard_input_has_one_name_in_messages() -> None:
+    done = shell("echo 1e400,2 | tool compute - > /dev/null")
+    assert done.stderr.startswith(b"softmax-tool: warning: <stdin>:1: column 0: 1e400 is beyond")
+    done = shell("echo 1,2 | tool explain - --row 7")
+    assert done.stderr.startswith(b"softmax-tool: error: row 7: <stdin> has 1 row")
+
+
+@on_posix
 def test_a_closed_stdout_is_an_error() -> None:
     done = shell("tool limits >&-")
     assert done.returncode == 2
