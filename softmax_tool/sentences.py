@@ -104,4 +104,4 @@ _CONSEQUENCE = {
 
 def _edge(limit: Number) -> str:
     """Print a limit in full where it is a float: edges of formats differ in the last digits."""
-    return full(limit) if isinstance(limit, float) else str(limit)
+    return full(limit) if isinstance(limit, float) else str(limit).lower()

@@ -290,12 +290,18 @@ def _gradient(row: _Row, columns: Sequence[int], *, bits: bool) -> Gradient | No
     ways = (
         GradientWay(
             formulation,
-            lost_share(results, avoidable=False),
+            _lost_share(results),
             tuple(_slope(row, results, column, bits=bits) for column in columns),
         )
         for (_, formulation), results in row.gradients.items()
     )
     return Gradient(tuple(columns), tuple(ways))
+
+
+def _lost_share(results: Results) -> float | None:
+    """Return how much of the gradient is lost: all where it is not 0, but 0 in float64."""
+    share = lost_share(results, avoidable=False)
+    return 1.0 if share is None and bool(results.exact.nonzero.any()) else share
 
 
 def _slope(row: _Row, results: Results, column: int, *, bits: bool) -> Entry:

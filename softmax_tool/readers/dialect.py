@@ -159,6 +159,11 @@ def _delimiter(lines: list[str]) -> str | None:
 def _refuse_unclear(name: str, first: Row, *, refuse_counting: bool) -> None:
     if "" in first.cells:
         place = first.cells.index("")
+        if place and place == len(first.cells) - 1:
+            raise InputError(
+                f"{name}:{first.line}: column {place} of the first row, the last, is empty: a "
+                "delimiter at the end of the lines? Write the table without it"
+            )
         raise InputError(
             f"{name}:{first.line}: column {place} of the first row is empty: an index "
             "column? Write the table without it (pandas: index=False), or say --header yes to "

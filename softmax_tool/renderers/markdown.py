@@ -55,7 +55,7 @@ def _grid(grid: Grid) -> Iterator[str]:
     if grid.title:
         yield from ("", f"### {escape(grid.title)}")
     noted = any(row.note for row in grid.rows)
-    headers = [escape(column.header) for column in grid.columns] + ["why"] * noted
+    headers = [_header(grid, place) for place in range(len(grid.columns))] + ["why"] * noted
     yield from ("", _pipes(headers))
     yield _pipes([_rule(column) for column in grid.columns] + [":--"] * noted)
     yield from (_pipes(_row(row, noted=noted)) for row in grid.rows)
@@ -63,11 +63,23 @@ def _grid(grid: Grid) -> Iterator[str]:
         yield from ("", escape(line))
 
 
+def _header(grid: Grid, place: int) -> str:
+    """Write the header of a column in lines where its cells are."""
+    text = grid.columns[place].header
+    in_lines = any("\n" in row.cells[place].text for row in grid.rows)
+    return _stacked(text) if in_lines else escape(text)
+
+
 def _row(row: Row, *, noted: bool) -> list[str]:
-    cells = [escape(cell.text) for cell in row.cells]
+    cells = [_stacked(cell.text) for cell in row.cells]
     if row.heading:
         cells[0] = f"**{cells[0]}**"
     return cells + [escape(row.note)] * noted
+
+
+def _stacked(text: str) -> str:
+    """Make lines of text stand one above the other in a cell, as on the screen."""
+    return "<br>".join(map(escape, text.split("\n")))
 
 
 def _rule(column: Column) -> str:

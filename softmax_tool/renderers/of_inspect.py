@@ -138,6 +138,9 @@ def _labels(report: InspectReport, labels: LabelFindings) -> Iterator[Section]:
         ("rows counted", display.count(labels.kept)),
         ("rows ignored", how_many(labels.ignored)),
     ]
+    undefined = report.rows - labels.kept - labels.ignored
+    if undefined:
+        lines.append(("rows nan", f"{display.count(undefined)}, counted only by class"))
     if labels.classes_present:
         lines += [
             (

@@ -125,7 +125,7 @@ class _Page:
 
     def _grid(self, grid: Grid) -> Iterator[str]:
         if grid.title:
-            yield from self._print(self._text(grid.title, "bold"))
+            yield from self._wrapped(grid.title, self._width, style="bold")
         table = self._table(grid)
         lines = list(self._print(table))
         heights = [max(x.text.count("\n") for x in row.cells) + 1 for row in grid.rows]

@@ -185,3 +185,17 @@ def test_two_operands_that_give_no_number_have_no_limit() -> None:
     assert (found.step, found.operand, found.limit, found.margin) == ("backward", 0, 0, None)
     assert found.why == "0 / 0 in column 1 is not a number"
     assert not any("limit itself" in x for x in st.explain([[3.0, -inf, 1.0]], [0]).story)
+
+
+def test_a_gradient_beyond_float64_is_lost_altogether() -> None:
+    """It is exp(-1545), 1e-671, by both logits."""
+    report = st.explain([[-745.0, 800.0]], [1], dtype="half", arithmetic="fused")
+    assert [way(report, name).lost_share for name in ALL] == [1, 1, 1]
+    assert report.story[-1].endswith("is 0 even in float32; the row is as good as learned.")
+    # Where the label is all there is, there is no gradient to lose.
+    assert way(st.explain([[1.0, -inf]], [0]), "shifted").lost_share is None
+
+
+def test_a_limit_beyond_float64_is_written_as_all_numbers_are() -> None:
+    report = st.explain([[709.0, 36.0, 100.0, 36.0, -100.0]], dtype="double")
+    assert any("2.4703282292062327e-324" in x.why for x in report.trouble)

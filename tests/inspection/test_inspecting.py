@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from softmax_tool.formats import FORMATS
 from softmax_tool.inspection.blocks import summarise
 from softmax_tool.inspection.inspecting import inspect
 from softmax_tool.readers import Block, from_arrays, open_logits
+from softmax_tool.renderers import render
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -335,3 +337,12 @@ def test_ignored_rows_have_no_figures() -> None:
 )
 def test_classes_without_a_row_are_listed(classes: int, said: str) -> None:
     assert st.inspect([[0.0] * classes], [0]).verdict[-1] == said
+
+
+def test_labelled_rows_that_are_nan_are_counted() -> None:
+    report = st.inspect([[1.0, 2.0], [np.nan, 4.0], [3.0, 1.0], [0.0, 1.0]], [0, 1, -100, 1])
+    stream = io.StringIO()
+    render("table", report, stream)
+    lines = [" ".join(line.split()) for line in stream.getvalue().splitlines()]
+    place = lines.index("rows counted 2")
+    assert lines[place + 1 : place + 3] == ["rows ignored 1", "rows nan 1, counted only by class"]

@@ -186,6 +186,13 @@ def test_headers() -> None:
         table("a,b\n1,2\n", header="no")
 
 
+def test_a_delimiter_at_the_end_of_lines_is_no_index_column() -> None:
+    with pytest.raises(InputError, match=r"^<stdin>:1: column 2 .*the last, is empty: a d"):
+        table("1,2,\n3,4,\n")
+    with pytest.raises(InputError, match="column 0 of the first row is empty: an index column"):
+        table(",a,b\n0,3,4\n")
+
+
 @pytest.mark.parametrize("first", ["0,1,2", "0", '"0","1"', "0 1", "0, 1"])
 def test_a_row_that_counts_must_be_settled(first: str) -> None:
     row = first.replace("0", "5").replace("1", "6")

@@ -73,6 +73,12 @@ def lines_of(stack: tuple[grids.Grid, ...]) -> list[str]:
     return [line for text in (*cells, *headers) for line in text.split("\n")]
 
 
+def test_headings_are_wrapped(reports: dict[str, Report]) -> None:
+    text = rendered(reports["explain"], width=60)
+    assert "gradient, softmax less the\none-hot label t\n" in text
+    assert max(map(len, text.splitlines())) <= 60
+
+
 def test_a_screen_is_never_overrun(report: Report) -> None:
     for width in (80, 100, 120, 160, 200):
         assert max(map(len, rendered(report, width=width).splitlines())) <= width
