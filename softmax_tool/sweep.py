@@ -103,6 +103,10 @@ def _is_open_to(screen: Screen) -> bool:
         # Of a row that one class holds all of, float64 has a softmax of 1.
         open_to = (1 + values.log_sum > 1) & (widest <= -np.log(LEAST))
     elements: Any = rows.reference.elements
+    # What is off by half an ULP of a power of two is not the power, which is right.
+    may_be_powers = rows.reference.classes.bit_count() == 1
+    if may_be_powers and (values.maximum == values.minimum).any():
+        return False
     return bool(open_to.all() and screen.promising().all() and not elements.by_a_power.size)
 
 

@@ -84,3 +84,17 @@ def test_among_many_classes() -> None:
     edges = [edge for edge, _ in case.ulp_histogram[:-1]]
     above = [len(errors), *(sum(error > Fraction(edge) for error in errors) for edge in edges), 0]
     assert counts == [a - b for a, b in pairwise(above)]
+
+
+@pytest.mark.parametrize("classes", [128, 256])
+@pytest.mark.parametrize("others", [0, 5])
+def test_half_an_ulp_below_a_power_is_not_right(classes: int, others: int) -> None:
+    """1/C is a float, and its neighbour below is off by half of its ULP: not what it rounds to."""
+    x = np.random.default_rng(1).standard_normal((others + 1, classes)).astype(np.float32)
+    x[-1] = 80
+    given: dict[str, Any] = {"dtypes": ["float32"], "ops": ["softmax"], "formulations": ["naive"]}
+    got = st.compute(x, **given).results[0].values
+    assert got is not None
+    assert float(got[-1, 0]) == np.nextafter(np.float32(1 / classes), np.float32(0))
+    before = st.compare(x[:-1], **given).cases[0].correctly_rounded if others else 0
+    assert st.compare(x, **given).cases[0].correctly_rounded == before
