@@ -82,14 +82,16 @@ class SettledElements:
 
     @once
     def by_a_power(self) -> Indices:
-        """Rows in which a softmax is 1/2, 1/4, … as far as float64 tells, but is not.
+        """Rows in which a softmax may be on either side of 1/2, 1/4, …, as far as float64 tells.
 
-        Classes share the maximum, and what is left of the sum is lost beside them: on which side of
-        such a power of two the true value is decides its ULP.
+        Classes share the maximum, or all but do, and what else there is of the sum is lost beside
+        them: on which side of such a power of two the true value is decides its ULP.
         """
         total = 1 + self.plain.others
         with np.errstate(all="ignore"):
-            rows = np.flatnonzero((np.frexp(total)[0] == 0.5) & (total > 1))
+            # Where one class holds all, 1 is not reached.
+            quotient = np.where(total > 1.5, total * 2.0 ** -np.rint(np.log2(total)), 0.0)
+            rows = np.flatnonzero(np.abs(quotient - 1) < _BESIDE)
         if not rows.size:
             return rows
         logits = rows_of(self.logits, rows)
@@ -297,6 +299,7 @@ def _shifts_exactly(logits: NDArray[Any]) -> bool:
     return bool(float(largest) <= float(smallest) * 2.0**26)
 
 
+_BESIDE = 2.0**-40  # what a sum of classes that all but share the maximum is off a power of two
 _FAINT = 2.0**-996  # 2**24 exponentials that float64 has rounded leave no mark on a larger sum
 _LOWEST = -745.2  # the logarithm of half the smallest float64
 # No tolerance exceeds 2**-41: logits further apart than 1000 have a softmax of 0 in every format

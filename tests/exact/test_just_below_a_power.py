@@ -86,6 +86,34 @@ def test_among_many_classes() -> None:
     assert counts == [a - b for a, b in pairwise(above)]
 
 
+@pytest.mark.parametrize("others", [0, 5])
+def test_rows_that_are_all_but_level(others: int) -> None:
+    """One logit is a float32 above the others: these have a share just below 1/256.
+
+    Its predecessor in float32, which naive softmax gives, is a whole ULP of theirs off.
+    """
+    base = np.float32(-1.0879406175945405e-07)
+    x = np.random.default_rng(0).standard_normal((others + 1, 256)).astype(np.float32)
+    x[-1], x[-1, 5] = base, np.nextafter(base, np.float32(1))
+    given: dict[str, Any] = {"dtypes": ["float32"], "ops": ["softmax"], "formulations": ["naive"]}
+    got = st.compute(x, **given).results[0].values
+    assert got is not None
+    with mpmath.workprec(3000):
+        true = softmax(x[-1].tolist())
+        assert true[0] < mpmath.mpf(2) ** -8 < true[5]
+        errors = [abs(float(g) - y) / ulp(y, 24) for g, y in zip(got[-1], true, strict=True)]
+        right = sum(error <= 0.5 for error in errors)
+    alone = st.compare(x[-1:], **given).cases[0]
+    assert alone.max_ulp == pytest.approx(float(max(errors)), rel=1e-8)
+    assert alone.mean_ulp == pytest.approx(float(sum(errors) / len(errors)), rel=1e-8)
+    assert alone.correctly_rounded == right
+    among, before = (
+        st.compare(rows, **given).cases[0] if len(rows) else None for rows in (x, x[:-1])
+    )
+    assert among is not None
+    assert among.correctly_rounded == right + (before.correctly_rounded if before else 0)
+
+
 @pytest.mark.parametrize("classes", [128, 256])
 @pytest.mark.parametrize("others", [0, 5])
 def test_half_an_ulp_below_a_power_is_not_right(classes: int, others: int) -> None:
