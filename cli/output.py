@@ -189,6 +189,8 @@ class Messages:
 
     def nothing_shown(self, report: CompareReport | ComputeReport) -> None:
         """Say where --rows or --columns are beyond the table, so that nothing of it is shown."""
+        if report.settings.rows is None and report.settings.columns is None:
+            return
         from softmax_tool.renderers.heads import shown_parts  # noqa: PLC0415  # few need it
 
         for anything, said in shown_parts(report.input, report.settings):
