@@ -21,7 +21,7 @@ ELEMENTS = 1 << 18
 # a loss has one result a row.
 ELEMENTS_OF_FEW_RESULTS = 1 << 19
 ELEMENTS_OF_LOSSES = 1 << 20  # in float32, of class labels, where that is all there is
-ELEMENTS_OF_A_PAIR = 1 << 20  # measured tile by tile, of few and wide rows
+ELEMENTS_OF_A_PAIR = 1 << 20  # of such results, in few and wide rows
 # What belongs to a row, in some fifty arrays, is more than its classes where these are few.
 ROWS = 1 << 16
 ROWS_OF_CASES = 1 << 20  # times as many cases
@@ -48,8 +48,15 @@ def _elements(plan: Plan, options: Options, source: Source) -> int:
         return ELEMENTS
     from softmax_tool.sweep import can_sweep  # noqa: PLC0415  # 5 ms that only `compare` needs
 
-    if all(map(can_sweep, plan.formats)) and elementwise <= _ALL_CASES:
+    by_tiles = all(map(can_sweep, plan.formats)) and elementwise <= _ALL_CASES
+    if by_tiles or _takes_few_values(plan, options, source):
         is_pair = elementwise <= _PAIR and source.classes >= _WIDE
         return ELEMENTS_OF_A_PAIR if is_pair else ELEMENTS_OF_FEW_RESULTS
-    few_values = all(repeat_surely(target, source.classes) for target in plan.formats)
-    return ELEMENTS_OF_FEW_RESULTS if few_values else ELEMENTS
+    return ELEMENTS
+
+
+def _takes_few_values(plan: Plan, options: Options, source: Source) -> bool:
+    """Tell whether results are made at the distinct values of a row alone, and these are few."""
+    if options.columns is not None or any(model.in_storage for model in plan.models):
+        return False
+    return all(repeat_surely(target, source.classes) for target in plan.formats)
