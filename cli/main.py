@@ -178,8 +178,10 @@ def _mendable(error: BaseException) -> str | None:
     if isinstance(error, ImportError):
         return f"cannot load a part of {PROGRAM} ({error}); install it again"
     if isinstance(error, OSError):
+        from softmax_tool.storing import refusal
+
         where = "standard output" if error.filename is None else str(error.filename)
-        return f"{where}: {error.strerror or error}"
+        return f"{where}: {refusal(error, 'send it elsewhere')}"
     return None
 
 

@@ -17,3 +17,7 @@ class LabelError(InputError):
 
 class UsageError(SoftmaxToolError):
     """Options that do not exist, do not fit together, or do not fit the input."""
+
+
+class StorageError(SoftmaxToolError):
+    """Results, or what is kept for a while, that the system does not take: a disk is full."""

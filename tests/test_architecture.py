@@ -106,8 +106,9 @@ MAY_IMPORT: dict[str, tuple[str, ...] | None] = {
     ),
     "ulp": ("formats", "exact", "exact_sum", "tiling", "once", "distinct", "masking"),
     "ahead": ("errors",),
-    "readers": ("ahead", "errors", "aligned"),
-    "writers": ("errors",),
+    "readers": ("ahead", "errors", "aligned", "storing"),
+    "storing": ("errors",),
+    "writers": ("errors", "storing"),
     "report": (),
     "excerpt": (),
     "renderers": (

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _FOREIGN = {
+    _GZIP_MAGIC: "is gzipped twice; unpack it once",
     b"BZh": "is compressed by bzip2; decompress it first",
     b"\xfd7zXZ\0": "is compressed by xz; decompress it first",
     b"\x28\xb5\x2f\xfd": "is compressed by zstd; decompress it first",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import shutil
 import stat
 import sys
 import weakref
@@ -168,12 +167,16 @@ def gunzipped(origin: Origin) -> Origin:
 
 def spooled(origin: Origin) -> Origin:
     """The same bytes in an unnamed temporary file, which can seek and be opened again."""
-    import tempfile  # noqa: PLC0415  # 1 ms that few need
+    from softmax_tool.storing import storing_for_now, temporary_file  # noqa: PLC0415  # few need it
 
-    spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # closed by the finalizer below
+    spool = temporary_file()  # closed by the finalizer of the origin
     with reading(origin.name), origin.open(last=True) as stream:
-        shutil.copyfileobj(stream, spool, _COPY_BYTES)
-    return spool_origin(origin.path, origin.name, cast("BinaryIO", spool))
+        while part := stream.read(_COPY_BYTES):
+            with storing_for_now():
+                spool.write(part)
+    with storing_for_now():
+        spool.flush()
+    return spool_origin(origin.path, origin.name, spool)
 
 
 def spool_origin(path: str, name: str, spool: BinaryIO) -> Origin:

@@ -12,17 +12,20 @@ import io
 import tempfile
 import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import numpy as np
 
 from softmax_tool.errors import InputError, UsageError
+from softmax_tool.storing import storing, storing_for_now, temporary_file
 from softmax_tool.writers.spool import Spool
 from softmax_tool.writers.text import destination, is_regular, open_binary, temporary_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
@@ -87,15 +90,20 @@ def open_arrays(path: str, names: Sequence[str], dtypes: Sequence[np.dtype[Any]]
         )
     target = destination(path)
     if suffix == ".npy":
-        temporary, stream = temporary_beside(target)
-        spool = Spool(np.dtype(dtypes[0]), stream, HEADER_BYTES)
+        with storing(path):
+            temporary, stream = temporary_beside(target)
+        spool = Spool(np.dtype(dtypes[0]), stream, partial(storing, path), HEADER_BYTES)
         return _NpyWriter(path, target, temporary, spool)
-    return _FileWriter(path, suffix, tuple(names), _spools(dtypes, target.parent))
+    with storing(path):
+        folder = target.parent
+        files = [tempfile.TemporaryFile(dir=folder) for _ in dtypes]  # noqa: SIM115  # the writer does
+    return _FileWriter(path, suffix, tuple(names), _spools(dtypes, files, partial(storing, path)))
 
 
 def open_values(dtypes: Sequence[np.dtype[Any]]) -> ValuesWriter:
     """Begin arrays that are kept in unnamed temporary files and come back memory-mapped."""
-    return ValuesWriter(_spools(dtypes, None))
+    files = [temporary_file() for _ in dtypes]
+    return ValuesWriter(_spools(dtypes, files, storing_for_now))
 
 
 @dataclass(slots=True)
@@ -139,10 +147,11 @@ class _NpyWriter:
             (shape,) = shapes
             header = _npy_header(self.spool.dtype, shape)
             if self.spool.is_in_order(shape, axis) and len(header) == HEADER_BYTES:
-                self.spool.file.seek(0)
-                self.spool.file.write(header)
-                self.spool.file.close()
-                self.temporary.replace(self.target)
+                with storing(self.path):
+                    self.spool.file.seek(0)
+                    self.spool.file.write(header)
+                    self.spool.file.close()
+                    self.temporary.replace(self.target)
             else:
                 with open_binary(self.path) as stream:
                     _write_npy(stream, self.spool, shape, axis)
@@ -184,8 +193,13 @@ class _FileWriter:
             spool.close()
 
 
-def _spools(dtypes: Sequence[np.dtype[Any]], folder: Path | None) -> tuple[Spool, ...]:
-    return tuple(Spool(np.dtype(each), tempfile.TemporaryFile(dir=folder)) for each in dtypes)
+def _spools(
+    dtypes: Sequence[np.dtype[Any]],
+    files: Sequence[IO[bytes]],
+    stores: Callable[[], AbstractContextManager[None]],
+) -> tuple[Spool, ...]:
+    pairs = zip(dtypes, files, strict=True)
+    return tuple(Spool(np.dtype(dtype), file, stores) for dtype, file in pairs)
 
 
 def _npy_header(dtype: np.dtype[Any], shape: Shape) -> bytes:

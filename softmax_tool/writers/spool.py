@@ -12,6 +12,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
@@ -21,10 +22,14 @@ PIECE_BYTES = 1 << 22
 
 @dataclass(slots=True)
 class Spool:
-    """One array: blocks of rows, the class axis last, as raw values from byte `start` of a file."""
+    """One array: blocks of rows, the class axis last, as raw values from byte `start` of a file.
+
+    What the system says where it does not take them is told as `storing` tells it.
+    """
 
     dtype: np.dtype[Any]
     file: IO[bytes]
+    storing: Callable[[], AbstractContextManager[None]]
     start: int = 0
     block_rank: int = 0
     rows: int = 0
@@ -38,7 +43,8 @@ class Spool:
             if start_row != self.rows:
                 raise ValueError(f"block of row {start_row} where row {self.rows} was due")
             self.rows += len(block)
-        self.file.write(np.ascontiguousarray(block, dtype=self.dtype).data)
+        with self.storing():
+            self.file.write(np.ascontiguousarray(block, dtype=self.dtype).data)
 
     def is_in_order(self, shape: tuple[int, ...], axis: int) -> bool:
         """Whether the values lie as they are to be: the class axis, if there is one, is last."""
@@ -63,7 +69,8 @@ class Spool:
     def _mapped(
         self, shape: tuple[int, ...], axis: int
     ) -> tuple[NDArray[Any], Callable[[], object]]:
-        self.file.flush()
+        with self.storing():
+            self.file.flush()
         if 0 in shape:
             return np.empty(shape, self.dtype), lambda: None
         mapping = mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ)

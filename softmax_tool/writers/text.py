@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from softmax_tool.errors import InputError
+from softmax_tool.storing import storing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,8 @@ def open_text(path: str) -> Iterator[TextIO]:
     ------
     InputError
         If `path` cannot become a file: a folder, or in a folder that is missing.
+    StorageError
+        If the system does not take the text.
     """
     with open_binary(path) as binary:
         text = io.TextIOWrapper(binary, encoding="utf-8", newline="", write_through=False)
@@ -40,16 +43,18 @@ def open_binary(path: str) -> Iterator[BinaryIO]:
     """Open a binary file that appears at `path` when the block ends without an exception.
 
     The bytes go to a new file beside it, with the permissions of any new file, which then takes
-    the name. A device or a pipe (`/dev/stdout`) has no name to take: it is written directly. What
-    the system says of the bytes, that a disk is full, names no file: here it gets `path`.
+    the name. A device or a pipe (`/dev/stdout`) has no name to take: it is written directly.
+
+    Raises
+    ------
+    InputError
+        If `path` cannot become a file.
+    StorageError
+        If the system does not take the bytes.
     """
     target = destination(path)
-    try:
-        with _opened(target) as stream:
-            yield stream
-    except OSError as error:
-        error.filename = error.filename or path
-        raise
+    with storing(path), _opened(target) as stream:
+        yield stream
 
 
 @contextmanager

@@ -129,6 +129,7 @@ BINARY = {
     "cut.csv.gz": gzipped(b"0.5,1.5\n" * 1000)[:-12],
     "damaged.csv.gz": flipped(gzipped(b"0.5,1.5\n" * 1000), -6),
     "empty.csv.gz": gzipped(b""),
+    "twice.csv.gz": gzipped(gzipped(b"1,2\n")),
     "not_gzip.csv": b"\x1f\x8bnot gzip at all",
     "boolean.npy": npy(TABLE > 1),
     "bytes_short_header.npy": npy(TABLE)[:40],

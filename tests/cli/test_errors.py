@@ -126,7 +126,7 @@ def test_names_are_visible_in_errors(run: Callable[..., Any]) -> None:
         (RuntimeError("two\nlines"), 3, "two\\nlines"),
         (MemoryError(), 2, "out of memory"),
         (RuntimeError("can't start new thread"), 2, "out of memory"),
-        (OSError(28, "No space left on device"), 2, "standard output: No space left on device"),
+        (OSError(28, "No space left"), 2, "standard output: No space left; free some, or send it"),
         (PermissionError(13, "Permission denied", "x.csv"), 2, "x.csv: Permission denied"),
         (ImportError("no module"), 2, "install it again"),
         (KeyboardInterrupt(), 130, "interrupted"),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 COMMAND = [sys.executable, "-m", "softmax_tool.cli"]
@@ -118,7 +119,10 @@ def test_a_reader_that_is_gone_already() -> None:
 def test_a_full_device_is_an_error() -> None:
     done = shell("tool limits > /dev/full")
     assert done.returncode == 2
-    assert done.stderr == b"softmax-tool: error: standard output: No space left on device\n"
+    assert done.stderr == (
+        b"softmax-tool: error: standard output: No space left on device; "
+        b"free some, or send it elsewhere\n"
+    )
 
 
 @on_posix
@@ -127,7 +131,49 @@ def test_a_full_device_is_an_error() -> None:
 def test_a_full_device_is_named(command: str) -> None:
     done = shell(f"echo 1,2 | tool {command} -o /dev/full")
     assert done.returncode == 2
-    assert done.stderr == b"softmax-tool: error: /dev/full: No space left on device\n"
+    assert done.stderr == (
+        b"softmax-tool: error: /dev/full: No space left on device; "
+        b"free some, or name a file elsewhere\n"
+    )
+
+
+@on_posix
+@pytest.mark.parametrize(
+    ("options", "output"),
+    [
+        ("--op softmax --formulation naive", "y.npy"),
+        ("--op softmax --formulation naive", "y.csv"),
+        ("--op softmax", "y.npz"),
+        ("--op softmax --formulation naive --axis 0", "y.npy"),
+    ],
+)
+def test_results_that_the_system_does_not_take(tmp_path: Path, options: str, output: str) -> None:
+    """A limit of the size of files stands for a full disk: what happens is the same."""
+    np.save(tmp_path / "x.npy", np.ones((200, 200)))
+    done = shell(f"cd {tmp_path}; ulimit -f 16; tool compute x.npy {options} --output {output}")
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert done.stderr == f"softmax-tool: error: {output}: File too large\n".encode()
+    assert [path.name for path in tmp_path.iterdir()] == ["x.npy"]
+
+
+@on_posix
+@pytest.mark.parametrize(
+    "command",
+    ["compute --format json x.npy", "inspect --axis 0 - < x.npy", "compute --axis 0 x.csv"],
+)
+def test_temporary_files_that_the_system_does_not_take(tmp_path: Path, command: str) -> None:
+    table = np.ones((200, 200))
+    np.save(tmp_path / "x.npy", table)
+    np.savetxt(tmp_path / "x.csv", table, delimiter=",", fmt="%.0f")
+    (tmp_path / "folder").mkdir()
+    done = shell(f"cd {tmp_path}; export TMPDIR=$PWD/folder; ulimit -f 100; tool {command}")
+    assert done.returncode == 2
+    assert done.stdout == b""
+    folder = tmp_path / "folder"
+    told = f"softmax-tool: error: temporary files in {folder}: File too large\n"
+    assert done.stderr == told.encode()
+    assert not list(folder.iterdir())
 
 
 @on_posix

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from softmax_tool.errors import InputError
+from softmax_tool.errors import InputError, StorageError
 from softmax_tool.writers.text import destination, open_binary, open_text
 
 
@@ -42,7 +42,8 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(OSError, match="No space left"), open_text(str(tmp_path / "x")) as stream:
+    target = tmp_path / "x"
+    with pytest.raises(StorageError, match="x: No space left"), open_text(str(target)) as stream:
         stream.write("x")
     assert list(tmp_path.iterdir()) == []
 
