@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import expm1
 from typing import TYPE_CHECKING
 
 from softmax_tool.renderers import display
@@ -11,6 +12,7 @@ from softmax_tool.renderers.kinds import how_many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from decimal import Decimal
 
     from softmax_tool.inspection.report import ClassCount, Headroom, InspectReport, LabelFindings
 
@@ -169,9 +171,17 @@ def _agreement(labels: LabelFindings) -> Lines:
     return [
         ("accuracy", accuracy),
         ("mean loss", f"{loss} nats (guessing: {display.number(labels.uniform_loss)})"),
-        ("perplexity", display.number(labels.perplexity)),
+        ("perplexity", _perplexity(labels.perplexity, labels.mean_loss, labels.mean_loss_is_tiny)),
         ("mean entropy", f"{entropy} nats"),
     ]
+
+
+def _perplexity(value: float | Decimal, loss: float, is_tiny: bool) -> str:
+    """Print the exponential of a loss; where that looks like 1 and is not, by its distance."""
+    if is_tiny:
+        return "> 1"
+    looks_like_one = display.number(value) == "1" and loss > 0
+    return display.near_one(1.0, expm1(loss)) if looks_like_one else display.number(value)
 
 
 def _nonzero(value: float, *, tiny: bool) -> str:

@@ -169,6 +169,22 @@ def test_a_perplexity_beyond_float64() -> None:
     assert f"{found.perplexity:.4e}" == "1.9701e+434"  # exp(1000)
 
 
+@pytest.mark.parametrize(
+    ("logit", "shown"),
+    [
+        (0.0, "2"),
+        (20.0, "1 + 2.06e-09"),  # exp(-20) is 2.0612e-9
+        (40.0, "1 + 4.25e-18"),  # exp(-40) is 4.2484e-18
+        (800.0, "> 1"),
+    ],
+)
+def test_a_perplexity_near_1_is_told_by_its_distance(logit: float, shown: str) -> None:
+    stream = io.StringIO()
+    render("table", st.inspect([[logit, 0.0]], [0]), stream)
+    lines = [" ".join(line.split()) for line in stream.getvalue().splitlines()]
+    assert f"perplexity {shown}" in lines
+
+
 def test_probabilities_as_labels() -> None:
     found = st.inspect([[0.0, 1.0]], [[0.5, 0.5]]).labels
     assert found is not None
