@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -57,6 +56,8 @@ def temporary_file() -> BinaryIO:
     StorageError
         If there is no such folder, or none with room.
     """
+    import tempfile  # noqa: PLC0415  # 1 ms that few need
+
     with storing("temporary files", _TEMPORARY):
         return cast("BinaryIO", tempfile.TemporaryFile())
 
@@ -70,5 +71,7 @@ def storing_for_now() -> Iterator[None]:
     StorageError
         As `storing` does.
     """
+    import tempfile  # noqa: PLC0415  # 1 ms that few need
+
     with storing(f"temporary files in {tempfile.gettempdir()}", _TEMPORARY):
         yield

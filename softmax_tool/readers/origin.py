@@ -167,7 +167,7 @@ def gunzipped(origin: Origin) -> Origin:
 
 def spooled(origin: Origin) -> Origin:
     """The same bytes in an unnamed temporary file, which can seek and be opened again."""
-    from softmax_tool.storing import storing_for_now, temporary_file  # noqa: PLC0415  # few need it
+    from softmax_tool.storing import storing_for_now, temporary_file  # noqa: PLC0415  # 1 ms that few need
 
     spool = temporary_file()  # closed by the finalizer of the origin
     with reading(origin.name), origin.open(last=True) as stream:

@@ -20,7 +20,7 @@ def spooled_table(
     origin: Origin, dialect: Dialect, log: ReadLog | None = None
 ) -> tuple[Origin, Header]:
     """Parse a text table into an unnamed temporary file of float64, as a headerless NPY."""
-    from softmax_tool.storing import storing_for_now, temporary_file  # noqa: PLC0415  # few need it
+    from softmax_tool.storing import storing_for_now, temporary_file  # noqa: PLC0415  # 1 ms that few need
 
     spool = temporary_file()  # closed by the origin's finalizer
     held = spool_origin(origin.path, origin.name, spool)
