@@ -12,7 +12,7 @@ from softmax_tool.renderers.kinds import KINDS
 from softmax_tool.report import FormatLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any, TextIO
 
     from softmax_tool.check.report import CheckReport
@@ -63,10 +63,15 @@ def render(report: Report, stream: TextIO) -> None:
     lines and is empty where the row is ignored; with nothing but losses, a line a row. `check`: a
     line a finding. `explain`: a line a value of a step. `inspect`, `limits`: a line a dtype.
     """
+    header: Sequence[str]
+    lines: Iterator[Sequence[Cell]]
+    writer = csv.writer(stream, lineterminator="\n")
+    if report.command == "compute":
+        writer.writerow(map(cell, _compute_header(report)))
+        writer.writerows(_elements(report) if report.results else _rows(report))
+        return
     if report.command == "compare":
         header, lines = _compare(report)
-    elif report.command == "compute":
-        header, lines = _compute(report)
     elif report.command == "check":
         header, lines = _check(report)
     elif report.command == "explain":
@@ -75,10 +80,8 @@ def render(report: Report, stream: TextIO) -> None:
         header, lines = _inspect(report)
     else:
         header, lines = _limits(report)
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([cell(name) for name in header])
-    for line in lines:
-        writer.writerow([cell(value) for value in line])
+    writer.writerow(map(cell, header))
+    writer.writerows(map(cell, line) for line in lines)
 
 
 def cell(value: Cell) -> str:
@@ -89,8 +92,6 @@ def cell(value: Cell) -> str:
     >>> cell(-0.1), cell("-0.1"), cell("=1+1"), cell(None), cell(True), cell(float("-inf"))
     ('-0.1', "'-0.1", "'=1+1", '', 'true', '-inf')
     """
-    if isinstance(value, float):  # most are
-        return repr(value)
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -99,7 +100,7 @@ def cell(value: Cell) -> str:
         return f"{value:e}"
     if isinstance(value, str):
         return "'" + value if value.startswith(FORMULA) else value
-    return repr(value)
+    return repr(value)  # so that numbers read back
 
 
 def _compare(report: CompareReport) -> tuple[list[str], Iterator[list[Cell]]]:
@@ -132,36 +133,38 @@ def _name(name: CaseName) -> list[Cell]:
     return [name.quantity, name.formulation, name.dtype, name.arithmetic]
 
 
-def _compute(report: ComputeReport) -> tuple[list[str], Iterator[list[Cell]]]:
+def _compute_header(report: ComputeReport) -> list[str]:
     header = ["row", "column", "label", "logit"]
     names = [result.name for result in report.results] + [loss.name for loss in report.losses]
     for each in names:
         name = f"{each.quantity}/{each.formulation}/{each.dtype}"
         header += [name, f"{name} kind"]
-    return header, _elements(report) if report.results else _rows(report)
+    return header
 
 
-def _elements(report: ComputeReport) -> Iterator[list[Cell]]:
+def _elements(report: ComputeReport) -> Iterator[list[str]]:
     for whole in report.shown:
         row = excerpt(whole, report.settings.columns or ALL, KINDS)
-        losses = _row_losses(row)
-        # An array gives all of its numbers at once many times faster than one by one.
-        found = [row.columns, row.logits.astype(float).tolist()]
+        number, label, losses = cell(row.row), cell(row.label), _row_losses(row)
+        # There may be millions: an array gives all of its numbers at once, and what these are and
+        # the names of kinds need no care.
+        found: list[Iterable[str]] = [map(repr, row.columns)]
+        found += [map(repr, row.logits.astype(float).tolist())]
         for values, kinds in zip(row.values, row.kinds, strict=True):
-            found += [values.tolist(), kinds.tolist()]
-        for column, *numbers in zip(*found, strict=True):
-            yield [row.row, column, row.label, *numbers, *losses]
+            found += [map(repr, values.tolist()), kinds.tolist()]
+        for column, *cells in zip(*found, strict=True):
+            yield [number, column, label, *cells, *losses]
 
 
-def _rows(report: ComputeReport) -> Iterator[list[Cell]]:
+def _rows(report: ComputeReport) -> Iterator[list[str]]:
     for row in report.shown:
-        yield [row.row, None, row.label, None, *_row_losses(row)]
+        yield [cell(row.row), "", cell(row.label), "", *_row_losses(row)]
 
 
-def _row_losses(row: ShownRow) -> list[Cell]:
-    found: list[Cell] = []
+def _row_losses(row: ShownRow) -> list[str]:
+    found: list[str] = []
     for value, kind in zip(row.losses, row.loss_kinds, strict=True):
-        found += [None, None] if row.ignored else [value, kind]
+        found += ["", ""] if row.ignored else [cell(value), cell(kind)]
     return found
 
 
