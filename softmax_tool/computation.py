@@ -12,9 +12,9 @@ from softmax_tool.arithmetic.replay import Replay
 from softmax_tool.arithmetic.sharing import Sharing
 from softmax_tool.arithmetic.tracing import Traced, Tracing
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
-from softmax_tool.exact.double_double import DoubleDouble
-from softmax_tool.exact.wide import WideArithmetic
-from softmax_tool.formats import FLOAT64
+from softmax_tool.exact.double_double import Scaled
+from softmax_tool.exact.wide import WideArithmetic, in_float64
+from softmax_tool.formats import FLOAT16, FLOAT64
 from softmax_tool.formulations import GRADIENT, LOSSES, per_row
 
 if TYPE_CHECKING:
@@ -132,18 +132,20 @@ class Replayed:
     inner: Arithmetic  # one that remembers: what is rounded once is rounded in every further run
     wide: Arithmetic
 
-    def errors(self, last: int, may_be_infinite: Mask) -> Array:
+    def errors(self, last: int) -> Array:
+        """Return how far off results are, in ULP, where operations after `last` hardly round."""
         replay = Replay(self.inner, self.wide, last)
         got: Any = _apply(self.formulation, replay, replay, self.rows)
-        hi, lo = (got.hi, got.lo) if isinstance(got, DoubleDouble) else (got, None)
-        errors = self.ruler.errors(hi, lo)
-        errors[~(may_be_infinite | np.isfinite(hi))] = 0
-        return errors
+        return self.ruler.errors(*(in_float64(got) if isinstance(got, Scaled) else (got,)))
 
 
 def _wider(target: FloatFormat) -> Arithmetic:
-    """Return an arithmetic that hardly rounds, to go on with where the format's left off."""
-    wide: Any = WideArithmetic() if target == FLOAT64 else WIDE_SUM.build(FLOAT64)
+    """Return an arithmetic that hardly rounds, to go on with where the format's left off.
+
+    In float64 the logarithm of a sum is far more exact, beside the largest logits, than the format
+    can tell only where these are as small as float16's.
+    """
+    wide: Any = WIDE_SUM.build(FLOAT64) if target.emax <= FLOAT16.emax else WideArithmetic()
     return cast("Arithmetic", wide)
 
 

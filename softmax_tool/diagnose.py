@@ -63,11 +63,8 @@ class Computation(Protocol):
 class Replayed(Protocol):
     """Some rows of a case, to be run again and again."""
 
-    def errors(self, last: int, may_be_infinite: Mask) -> Array:
-        """Return ULP errors with operations up to `last` rounded and the later ones not.
-
-        What is not finite is an error only in rows in which it `may_be_infinite`, (rows, 1).
-        """
+    def errors(self, last: int) -> Array:
+        """Return ULP errors with operations up to `last` rounded and the later ones not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +281,7 @@ class _Replays:
         limits = choose(codes[local] == CODE["silent-error"], above, errors[local] / 2)
         replayed = computation.replayed(rows[local])
         for last in range(len(self.tracing.tape)):
-            wrong = replayed.errors(last, self._may_be_infinite(last)[local]) >= limits
+            wrong = replayed.errors(last) >= limits
             found = np.zeros(codes.shape, bool)
             found[local] = unexplained[local] & wrong
             if found.any():
@@ -293,28 +290,19 @@ class _Replays:
             if not unexplained.any():
                 return
 
-    def _may_be_infinite(self, last: int) -> Mask:
-        """Tell in which rows a replay that is not finite is no fault of the wide arithmetic.
-
-        That has limits of its own, which the model's exponentials keep it from.
-        """
-        tape, shape = self.tracing.tape[: last + 1], (len(self.unexplained), 1)
-        if any(operation.name == "exp" for operation in tape):
-            return np.ones(shape, bool)
-        overflowed = np.zeros(shape, bool)
-        for (event, operation), mask in self.tracing.happened.items():
-            if event == "overflow" and operation <= last:
-                overflowed |= row_any(mask)
-        return overflowed
-
     def _write(self, operation: int, found: Mask) -> None:
-        """Name the element's event at that operation, its own or one that reached it.
+        """Name the element's event at that operation, its own or one that shows in its row.
 
-        Without any it was rounding, at the element's own column or in what belongs to the row.
+        Without any it was rounding, at the element's own column or in what belongs to the row; or
+        a clamp, at a column where it clamped.
         """
-        start = operation * self.tracing.stride
-        by_row = not self.tracing.tape[operation].columns.any()
+        start, made = operation * self.tracing.stride, self.tracing.tape[operation]
+        by_row = not made.columns.any()
         number = start + (np.zeros((1, 1), np.int64) if by_row else self.columns)
+        if made.name == "maximum":
+            raised = np.asarray(made.result != made.operands[0])
+            elsewhere = row_any(raised) & ~at_own_columns(raised, self.columns, found.shape)
+            number = np.where(elsewhere, start + raised.argmax(axis=1)[:, None] + 1, number)
         classes = np.full(found.shape, -1, np.int8)
         first = np.full((len(found), 1), NEVER)  # the first event of each row
         its_class = np.full(first.shape, -1, np.int8)
@@ -325,7 +313,8 @@ class _Replays:
             own = at_own_columns(mask, self.columns, found.shape)
             mark(classes, own & (classes == -1), code)
             other = start + (0 if by_row else mask.argmax(axis=1)[:, None] + 1)
-            earlier = row_any(mask) & (other < first)
+            shown = self.tracing.shown.get((name, operation), by_row)
+            earlier = row_any(mask) & shown & (other < first)
             first = np.where(earlier, other, first)
             its_class = np.where(earlier, np.int8(code), its_class)
         reached = both(classes == -1, first < NEVER)

@@ -107,23 +107,23 @@ class Ruler:
         """One over an ULP of each true value; in float64, where that is in range."""
         return one_over_an_ulp(self.exact.hi, self.target)
 
-    def errors(self, got: NDArray[Any], got_lo: Array | None = None) -> Array:
+    def errors(self, got: NDArray[Any], got_tail: Array | None = None) -> Array:
         """Return |got − exact| in ULP of the exact value, elementwise.
 
-        `got_lo` is the second half of a result in double-double.
+        `got_tail` is what a result in float64 misses of what is measured, in ULP of its own.
 
         Special values: a true value beyond the format's overflow threshold counts as ±2**(emax+1),
         and so does an infinite `got` where the rounded true value is finite; equal non-finite
         values are at 0, NaN against a number and a number against a true infinity at infinity; −0
         equals +0. What is not 0 never becomes 0 by underflow.
         """
-        if self.outside is None and self.target.precision < 53 and got_lo is None:
+        if self.outside is None and self.target.precision < 53 and got_tail is None:
             return self._errors_inside(got)
         g, y = got.astype(np.float64), self.exact.hi
         with np.errstate(all="ignore"):
             errors = self.in_ulp(g - y)
-            if got_lo is not None:
-                errors += self.in_ulp(got_lo)
+            if got_tail is not None:
+                errors += np.ldexp(got_tail, ulp_exponent(g, FLOAT64) - self.exponent)
             if self.exact.tail is not None and self.target.precision == 53:
                 errors -= self._tail()
         np.abs(errors, out=errors)

@@ -19,6 +19,7 @@ from softmax_tool.arithmetic.masks import both
 from softmax_tool.arithmetic.selection import row_any, row_max
 from softmax_tool.arithmetic.tree import LEAF, tree_sum
 from softmax_tool.distinct import count_by_row
+from softmax_tool.formats import FLOAT64, ulp_exponent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +84,8 @@ class Tracing:
     stage: str = ""  # the step that all operations count as; each its own where it is empty
     # Where events of a class happened in an operation: (rows, 1), or (rows, classes).
     happened: dict[tuple[str, int], Mask] = field(default_factory=dict)
+    # In which rows, (rows, 1), a sum shows what exponentials lost that met such an event.
+    shown: dict[tuple[str, int], Mask] = field(default_factory=dict)
     singular: dict[str, list[Mask]] = field(default_factory=lambda: {"divide": [], "log": []})
     # By identity of the array, which a look keeps alive.
     looks: dict[int, Look] = field(default_factory=dict)
@@ -289,13 +292,19 @@ class Tracing:
             "zero": (value == 0) | is_left,
             "invalid": np.isnan(value),
         }
+        if addends.operation >= 0 and self.tape[addends.operation].name == "exp":
+            self._note_shown(addends, value)
         history: dict[str, History] = {}
         for name, reaches in addends.history.items():
             if name in {"overflow", "invalid"} and name not in reaching:
                 continue
             numbers = np.full(value.shape, NEVER)
             for reach in reaches:
-                np.minimum(numbers, reach.by_row(reaching.get(name)), out=numbers)
+                first = reach.by_row(reaching.get(name))
+                shown = self.shown.get((name, addends.operation))
+                if name == "subnormal" and shown is not None:
+                    first = np.where(shown | ~self._is_of(addends.operation, first), first, NEVER)
+                np.minimum(numbers, first, out=numbers)
             there = numbers < NEVER
             if name in reached:
                 there &= reached[name]
@@ -310,6 +319,35 @@ class Tracing:
         self._add_invalid(history, (e,), value, whole_row, index)
         traced = Traced(value, whole_row, {}, index)
         return self._with_events(traced, value, history, events, index)
+
+    def _is_of(self, operation: int, events: Ids) -> Mask:
+        """Tell which events an operation made."""
+        start = operation * self.stride
+        return np.asarray((events >= start) & (events < start + self.stride))
+
+    def _note_shown(self, addends: Traced, value: Array) -> None:
+        """Note where what exponentials lost that became 0, or subnormal, shows in their sum.
+
+        That is where it comes to half an ULP of the sum, in float64 at the most, else exactly; or
+        where the sum is so small that no bit is lost in it.
+        """
+        weights = None if self.distinct is None else self.distinct.counts
+        quantum = self.working.smallest_subnormal
+        ulp = np.ldexp(1.0, ulp_exponent(value.astype(np.float64), self.working))
+        for name in ("zero", "subnormal"):
+            lossy = self.happened.get((name, addends.operation))
+            if lossy is None:
+                continue
+            shown = count_by_row(lossy, weights) * quantum >= ulp
+            rows = np.flatnonzero(shown)
+            if rows.size and self.working.precision < FLOAT64.precision:
+                z = self.tape[addends.operation].operands[0][rows].astype(np.float64)
+                lost = np.where(lossy[rows], addends.value[rows] - np.exp(z), 0.0)
+                if weights is not None:
+                    lost *= weights[rows]
+                lost = np.abs(lost.sum(axis=1, keepdims=True))
+                shown[rows] = (2 * lost >= ulp[rows]) | (ulp[rows] == quantum)
+            self.shown[name, addends.operation] = shown
 
     def _add_invalid(
         self,

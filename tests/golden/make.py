@@ -323,6 +323,7 @@ def trap_rows() -> list[tuple[str, str, rows.Recipe, list[int]]]:
         return {"kind": "ramp", "n": n, "start": start, "step": step}
 
     eights = {"kind": "values", "values": ["0x0.0p+0"] * 8 + [(-16.64).hex()] * 120}
+    many = {"kind": "values", "values": [x.hex() for x in (-30.0, *[-16.9] * 100, -9.0)]}
     return [
         ("e1", "the worked example", v(2.0, 1.0, 0.1), [0]),
         ("e2", "first probability 2.455e-437", v(-999, 1, 2, 5, 6), [0, 4]),
@@ -332,11 +333,15 @@ def trap_rows() -> list[tuple[str, str, rows.Recipe, list[int]]]:
         ("exp-overflow-one", "one class spoils the others", v(90, 0, -1), [0, 1]),
         ("sums-to-one", "finite, sums to one, wrong", v(-17.328125, -17.328125, -17.34375), [2]),
         ("subnormal-exp", "bits lost in exp", v(-16, -16.5, -17), [0, 2]),
+        ("subnormal-unseen", "what exp lost does not show", v(0, 0, 0, 0, -9.65625, -9.9), [0]),
+        ("subnormal-unseen-single", "nor in single", v(0, -12, -95), [0]),
+        ("subnormal-many", "what many lost shows, a zero does not", many, [0]),
         ("all-zero", "every exp rounds to 0", v(-1000, -1000, -1000), [1]),
         ("all-zero-half", "every exp rounds to 0 in half", v(-20, -20, -21), [0]),
         ("naive-lse", "the sum overflows at 88 three times", v(88, 88, 88), [1]),
         ("naive-lse-zero", "log of an empty sum", v(-200, -200), [0]),
         ("equal-1e8", "x − lse cancels", v(1e8, 1e8), [0]),
+        ("equal-1e10", "lse loses log 2", v(1e10, 1e10, 0), [0]),
         ("equal-4000", "x − lse cancels in half", v(4000, 4000), [0]),
         ("near-1000", "lse loses the gap", v(1000.5, 1000, 999), [0, 1]),
         ("shift-overflow", "z overflows in half", v(60000, -60000), [0, 1]),

@@ -697,6 +697,7 @@ class Machine:
         self.work = self.wide if model == "fused" else fmt
         self.exact_after = exact_after
         self.records: list[Record] = []
+        self.shown: set[tuple[int, str]] = set()  # operation and kind of what shows in its sum
 
     def _begin(self, step: str, name: str, *, store: bool) -> bool:
         out = self.format if store else self.work
@@ -848,6 +849,9 @@ class Machine:
                     rest = round_fraction(FLOAT64, exact - Fraction(numbers[largest]))
                     limit = half_ulp(record.out, result)
                     event = Event("absorbed", order, step, None, rest, limit)
+        if order and self.records[order - 1].name == "exp":
+            kinds = [kind for kind in ("zero", "subnormal") if self._shows(order - 1, kind, result)]
+            self.shown |= {(order - 1, kind) for kind in kinds}
         marks: dict[str, Marks] = {}
         for kind in CLASSES:
             merged: Marks = {}
@@ -857,7 +861,9 @@ class Machine:
                 or (kind == "zero" and result == 0)
             ):
                 for group in _earliest(addends, kind):
-                    merged.update(group)
+                    made_in = next(iter(group.values())).order
+                    if kind != "subnormal" or self._shows(made_in, kind, result):
+                        merged.update(group)
             if event is not None and event.kind == kind:
                 merged = _merge(merged, {None: event})
             if merged:
@@ -865,6 +871,25 @@ class Machine:
         if event is not None:
             record.events[None] = event
         return Value(result, marks)
+
+    def _shows(self, order: int, kind: str, total: float) -> bool:
+        """Whether what exponentials lost by such events comes to half an ULP of their sum.
+
+        Or the sum is so small that it is exact.
+        """
+        record = self.records[order]
+        if record.name != "exp":
+            return True
+        if not math.isfinite(total):
+            return False
+        columns = [column for column, event in record.events.items() if event.kind == kind]
+        half = ulp(self.work, Real(rational=Fraction(total))) / 2
+        if self.work == FLOAT64:  # at the most
+            return len(columns) * Fraction(self.work.eta) / 2 >= half
+        lost = arb(0)
+        for column in columns:
+            lost += _ball(record.results[column]) - _ball(record.arguments[column][0]).exp()
+        return half <= Fraction(self.work.eta) / 2 or bool(abs(lost) >= _ball(half))
 
 
 def _earliest(values: Sequence[Value], kind: str) -> list[Marks]:
@@ -1355,8 +1380,12 @@ class Case:
         column: Column = own
         if None in record.results:
             column = None
-        elif own not in record.events and record.events:
-            column = min(c for c in record.events if c is not None)
+        elif own not in record.events:
+            shown = [c for c, e in record.events.items() if (k, e.kind) in self.machine.shown]
+            column = min((c for c in shown if c is not None), default=own)
+        if record.name == "maximum" and record.results[own] == record.arguments[own][0]:
+            raised = [c for c, made in record.results.items() if made != record.arguments[c][0]]
+            column = min((c for c in raised if c is not None), default=own)
         if column in record.events:
             event = record.events[column]
             return record.step, column, event.operand, event.limit
