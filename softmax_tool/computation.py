@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from softmax_tool.arithmetic.tracing import Traced, Tracing
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.exact.double_double import Scaled
 from softmax_tool.exact.wide import WideArithmetic, in_float64
-from softmax_tool.formats import FLOAT16, FLOAT64
+from softmax_tool.formats import FLOAT64
 from softmax_tool.formulations import GRADIENT, LOSSES, per_row
 
 if TYPE_CHECKING:
@@ -109,6 +109,16 @@ class Computation:
         return tracing, traced
 
     def replayed(self, rows: Array) -> Replayed:
+        wide = _need_digits(self.rows.logits[rows], self.target)
+        near, far = np.flatnonzero(~wide), np.flatnonzero(wide)
+        parts = []
+        if near.size:
+            parts.append((near, self._replay_of(rows[near], WIDE_SUM.build(FLOAT64))))
+        if far.size:
+            parts.append((far, self._replay_of(rows[far], WideArithmetic())))
+        return Replayed(tuple(parts))
+
+    def _replay_of(self, rows: Array, wide: Any) -> _RowsReplayed:
         part, ruler, inner = (
             self.rows,
             self.yardsticks.ruler(self.formulation.quantity),
@@ -118,13 +128,29 @@ class Computation:
             part, ruler, inner = part[rows], ruler[rows], None
         if inner is None:
             inner = Sharing(part.arithmetic(self.model.build(self.target)))
-        wide = part.arithmetic(_wider(self.target))
-        return Replayed(self.formulation, self._operands(part), ruler, inner, wide)
+        operands = self._operands(part)
+        return _RowsReplayed(self.formulation, operands, ruler, inner, part.arithmetic(wide))
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """Some rows of a computation, to be run again and again with ever more operations rounded."""
+
+    parts: tuple[tuple[Array, _RowsReplayed], ...]  # and which of the rows these are
+
+    def errors(self, last: int) -> Array:
+        """Return how far off results are, in ULP, where operations after `last` hardly round."""
+        found = [part.errors(last) for _, part in self.parts]
+        if len(found) == 1:
+            return found[0]
+        errors = np.concatenate(found)
+        errors[np.concatenate([places for places, _ in self.parts])] = errors.copy()
+        return errors
+
+
+@dataclass(frozen=True, slots=True)
+class _RowsReplayed:
+    """Rows whose later operations are all in one arithmetic."""
 
     formulation: Formulation
     rows: Rows
@@ -133,20 +159,24 @@ class Replayed:
     wide: Arithmetic
 
     def errors(self, last: int) -> Array:
-        """Return how far off results are, in ULP, where operations after `last` hardly round."""
         replay = Replay(self.inner, self.wide, last)
         got: Any = _apply(self.formulation, replay, replay, self.rows)
         return self.ruler.errors(*(in_float64(got) if isinstance(got, Scaled) else (got,)))
 
 
-def _wider(target: FloatFormat) -> Arithmetic:
-    """Return an arithmetic that hardly rounds, to go on with where the format's left off.
+_FAR = 2.0**20
 
-    In float64 the logarithm of a sum is far more exact, beside the largest logits, than the format
-    can tell only where these are as small as float16's.
+
+def _need_digits(logits: Array, target: FloatFormat) -> Mask:
+    """Tell for which rows float64 is no arithmetic that hardly rounds, to go on with.
+
+    In narrower formats it is one where the logarithm of a sum is exact enough beside the largest
+    logit: below 2**20, to 2**-33.
     """
-    wide: Any = WIDE_SUM.build(FLOAT64) if target.emax <= FLOAT16.emax else WideArithmetic()
-    return cast("Arithmetic", wide)
+    if target == FLOAT64:
+        return np.ones(len(logits), bool)
+    reach = np.abs(logits).max(axis=1, where=np.isfinite(logits), initial=0)
+    return np.asarray(reach >= _FAR)
 
 
 def _apply(formulation: Formulation, xp: Arithmetic, later: Arithmetic, rows: Rows) -> Any:

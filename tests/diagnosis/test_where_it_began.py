@@ -31,7 +31,7 @@ def test_silent_errors_of_float64(
     silent = [found for found in report.cases[0].worst if found.kind == "silent-error"]
     assert silent
     for found in silent:
-        expected = case.finding(found.column if labels is None else 0)
+        expected = case.finding(0 if found.column is None or labels else found.column)
         assert found.kind == expected.kind
         assert found.origin is not None
         assert found.origin.step == expected.step
