@@ -165,18 +165,21 @@ class _RowsReplayed:
 
 
 _FAR = 2.0**20
+_DEEP = 600.0
 
 
 def _need_digits(logits: Array, target: FloatFormat) -> Mask:
     """Tell for which rows float64 is no arithmetic that hardly rounds, to go on with.
 
-    In narrower formats it is one where the logarithm of a sum is exact enough beside the largest
-    logit: below 2**20, to 2**-33.
+    In narrower formats it is one where it holds all exponentials, and the logarithm of a sum is
+    exact enough beside the largest logit: below 2**20, to 2**-33.
     """
     if target == FLOAT64:
         return np.ones(len(logits), bool)
-    reach = np.abs(logits).max(axis=1, where=np.isfinite(logits), initial=0)
-    return np.asarray(reach >= _FAR)
+    there = np.isfinite(logits)
+    most = logits.max(axis=1, where=there, initial=-np.inf).astype(np.float64)
+    least = logits.min(axis=1, where=there, initial=np.inf).astype(np.float64)
+    return np.asarray((np.maximum(most, -least) >= _FAR) | (most - least >= _DEEP))
 
 
 def _apply(formulation: Formulation, xp: Arithmetic, later: Arithmetic, rows: Rows) -> Any:
