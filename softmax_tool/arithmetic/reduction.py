@@ -59,14 +59,13 @@ class ExactReduction:
 
     def exact_mean(self) -> Fraction | float:
         numerator, denominator = self.losses.special(), self.divisors.special()
+        if denominator is None and not self.divisors.fraction():
+            return float("nan")  # by definition, whatever is divided
         if numerator is not None or denominator is not None:
             over = numerator if numerator is not None else float(self.losses.fraction() > 0)
             under = denominator if denominator is not None else _sign(self.divisors.fraction())
             with np.errstate(all="ignore"):
                 return float(np.float64(over) / np.float64(under))
-        if self.divisors.fraction() == 0:
-            with np.errstate(all="ignore"):
-                return float(np.float64(_sign(self.losses.fraction())) / np.float64(0.0))
         return self.losses.fraction() / self.divisors.fraction()
 
 
@@ -142,6 +141,9 @@ class VectorReduction:
 
 
 def _divide(target: FloatFormat, numerator: float, denominator: float) -> float:
+    """Return a mean, rounded once; nan of weights that add up to 0, by definition."""
+    if denominator == 0:
+        return float("nan")
     with np.errstate(all="ignore"):
         quotient = np.asarray([numerator], target.carrier) / np.asarray(denominator, target.carrier)
     return float(target.round(quotient.astype(target.carrier))[0])

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 import softmax_tool as st
 
 if TYPE_CHECKING:
     from softmax_tool.report import Loss
+
+INF = float("inf")
 
 
 def loss(rows: int, reduction: str, arithmetic: str) -> Loss:
@@ -63,3 +66,28 @@ def test_wide_reductions_do_no_harm() -> None:
     for arithmetic in ("wide-sum", "fused"):
         for reduction in ("sum", "mean"):
             assert loss(70_000, reduction, arithmetic).reduced is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels", "weights", "smoothing"),
+    [
+        ([[1.0, 0.0], [2.0, 0.0]], [0, 0], [0.0, 1.0], 0.1),  # the other class has its part
+        ([[1.0, 0.0], [2.0, 0.0]], [0, 1], [1.0, -1.0], 0.0),
+        ([[1.0, 0.0], [2.0, 0.0]], [0, 0], [0.0, 1.0], 0.0),
+        ([[-INF, 0.0], [2.0, 0.0]], [0, 1], [1.0, -1.0], 0.0),  # an infinite loss
+    ],
+)
+def test_a_mean_over_weights_that_add_up_to_0_is_nan(
+    rows: list[list[float]], labels: list[int], weights: list[float], smoothing: float
+) -> None:
+    report = st.compare(
+        rows,
+        labels,
+        dtypes=["half", "double"],
+        ops=["ce"],
+        weights=weights,
+        label_smoothing=smoothing,
+        arithmetics=["strict", "wide-sum", "native"],
+    )
+    # Σ w_y = 0: nan by definition, in every arithmetic and in truth.
+    assert {(str(x.value), str(x.exact), x.ulp) for x in report.losses} == {("nan", "nan", 0.0)}
