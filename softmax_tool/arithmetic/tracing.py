@@ -294,6 +294,11 @@ class Tracing:
         }
         if addends.operation >= 0 and self.tape[addends.operation].name == "exp":
             self._note_shown(addends, value)
+        if self.stage == "pick" and infinite.any():
+            # Of a loss that is not finite, what became 0 is behind the logarithms that are not.
+            lost = ~np.isfinite(value)
+            reached["zero"] |= lost
+            reaching["zero"] = infinite | ~lost
         history: dict[str, History] = {}
         for name, reaches in addends.history.items():
             if name in {"overflow", "invalid"} and name not in reaching:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import mpmath  # type: ignore[import-untyped]
 import numpy as np
@@ -40,6 +41,38 @@ def test_a_mean_that_is_no_float64() -> None:
         error = abs(mpmath.mpf(loss.value) - true) / mpmath.mpf(2) ** -52
         assert error > 0
         assert loss.ulp == pytest.approx(float(error), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "got"),
+    [
+        ([0], {"label_smoothing": 0.1}, INF),
+        ([1], {"label_smoothing": 0.1}, INF),
+        ([[0.5, 0.2, 0.3]], {}, INF),
+        ([[0.5, 0.0, 0.5]], {}, float("nan")),  # 0 · ∞
+    ],
+)
+@pytest.mark.parametrize("arithmetic", ["strict", "wide-sum", "fused", "native"])
+@pytest.mark.parametrize("way", ["log-of-naive", "log-of-shifted"])
+def test_a_loss_through_the_logarithm_of_0_is_that_whichever_class_vanished(
+    labels: Any, options: dict[str, Any], got: float, arithmetic: str, way: str
+) -> None:
+    # float16 gives 0 of exp up to −17.34375.
+    report = st.compare(
+        [[0.0, -200.0, 3.0]],
+        labels,
+        dtypes=["half"],
+        ops=["ce"],
+        formulations=[way],
+        arithmetics=[arithmetic],
+        **options,
+    )
+    [case] = report.cases
+    [found] = case.worst
+    assert list(case.kinds) == ["log-of-zero"]
+    assert str(found.got) == str(got)
+    assert found.origin is not None
+    assert (found.origin.step, found.origin.column) == ("exp", 1)
 
 
 @pytest.mark.parametrize("far", [1e300, 1e301, 8e307])
