@@ -102,7 +102,7 @@ def _summarise(
         extent=extent,
         likeness=seen.likeness,
         misfits=seen.misfits,
-        survivors=tuple(_survivors(x, maximum, lowest, valid, target) for target in formats),
+        survivors=tuple(_survivors(x, extent, maximum, lowest, valid, f) for f in formats),
         labels=labels,
     )
 
@@ -129,16 +129,17 @@ def _ends(finite: Array) -> tuple[float, float]:
 
 
 def _survivors(
-    x: Array, maximum: Array, lowest: Array, valid: Mask, target: FloatFormat
+    x: Array, extent: Extent, maximum: Array, lowest: Array, valid: Mask, target: FloatFormat
 ) -> Survivors:
-    """Count the rows that survive in a dtype.
+    """Count the values that a dtype makes infinite, and the rows that survive in it.
 
     The naive way needs a sum of exponentials that is finite and not 0; the shifted way a largest
     logit, and a span of the row, that are finite.
     """
     top, bottom = target.round(maximum), target.round(lowest)
     overflowed = 0
-    if not (np.isfinite(top[valid]).all() and np.isfinite(bottom[valid]).all()):
+    # Rounding is monotone; rows that are nan by definition have finite values, too.
+    if extent.smallest is not None and not np.isfinite(target.round(extent.ends)).all():
         overflowed = int(np.count_nonzero(np.isfinite(x) & ~np.isfinite(target.round(x))))
     span = WIDE_SUM.build(target).subtract(top, bottom)
     shifted = valid & np.isfinite(top) & np.isfinite(span)

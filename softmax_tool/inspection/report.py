@@ -53,8 +53,8 @@ class Looks:
 class Headroom:
     """Which rows would survive in a dtype, and how far the largest logit is from its edge.
 
-    Of `rows`, those that are not nan by definition. `headroom` is the last argument of a finite exp
-    less the largest logit; negative where that is beyond.
+    Of `rows`, those that are not nan by definition; `overflowed` is of all. `headroom` is the last
+    argument of a finite exp less the largest logit; negative where that is beyond.
     """
 
     dtype: str

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from softmax_tool.misfits import joined
 from softmax_tool.summary import largest, smallest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from softmax_tool.exact_sum import ExactSum
@@ -29,6 +30,11 @@ class Extent:
     smallest_maximum: float | None = None
     largest_maximum: float | None = None
     widest_span: float | None = None
+
+    @property
+    def ends(self) -> NDArray[np.float64]:
+        """The smallest and the largest value, where there is any."""
+        return np.array([self.smallest, self.largest], np.float64)
 
     def __add__(self, other: Extent) -> Extent:
         return Extent(

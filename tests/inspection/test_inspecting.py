@@ -94,6 +94,25 @@ def test_survival_in_half(row: list[float], naive: bool, shifted: bool) -> None:
     assert room.overflowed == sum(abs(x) >= 65520 for x in row if np.isfinite(x))
 
 
+@pytest.mark.parametrize(
+    ("rows", "overflowed"),
+    [
+        ([[1e6, np.nan], [1.0, 2.0]], 1),
+        ([[1e6, np.nan], [1e6, 2.0]], 2),
+        ([[-1e6, np.inf], [1.0, 2.0]], 1),
+        ([[-np.inf, np.nan], [65519.0, -65520.0]], 1),
+        ([[np.nan, np.inf], [-np.inf, -np.inf]], 0),
+    ],
+)
+def test_what_a_dtype_makes_infinite_is_counted_in_rows_that_are_nan_too(
+    rows: list[list[float]], overflowed: int
+) -> None:
+    [room] = st.inspect(rows, dtypes=["half"]).headroom
+    assert room.overflowed == overflowed
+    [rounding] = st.compare(rows, dtypes=["half"], ops=["softmax"]).input_rounding
+    assert rounding.overflowed == overflowed
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_survival_is_what_compute_finds(dtype: str) -> None:
     rows = np.random.default_rng(2).normal(size=(300, 7)) * np.linspace(1, 400, 300)[:, None]
