@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from softmax_tool.exact import escalation, quad
+from softmax_tool.exact.entropies import entropies
 from softmax_tool.exact.gradients import gradients
 from softmax_tool.exact.losses import class_coefficients, coefficients_of, losses, mask_of
 from softmax_tool.exact.values import Exact, Reference
@@ -31,6 +32,7 @@ __all__ = [
     "Reference",
     "class_coefficients",
     "coefficients_of",
+    "entropies",
     "gradients",
     "losses",
     "mask_of",

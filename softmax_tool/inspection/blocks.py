@@ -12,14 +12,17 @@ import numpy as np
 from softmax_tool import exact
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.declared import INPUTS, as_logits
+from softmax_tool.exact import Exact
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT32, exp_edges
 from softmax_tool.inspection.report import WorstRow
-from softmax_tool.inspection.summary import (
-    Extent,
-    InspectSummary,
-    LabelSummary,
-    Survivors,
+from softmax_tool.inspection.summary import Extent, InspectSummary, LabelSummary, Survivors
+from softmax_tool.inspection.worst import (
+    WAITING,
+    Candidate,
+    OpenLoss,
+    may_be_among,
+    true_losses,
     worst_of,
 )
 from softmax_tool.lookalike import LOGITS, PROBABILITIES, Likeness
@@ -27,7 +30,7 @@ from softmax_tool.misfits import find_misfits
 from softmax_tool.targets import Targets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,6 +40,12 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
     Mask = NDArray[np.bool_]
+
+# Rows among so many logits at the start of a table are computed in double-double: of most tables
+# all, while a large one takes no longer. It is the place in the table that tells, not in a block.
+_IN_FULL = 1 << 17
+LARGE = 1024.0
+"""Losses above it are computed in double-double wherever they stand."""
 
 
 def summarise(
@@ -174,30 +183,7 @@ def _labels(
     wanted = labels[rows]
     at_label = _at_label(some, best, wanted)
     alone = _maxima(some, best) == 1
-    targets = Targets(
-        labels=wanted[:, None] if hard else None,
-        probabilities=None if hard else wanted,
-        weights=None,
-        smoothing=Fraction(0),
-        kept=Fraction(1),
-        spread=Fraction(0),
-    )
-    reference = exact.reference(some, FLOAT32)
-    losses = exact.losses(reference, targets, some, FLOAT32)
-    values = losses.hi[:, 0]
-    tiny = (values == 0) & losses.nonzero[:, 0]
-    entropies = (reference.log_sum + reference.mean_shift)[:, 0]
-    places = np.argsort(-values, kind="stable")[:top]
-    worst = (
-        WorstRow(
-            block.start + int(rows[place]),
-            int(wanted[place]) if hard else None,
-            int(some[place].argmax()),
-            float(values[place]) + 0.0,
-            bool(tiny[place]),
-        )
-        for place in places
-    )
+    truths = _Truths.of(some, _targets(wanted), _in_full(block, rows))
     return LabelSummary(
         top=top,
         counts=np.bincount(labels[counted], minlength=x.shape[1]) if hard else None,
@@ -205,12 +191,116 @@ def _labels(
         ignored=int(np.count_nonzero(~counted)),
         correct=int(np.count_nonzero(at_label & alone)),
         tied=int(np.count_nonzero(at_label & ~alone)),
-        losses=ExactSum.of(values),
-        tiny_losses=int(np.count_nonzero(tiny)),
-        entropies=ExactSum.of(entropies),
-        tiny_entropies=_tiny_entropies(some, entropies),
-        worst=worst_of(worst, top),
+        losses=_summed(truths.losses),
+        tiny_losses=int(np.count_nonzero(_tiny(truths.losses))),
+        entropies=_summed(truths.entropies),
+        tiny_entropies=int(np.count_nonzero(_tiny(truths.entropies))),
+        plain_rows=int(np.count_nonzero(~truths.settled)),
+        worst=worst_of(_candidates(truths, some, wanted, block.start + rows, top), top),
     )
+
+
+def _targets(labels: Array) -> Targets:
+    hard = labels.ndim == 1
+    return Targets(
+        labels=labels[:, None] if hard else None,
+        probabilities=None if hard else labels,
+        weights=None,
+        smoothing=Fraction(0),
+        kept=Fraction(1),
+        spread=Fraction(0),
+    )
+
+
+def _in_full(block: Block, rows: NDArray[np.intp]) -> int:
+    """Return how many of some rows of a block are among the first of the table."""
+    return int(np.searchsorted(block.start + rows, _IN_FULL // block.logits.shape[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Truths:
+    """Losses and entropies of some rows, all (rows, 1)."""
+
+    losses: Exact
+    entropies: Exact
+    settled: Mask  # which rows' are right to the last bit, and have tails
+
+    @classmethod
+    def of(cls, x: Array, targets: Targets, in_full: int) -> _Truths:
+        """Make those of the first rows, so many, in double-double, and of all with large losses.
+
+        The exponential of a large mean would show what float64 misses of it.
+        """
+        shape = len(x), 1
+        losses, entropies = (
+            Exact(np.empty(shape), np.zeros(shape), np.empty(shape, bool), np.zeros(shape, bool))
+            for _ in range(2)
+        )
+        settled = np.arange(len(x))[:, None] < in_full
+        rest = slice(in_full, None)
+        if in_full < len(x):
+            reference = exact.reference(x[rest], FLOAT32)
+            _write(losses, rest, exact.losses(reference, targets[rest], x[rest], FLOAT32))
+            entropies.hi[rest] = reference.log_sum + reference.mean_shift
+            entropies.nonzero[rest] = np.count_nonzero(x[rest] > -np.inf, axis=1)[:, None] > 1
+            settled[rest] = losses.hi[rest] > LARGE
+        full = np.flatnonzero(settled)
+        if full.size:
+            _write(losses, full, true_losses(x[full], targets[full]))
+        if in_full:
+            _write(entropies, slice(in_full), exact.entropies(x[:in_full]))
+        return cls(losses, entropies, settled)
+
+
+def _write(to: Exact, rows: Any, values: Exact) -> None:
+    to.hi[rows], to.nonzero[rows] = values.hi, values.nonzero
+    if values.tail is not None:
+        assert to.tail is not None  # noqa: S101  (made so)
+        to.tail[rows] = values.tail
+
+
+def _summed(values: Exact) -> ExactSum:
+    return ExactSum.of(values.summands())
+
+
+def _tiny(values: Exact) -> Mask:
+    """Tell which values are not 0, though float64 holds them as 0."""
+    return np.asarray((values.hi == 0) & values.nonzero)
+
+
+def _candidates(
+    truths: _Truths, x: Array, labels: Array, numbers: Array, top: int
+) -> Iterator[Candidate]:
+    """Yield the rows that may have the largest losses; those that may tie are few."""
+    values, tiny = truths.losses.hi[:, 0], _tiny(truths.losses)[:, 0]
+    # What is not finite, or 0 by definition, is so for certain.
+    certain = ~np.isfinite(values) | ((values == 0) & ~tiny)
+    settled = truths.settled[:, 0] | certain
+    if top < len(values):
+        values, tiny, settled = values.copy(), tiny.copy(), settled.copy()
+        may = may_be_among(values, settled, top)
+        again = np.flatnonzero(may & ~settled)
+        if again.size > WAITING:
+            losses = true_losses(x[again], _targets(labels[again]))
+            values[again], tiny[again] = losses.hi[:, 0], _tiny(losses)[:, 0]
+            settled[again] = True
+        known = np.flatnonzero(may & settled)
+        known = known[np.lexsort((known, ~tiny[known], -values[known]))[:top]]
+        places = np.concatenate([known, np.flatnonzero(may & ~settled)])
+    else:
+        places = np.arange(len(values))
+    for place in places:
+        here = slice(place, place + 1)
+        found = WorstRow(
+            int(numbers[place]),
+            int(labels[place]) if labels.ndim == 1 else None,
+            int(x[place].argmax()),
+            float(values[place]) + 0.0,
+            bool(tiny[place]),
+        )
+        # A copy: the block need not wait for it.
+        waiting = OpenLoss(x[here].copy(), _targets(labels[here].copy()))
+        yield Candidate(found, None if settled[place] else waiting)
 
 
 def _at_label(x: Array, maximum: Array, labels: Array) -> Mask:
@@ -219,9 +309,3 @@ def _at_label(x: Array, maximum: Array, labels: Array) -> Mask:
         return np.asarray(np.take_along_axis(x, labels[:, None], axis=1)[:, 0] == maximum)
     most_probable = labels == labels.max(axis=1, keepdims=True)
     return np.asarray(((x == maximum[:, None]) & most_probable).any(axis=1))
-
-
-def _tiny_entropies(x: Array, entropies: Array) -> int:
-    """Count the rows whose entropy float64 holds as 0 though more than one class has a part."""
-    rows = x[entropies == 0]
-    return int(np.count_nonzero(np.count_nonzero(rows > -np.inf, axis=1) > 1))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from decimal import MAX_EMAX, Context, Decimal
 from functools import partial
-from math import isfinite, log
+from math import isfinite, log, log10
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from softmax_tool.ahead import in_order, processors
 from softmax_tool.declared import INPUTS, check_input
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format
-from softmax_tool.inspection.blocks import summarise
+from softmax_tool.inspection.blocks import LARGE, summarise
 from softmax_tool.inspection.report import (
     ClassCount,
     Headroom,
@@ -24,6 +24,7 @@ from softmax_tool.inspection.report import (
     Range,
 )
 from softmax_tool.inspection.verdict import LOSS, verdict
+from softmax_tool.inspection.worst import PLAIN, worst_rows
 from softmax_tool.lookalike import LOGITS
 from softmax_tool.renderers.display import files
 from softmax_tool.report import InputInfo, LabelsInfo
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
 
 _ELEMENTS = 1 << 17  # of a block, so that it stays in the second-level cache
 _COMMON = 3  # so many of the most and of the least common classes are named
-_DIGITS = Context(prec=17, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
+_DIGITS = Context(prec=60, Emax=MAX_EMAX, traps=[])
+_LARGEST = Decimal(f"1E{MAX_EMAX}")  # stands for what not even a decimal can hold
 
 
 def inspect(
@@ -170,10 +172,10 @@ def _labels(labels: LabelSummary, classes: int) -> LabelFindings:
         mean,
         mean == 0 and (labels.tiny_losses > 0 or labels.losses.fraction() > 0),
         log(classes),
-        _perplexity(mean),
+        _perplexity(labels),
         entropy,
         entropy == 0 and (labels.tiny_entropies > 0 or labels.entropies.fraction() > 0),
-        labels.worst,
+        worst_rows(labels.worst, labels.top),
     )
 
 
@@ -202,9 +204,28 @@ def _mean(total: ExactSum, rows: int) -> float | None:
     return special if special is not None else FLOAT64.round_exactly(total.fraction() / rows)
 
 
-def _perplexity(mean: float | None) -> Number | None:
-    """Return exp of the mean loss, as a decimal where that is beyond float64."""
-    if mean is None or not isfinite(mean):
-        return mean
-    value = _DIGITS.exp(Decimal(mean))
-    return float(value) if isfinite(float(value)) else value
+def _perplexity(labels: LabelSummary) -> Number | None:
+    """Return exp of the mean loss, not of what that rounds to; a decimal where beyond float64."""
+    if not labels.kept:
+        return None
+    special = labels.losses.special()
+    if special is not None:
+        return special
+    mean = labels.losses.fraction() / labels.kept
+    value = _DIGITS.exp(_DIGITS.divide(Decimal(mean.numerator), Decimal(mean.denominator)))
+    if isfinite(float(value)):
+        return float(value)
+    if value.is_infinite():
+        return _LARGEST
+    known = _known_digits(float(mean), plain=labels.plain_rows > 0)
+    return Context(prec=known, Emax=MAX_EMAX, traps=[]).plus(value)
+
+
+def _known_digits(mean: float, *, plain: bool) -> int:
+    """Return to how many digits the exponential of a mean loss is known, 17 at most.
+
+    It is off, relatively, by as much as the mean is. Losses in double-double add a share of 2**-98
+    and 2**-84; where some are `plain`, which losses above `LARGE` are not, these add theirs.
+    """
+    error = mean * 2.0**-98 + 2.0**-84 + (min(mean, LARGE) * PLAIN if plain else 0.0)
+    return max(1, min(17, int(-log10(error))))

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.inspection.worst import worst_of
 from softmax_tool.misfits import joined
 from softmax_tool.summary import largest, smallest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     from softmax_tool.exact_sum import ExactSum
-    from softmax_tool.inspection.report import WorstRow
+    from softmax_tool.inspection.worst import Candidate
     from softmax_tool.lookalike import Likeness
     from softmax_tool.report import Misfit
 
@@ -76,7 +75,8 @@ class LabelSummary:
     tiny_losses: int  # not 0, though float64 holds them as 0
     entropies: ExactSum
     tiny_entropies: int  # as those of losses
-    worst: tuple[WorstRow, ...]
+    plain_rows: int  # of which losses and entropies are those of float64
+    worst: tuple[Candidate, ...]
 
     def __add__(self, other: LabelSummary) -> LabelSummary:
         counts = None
@@ -94,13 +94,9 @@ class LabelSummary:
             self.tiny_losses + other.tiny_losses,
             self.entropies + other.entropies,
             self.tiny_entropies + other.tiny_entropies,
+            self.plain_rows + other.plain_rows,
             worst_of((*self.worst, *other.worst), top),
         )
-
-
-def worst_of(rows: Iterable[WorstRow], top: int) -> tuple[WorstRow, ...]:
-    """Return the rows of largest loss, largest first, then by place."""
-    return tuple(sorted(rows, key=lambda row: (-row.loss, row.row))[:top])
 
 
 @dataclass(frozen=True, slots=True)

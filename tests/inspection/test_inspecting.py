@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import softmax_tool as st
 from softmax_tool.formats import FORMATS
 from softmax_tool.inspection.blocks import summarise
 from softmax_tool.inspection.inspecting import inspect
+from softmax_tool.inspection.worst import worst_rows
 from softmax_tool.readers import Block, from_arrays, open_logits
 from softmax_tool.renderers import render
 
@@ -133,19 +135,110 @@ def test_labels_against_balls(dtype: type) -> None:
     losses, entropies = true_rows(logits, labels)
     found = st.inspect(logits, labels, top=3).labels
     assert found is not None
-    mean = float(sum(losses, arb(0)) / 40)
-    assert found.mean_loss == pytest.approx(mean, rel=1e-14)
-    assert found.perplexity == pytest.approx(float((sum(losses, arb(0)) / 40).exp()), rel=1e-13)
-    assert found.mean_entropy == pytest.approx(float(sum(entropies, arb(0)) / 40), rel=1e-14)
+    mean = sum(losses, arb(0)) / 40
+    assert found.mean_loss == float(mean)
+    assert found.perplexity == float(mean.exp())
+    assert found.mean_entropy == float(sum(entropies, arb(0)) / 40)
     assert found.uniform_loss == pytest.approx(float(arb(6).log()), rel=1e-15)
     assert found.correct == int((logits.argmax(axis=1) == labels).sum())
     order = sorted(range(40), key=lambda row: -float(losses[row]))[:3]
     assert [(x.row, x.label) for x in found.worst] == [(row, labels[row]) for row in order]
-    assert [x.loss for x in found.worst] == pytest.approx([float(losses[row]) for row in order])
+    assert [x.loss for x in found.worst] == [float(losses[row]) for row in order]
     counts = [(int((labels == c).sum()), c) for c in range(6)]
     assert [(x.rows, x.label) for x in found.most_common] == sorted(
         counts, key=lambda pair: (-pair[0], pair[1])
     )[:3]
+
+
+@pytest.mark.parametrize("row", [[300.3, 0.7], [100.1, -500.3], [700.1, 0.3], [600.7, 600.1, 0.2]])
+def test_a_confident_row_to_the_last_bit(row: list[float]) -> None:
+    ctx.prec = 3000  # p log p of what is nearly 1 cancels
+    [loss], [entropy] = true_rows(np.array([row]), np.array([0]))
+    found = st.inspect([row], [0]).labels
+    assert found is not None
+    assert (found.mean_loss, found.mean_entropy) == (float(loss), float(entropy))
+    assert found.worst[0].loss == float(loss)
+
+
+def test_rows_of_nearly_the_same_loss_are_in_their_order() -> None:
+    # Of equal logits a loss is log 2 times the sum of the probabilities, here not quite 1.
+    logits = [[21.89324280607974] * 2, [-64.87010180791034] * 2]
+    labels = [[0.0016503874564123989, 0.9983496125435877], [0.25278416711546303, 0.747215832884537]]
+    sums = [sum((arb(fmpq(*t.as_integer_ratio())) for t in row), arb(0)) for row in labels]
+    losses = [float(total * arb(2).log()) for total in sums]
+    assert losses[0] > losses[1]
+    found = st.inspect(logits, labels).labels
+    assert found is not None
+    assert [(x.row, x.loss) for x in found.worst] == [(0, losses[0]), (1, losses[1])]
+
+
+# Of tables with two classes, so many rows at the start are computed in double-double.
+IN_FULL = 1 << 16
+
+
+def later(rows: Array) -> tuple[Array, Array]:
+    """Return logits, and labels of 0, with some rows behind those; the others' losses are 0."""
+    return np.concatenate([np.tile([0.0, -np.inf], (IN_FULL, 1)), rows]), np.zeros(
+        IN_FULL + len(rows), int
+    )
+
+
+def test_later_rows_of_a_large_table() -> None:
+    ctx.prec = 3000
+    rows = np.random.default_rng(8).normal(size=(300, 2)) * 90
+    losses, entropies = true_rows(rows, np.zeros(300, int))
+    logits, labels = later(rows)
+    found = st.inspect(logits, labels, top=7).labels
+    assert found is not None
+    order = sorted(range(300), key=lambda row: -float(losses[row]))[:7]
+    assert [(x.row - IN_FULL, x.loss) for x in found.worst] == [
+        (row, float(losses[row])) for row in order
+    ]
+    mean, entropy = (float(sum(x, arb(0)) / len(labels)) for x in (losses, entropies))
+    assert found.mean_loss == pytest.approx(mean, rel=2.0**-43)
+    assert found.mean_entropy == pytest.approx(entropy, rel=2.0**-43)
+
+
+@pytest.mark.parametrize("ties", [3, 300])
+def test_later_rows_that_tie_are_in_the_order_of_their_places(ties: int) -> None:
+    logits, labels = later(np.tile([0.3, 0.1], (ties, 1)))
+    whole = st.inspect(logits, labels, top=2).labels
+    assert whole is not None
+    assert [x.row - IN_FULL for x in whole.worst] == [0, 1]
+    cuts = list(range(IN_FULL + 1, len(logits), 2))
+    total, *parts = parts_of(logits, labels, cuts)
+    for part in parts:
+        total = total + part
+    assert total.labels is not None
+    assert worst_rows(total.labels.worst, 2) == whole.worst
+
+
+def test_later_losses_that_are_far_from_0_have_tails() -> None:
+    logits, labels = later(np.array([[-3e9 - 0.1, 0.0]]))
+    found = st.inspect(logits, labels).labels
+    assert found is not None
+    # The loss of [x, 0] at so small an x is -x, but for exp(x).
+    mean = arb(fmpq(*(3e9 + 0.1).as_integer_ratio())) / (IN_FULL + 1)
+    assert found.mean_loss == float(mean)
+    digits = mean.exp().str(40, radius=False)
+    assert abs(Decimal(str(found.perplexity)) / Decimal(digits) - 1) < Decimal("1e-9")
+
+
+def test_a_loss_that_is_nan_comes_last() -> None:
+    rows = [[0.0, -np.inf], [0.0, 1.0], [2.0, 0.0]]
+    found = st.inspect(rows, [[1.0, 0.0], [1.0, 0.0], [0.5, 0.5]], top=2).labels  # 0 · ∞
+    assert found is not None
+    assert [x.row for x in found.worst] == [1, 2]
+    assert np.isnan(found.mean_loss or 0)
+    every = st.inspect(rows[:1] * 3, [[1.0, 0.0]] * 3, top=2).labels
+    assert every is not None
+    assert [x.row for x in every.worst] == [0, 1]
+
+
+def test_what_is_below_every_float64_comes_before_0() -> None:
+    found = st.inspect([[0.0, -np.inf], [800.0, 0.0]], [0, 0]).labels
+    assert found is not None
+    assert [(x.row, x.loss_is_tiny) for x in found.worst] == [(1, True), (0, False)]
 
 
 def test_ties_ignored_rows_and_rows_that_are_nan() -> None:
@@ -186,6 +279,45 @@ def test_a_perplexity_beyond_float64() -> None:
     found = st.inspect([[0.0, 1000.0]], [0]).labels
     assert found is not None
     assert f"{found.perplexity:.4e}" == "1.9701e+434"  # exp(1000)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7, 10, 1000])
+def test_the_perplexity_of_equal_logits_is_how_many_they_are(classes: int) -> None:
+    found = st.inspect([[0.0] * classes] * 3, [0, 1, 0]).labels
+    assert found is not None
+    assert found.perplexity == classes
+
+
+def test_a_perplexity_is_that_of_the_mean_and_not_of_its_rounding() -> None:
+    logits: Array = np.random.default_rng(6).normal(size=(50, 4)) * 200
+    labels = logits.argmin(axis=1)
+    ctx.prec = 3000
+    mean = sum(true_rows(logits, labels)[0], arb(0)) / 50
+    found = st.inspect(logits, labels).labels
+    assert found is not None
+    assert found.mean_loss is not None
+    assert found.mean_loss > 300
+    assert found.perplexity == float(mean.exp())
+
+
+@pytest.mark.parametrize(("loss", "digits"), [(1e3, 17), (3.2e13, 15), (1e18, 11)])
+def test_the_digits_of_a_perplexity_beyond_float64(loss: float, digits: int) -> None:
+    found = st.inspect([[0.0, loss]] * 3, [0, 0, 0]).labels
+    assert found is not None
+    assert isinstance(found.perplexity, Decimal)
+    mantissa, exponent = str(found.perplexity).split("E+")
+    assert len(mantissa) == digits + 1
+    power = arb(loss) - int(exponent) * arb(10).log()  # exp of a loss so large is exp(loss)
+    assert abs(arb(mantissa) / power.exp() - 1) < arb(10) ** (1 - digits)
+
+
+def test_a_perplexity_beyond_decimals() -> None:
+    report = st.inspect([[-5e18, 0.0]], [0])
+    assert report.labels is not None
+    assert report.labels.perplexity == Decimal("1e999999999999999999")
+    stream = io.StringIO()
+    render("json", report, stream)
+    assert '"perplexity": "1e+999999999999999999"' in stream.getvalue()
 
 
 @pytest.mark.parametrize(
