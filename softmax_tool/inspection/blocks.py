@@ -223,7 +223,7 @@ class _Truths:
 
     losses: Exact
     entropies: Exact
-    settled: Mask  # which rows' are right to the last bit, and have tails
+    settled: Mask  # whose losses are right to the last bit, and have tails
 
     @classmethod
     def of(cls, x: Array, targets: Targets, in_full: int) -> _Truths:

@@ -75,7 +75,7 @@ class LabelSummary:
     tiny_losses: int  # not 0, though float64 holds them as 0
     entropies: ExactSum
     tiny_entropies: int  # as those of losses
-    plain_rows: int  # of which losses and entropies are those of float64
+    plain_rows: int  # whose losses are those of float64
     worst: tuple[Candidate, ...]
 
     def __add__(self, other: LabelSummary) -> LabelSummary:
