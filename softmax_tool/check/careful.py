@@ -76,8 +76,10 @@ def careful_bound(yardsticks: Yardsticks, quantity: str) -> Array:
         return gradient_bound(conditions, targets)
     if quantity not in LOSSES or targets is None:
         return log_softmax_bound(conditions)
-    # A coefficient of 0 times a log-probability of a masked class is nan, which nothing is off.
-    return np.nan_to_num(loss_bound(conditions, targets, log_softmax_bound), nan=0.0)
+    bound = loss_bound(conditions, targets, log_softmax_bound)
+    # That of a loss which is infinite, beyond float64 or nan (0 times a log-probability of a masked
+    # class) is no number either: no finite result is near such a loss.
+    return np.where(np.isfinite(bound), bound, 0.0)
 
 
 def in_ulp(bound: Array, yardsticks: Yardsticks, quantity: str) -> Array:

@@ -112,14 +112,14 @@ class ExactLoss:
 
     def bound(self, reduction: str) -> float:
         """Bound what careful rows, added up carefully, are off."""
-        off = self.bounds.special()
-        if off is None:
-            off = float(self.bounds.fraction())
+        off = self.bounds.fraction()
         if reduction == "mean":
-            divisor = float(self.losses.divisors.fraction())
-            off = off / abs(divisor) if divisor else float("inf")
+            divisor = self.losses.divisors.fraction()
+            if not divisor:
+                return float("inf")
+            off /= abs(divisor)
         rows = sum_constant(self.losses.rows, self.target) if self.losses.rows else 0.0
-        return off + (rows + 3) * self.target.unit_roundoff * abs(self.value(reduction))
+        return FLOAT64.round_exactly(off) + (rows + 3) * self.target.unit_roundoff * abs(self.value(reduction))
 
 
 def judge_block(given: GivenBlock, task: Task) -> GivenOutcome:
@@ -219,7 +219,8 @@ def judge_reduced(value: float, exact: ExactLoss, name: CaseName, task: Task) ->
         limit = np.maximum(ruler.in_ulp(np.full((1, 1), exact.bound(reduction))), 1.0)
         # No finite loss is near one that is infinite or nan.
         nowhere = values.infinite | np.isnan(true)
-        limit = np.where(nowhere, 1.0, limit)
+        # Of one beyond float64 only the last number before overflow is.
+        limit = np.where(np.isfinite(true), limit, 1.0)
         far = nowhere | task.tolerance.beyond(errors, absolute, relative, limit)
     right = value == ruler.rounded[0, 0] or bool(np.isnan(value) and np.isnan(true[0, 0]))
     lost = not right and not isfinite(value)

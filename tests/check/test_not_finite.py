@@ -134,6 +134,53 @@ def test_a_sum_beyond_the_dtype(check: Callable[..., Any]) -> None:
         assert "NAN101" in done.failed
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("op", ["nll", "ce"])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_a_reduced_loss_of_rows_that_are_all_infinite(
+    dtype: Any, op: str, reduction: str, check: Callable[..., Any]
+) -> None:
+    """Two losses of inf add up to inf, and half of that is inf."""
+    options = (*LOSSES, "--op", op, "--reduction", reduction, "--select", "ACC101,NAN101")
+    logits, labels = np.array([[0, -INF], [0, -INF]], dtype), np.array([1, 1])
+    assert check(logits, *options, labels=labels, candidate=np.array(INF, dtype)).code == 0
+    for wrong, code in {NAN: "NAN101", -INF: "NAN101", 5.0: "ACC101"}.items():
+        done = check(logits, *options, labels=labels, candidate=np.array(wrong, dtype))
+        assert (done.code, done.failed) == (1, [code])
+
+
+@pytest.mark.parametrize(
+    ("logits", "smoothing"),
+    [([[0, -INF]] * 2, 0.1), ([[1.7e308, -1.7e308]] * 2, 0.0), ([[1.7e308, 0]] * 2, 0.0)],
+    ids=["smoothed over a masked class", "losses beyond float64", "a sum beyond float64"],
+)
+def test_no_number_is_near_a_reduced_loss_that_is_none(logits: Any, smoothing: float) -> None:
+    """0.05 · inf; 3.4e308; 1.7e308 + 1.7e308: all of them are inf in float64."""
+
+    def judge(value: float) -> None:
+        st.assert_accurate(
+            np.float64(value),
+            np.array(logits, np.float64),
+            [1 - int(smoothing > 0)] * 2,
+            op="ce",
+            reduction="sum",
+            label_smoothing=smoothing,
+        )
+
+    judge(INF)
+    for wrong in (5.0, 1e308, NAN, -INF):
+        with pytest.raises(AssertionError, match="exactly inf"):
+            judge(wrong)
+
+
+def test_a_loss_beyond_float64_lets_no_number_pass() -> None:
+    logits = np.array([[1.7e308, -1.7e308]])
+    st.assert_accurate(np.array([INF]), logits, [1], op="ce", reduction="none")
+    for wrong in (5.0, 1e308):
+        with pytest.raises(AssertionError, match=r"float64 ce is .* exactly"):
+            st.assert_accurate(np.array([wrong]), logits, [1], op="ce", reduction="none")
+
+
 def test_an_assertion_does_not_let_them_pass() -> None:
     st.assert_accurate(RIGHT, MASKED, op="log-softmax")
     with pytest.raises(AssertionError, match=r"\[0, 1\]: float32 log-softmax is nan, exactly -inf"):
