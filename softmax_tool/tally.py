@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -373,7 +372,7 @@ def exact_number(results: Results, row: int, column: int) -> Number:
     if results.columns is None or results.coefficients is None:
         return value
     y = decimals.log_softmax(logits, int(results.columns[row]))
-    return -y * Decimal(float(results.coefficients[row, 0]))
+    return decimals.times(y, -float(results.coefficients[row, 0]))
 
 
 def _exact_gradient(results: Results, row: int, column: int) -> Number:
@@ -383,10 +382,10 @@ def _exact_gradient(results: Results, row: int, column: int) -> Number:
     """
     if results.columns is None or results.coefficients is None:
         return float(results.exact.hi[row, column])
-    logits, c = results.rows.logits[row], Decimal(float(results.coefficients[row, 0]))
+    logits, c = results.rows.logits[row], float(results.coefficients[row, 0])
     if column == results.columns[row]:
-        return decimals.log_softmax(logits, column) * c
-    return decimals.softmax(logits, column) * c
+        return decimals.times(decimals.log_softmax(logits, column), c)
+    return decimals.times(decimals.softmax(logits, column), c)
 
 
 def _is_changed(stored: Array, rounded: Array) -> Mask:

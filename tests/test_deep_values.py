@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import mpmath  # type: ignore[import-untyped]
@@ -98,4 +99,65 @@ def test_the_largest_class_in_narrower_formats(name: str, dtype: str) -> None:
         in_ulp = -true / mpmath.mpf(target.smallest_subnormal)
         assert case.max_ulp == pytest.approx(
             float(in_ulp), rel=float(mpmath.mpf(_SMALLEST) / -true) + 1e-12
+        )
+
+
+# −log softmax of [z, 0] at the first class is log1p(exp −z), of which exp −z is all for large z:
+# 13 digits of it, from 200 bits.
+DEEP = [1000.0, 2.4e6, 3e6, 1e15]
+
+
+def leading(value: Any) -> tuple[str, int]:
+    """Return 13 digits of a positive number, and its exponent of 10."""
+    text = (
+        f"{value:.12e}" if isinstance(value, Decimal) else mpmath.nstr(value, 13, strip_zeros=False)
+    )
+    mantissa, _, exponent = text.partition("e")
+    return mantissa, int(exponent)
+
+
+@pytest.mark.parametrize("z", DEEP)
+def test_a_loss_below_every_float64(z: float) -> None:
+    with mpmath.workprec(200):
+        true = leading(mpmath.exp(-mpmath.mpf(z)))
+    loss = st.explain([[z, 0.0]], [0], dtype="float64").losses[0]
+    assert isinstance(loss.exact, Decimal)
+    assert leading(loss.exact) == true
+
+
+@pytest.mark.parametrize("z", DEEP)
+@pytest.mark.parametrize("op", ["ce", "gradient", "log-softmax"])
+def test_what_compare_lists_is_not_zero(z: float, op: str) -> None:
+    """The weight is 1/2; of a loss, and so of its gradient, half of exp −z is left."""
+    weighted = op in {"ce", "gradient"}
+    with mpmath.workprec(200):
+        true = leading(mpmath.exp(-mpmath.mpf(z)) / (2 if weighted else 1))
+    report = st.compare(
+        [[z, 0.0]],
+        [0] if weighted else None,
+        dtypes=["float64"],
+        ops=[op],
+        formulations=["naive"],
+        weights=[0.5, 1.0] if weighted else None,
+        reduction="sum" if weighted else "mean",
+    )
+    small = [
+        found.exact.copy_abs()
+        for case in report.cases
+        for found in case.worst
+        if isinstance(found.exact, Decimal)
+    ]
+    assert small
+    assert {leading(value) for value in small} == {true}
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_an_exact_mean_is_not_said_to_be_zero(reduction: str) -> None:
+    with pytest.raises(AssertionError, match="is nan, not exactly 0, but below every float64"):
+        st.assert_accurate(
+            np.float32(np.nan), [[1000.0, 0.0]] * 3, [0] * 3, op="ce", reduction=reduction
+        )
+    with pytest.raises(AssertionError, match="is nan, exactly 0,"):
+        st.assert_accurate(
+            np.float32(np.nan), [[0.0, -np.inf]] * 3, [0] * 3, op="ce", reduction=reduction
         )

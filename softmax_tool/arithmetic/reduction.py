@@ -22,20 +22,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExactReduction:
-    """Numerator and denominator summed exactly, the result rounded once: merges in any order."""
+    """Numerator and denominator summed exactly, the result rounded once: merges in any order.
+
+    Of losses that have `vanished`, some that counted as 0 are not 0, but below every float64.
+    """
 
     format: FloatFormat
     losses: ExactSum = ExactSum()
     divisors: ExactSum = ExactSum()
     rows: int = 0
+    vanished: bool = False
 
-    def fold(self, losses: Array, divisors: Array) -> ExactReduction:
+    def __add__(self, other: ExactReduction) -> ExactReduction:
         return ExactReduction(
             self.format,
-            self.losses + ExactSum.of(losses),
-            self.divisors + ExactSum.of(divisors),
-            self.rows + divisors.size,
+            self.losses + other.losses,
+            self.divisors + other.divisors,
+            self.rows + other.rows,
+            self.vanished or other.vanished,
         )
+
+    def fold(self, losses: Array, divisors: Array, *, vanished: bool = False) -> ExactReduction:
+        rows = ExactSum.of(losses), ExactSum.of(divisors), divisors.size
+        return self + ExactReduction(self.format, *rows, vanished)
+
+    def is_tiny(self, reduction: str) -> bool:
+        """Tell whether a reduced loss of 0 is not 0, but below every float64."""
+        return self.vanished and self.exact(reduction) == 0
 
     def sum(self) -> float:
         return self._once(self.exact_sum())

@@ -14,7 +14,7 @@ from softmax_tool.check.candidates import examine_candidate, examine_ignored
 from softmax_tool.check.careful import careful_bound, sum_constant
 from softmax_tool.check.found import Findings, Found, Place
 from softmax_tool.check.inputs import InputFacts, examine_input
-from softmax_tool.check.losses import LossRows
+from softmax_tool.check.losses import LossRows, exactly
 from softmax_tool.check.measured import Largest, Measured
 from softmax_tool.check.rules import GIVEN
 from softmax_tool.check.tolerance import Seen
@@ -93,14 +93,7 @@ class ExactLoss:
     bounds: ExactSum = ExactSum()
 
     def __add__(self, other: ExactLoss) -> ExactLoss:
-        mine, more = self.losses, other.losses
-        added = ExactReduction(
-            FLOAT64,
-            mine.losses + more.losses,
-            mine.divisors + more.divisors,
-            mine.rows + more.rows,
-        )
-        return ExactLoss(self.target, added, self.bounds + other.bounds)
+        return ExactLoss(self.target, self.losses + other.losses, self.bounds + other.bounds)
 
     def value(self, reduction: str) -> float:
         """Return the exact loss, rounded to float64."""
@@ -119,7 +112,9 @@ class ExactLoss:
                 return float("inf")
             off /= abs(divisor)
         rows = sum_constant(self.losses.rows, self.target) if self.losses.rows else 0.0
-        return FLOAT64.round_exactly(off) + (rows + 3) * self.target.unit_roundoff * abs(self.value(reduction))
+        return FLOAT64.round_exactly(off) + (rows + 3) * self.target.unit_roundoff * abs(
+            self.value(reduction)
+        )
 
 
 def judge_block(given: GivenBlock, task: Task) -> GivenOutcome:
@@ -203,7 +198,7 @@ def _exact_loss(judge_: Judge, quantity: str) -> ExactLoss:
     rounded = judge_.yardsticks.ruler(quantity).rounded
     rows = LossRows.of(judge_.results(quantity, rounded, None), targets)
     bound = careful_bound(judge_.yardsticks, quantity)
-    losses = ExactReduction(FLOAT64).fold(rows.true, rows.divisors)
+    losses = ExactReduction(FLOAT64).fold(rows.true, rows.divisors, vanished=rows.vanished)
     return ExactLoss(target, losses, ExactSum.of(bound))
 
 
@@ -227,8 +222,8 @@ def judge_reduced(value: float, exact: ExactLoss, name: CaseName, task: Task) ->
     beyond = not right and isfinite(value) and bool(far[0, 0])
     error = float(errors[0, 0])
     text = (
-        f"{reduction} of {name.dtype} {name.quantity} is {number(value)}, exactly "
-        f"{number(exact.value(reduction))}, {ulp(error)} ULP off"
+        f"{reduction} of {name.dtype} {name.quantity} is {number(value)}, "
+        f"{exactly(exact.losses, reduction)}, {ulp(error)} ULP off"
     )
     place = Place(error, None, None, text, value, exact.value(reduction), error)
     wrong = {

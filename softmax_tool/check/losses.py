@@ -33,6 +33,7 @@ class LossRows:
     losses: Array
     divisors: Array
     true: Array  # in two parts where one float64 is not enough
+    vanished: bool  # whether some are not 0, but below every float64
 
     @classmethod
     def of(cls, results: Results, targets: Targets) -> LossRows:
@@ -40,7 +41,9 @@ class LossRows:
         divisors = np.ones(len(results.got), results.target.carrier)
         if targets.labels is not None and targets.weights is not None:
             divisors = np.asarray(targets.weights[0, targets.labels[:, 0]])
-        return cls(results.got[:, 0], divisors, results.exact.summands())
+        return cls(
+            results.got[:, 0], divisors, results.exact.summands(), results.exact.has_vanished
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class ReducedLoss:
             self.name,
             self.mine.fold(rows.losses, rows.divisors),
             self.wide.fold(rows.losses, rows.divisors),
-            self.true.fold(rows.true, rows.divisors),
+            self.true.fold(rows.true, rows.divisors, vanished=rows.vanished),
         )
 
     def findings(self, reduction: str, rules: frozenset[str]) -> Findings:
@@ -83,7 +86,7 @@ class ReducedLoss:
             if reduction == "mean" and self._divides_by_zero():
                 text += ": the weights that it divides by add up to 0"
             else:
-                text += f", exactly {number(exact)}"
+                text += f", {exactly(self.true, reduction)}"
             found["LSS101"] = _of_all_rows(self.wide.rows, text, value, exact)
         event = None
         if self.name.arithmetic is not None:
@@ -93,7 +96,7 @@ class ReducedLoss:
             text = (
                 f"the sum over the rows of {name} stalls: it is off by {number(event.operand)}, a "
                 f"wide accumulator by at most {number(event.limit)}; the {reduction} is "
-                f"{number(value)}, exactly {number(exact)}"
+                f"{number(value)}, {exactly(self.true, reduction)}"
             )
             found["LSS102"] = _of_all_rows(self.wide.rows, text, value, exact)
         return Findings(found)
@@ -101,6 +104,13 @@ class ReducedLoss:
     def _divides_by_zero(self) -> bool:
         divisors = self.true.divisors
         return divisors.special() is None and not divisors.fraction()
+
+
+def exactly(true: ExactReduction, reduction: str) -> str:
+    """Say what a reduced loss is; that it is not 0 where float64 has nothing else to show."""
+    if true.is_tiny(reduction):
+        return "not exactly 0, but below every float64"
+    return f"exactly {number(true.mean() if reduction == 'mean' else true.sum())}"
 
 
 def _of_all_rows(rows: int, text: str, value: float, exact: float) -> Found:

@@ -52,6 +52,11 @@ class Exact:
         parts = self.hi, np.where(np.isfinite(self.hi), rest, 0.0)
         return np.concatenate([part.reshape(-1) for part in parts])
 
+    @property
+    def has_vanished(self) -> bool:
+        """Whether a value that is not 0 is 0 in float64."""
+        return bool((self.nonzero & (self.hi == 0)).any())
+
     def __getitem__(self, key: Any) -> Exact:
         tail = None if self.tail is None else rows_of(self.tail, key)
         arrays = self.hi, self.nonzero, self.infinite
