@@ -214,7 +214,7 @@ def check(
     from softmax_tool.plan import Options
     from softmax_tool.renderers import CHECK_FORMATS
 
-    from .candidate import open_baseline, open_candidate, refuse_without_candidate
+    from .candidate import Said, open_given, refuse_without_candidate
     from .config import FILE
     from .idle import refuse_idle
     from .main import abandon_output
@@ -230,8 +230,11 @@ def check(
         raise UsageError("no LOGITS: name a file of logits, or - for stdin; see check --help")
     messages = Messages(quiet)
     how = answer(format_, output, color, width, tuple(CHECK_FORMATS))
-    inputs = (*logits, *(labels or ()), weights, candidate, baseline, config or FILE)
-    _check_files(inputs, output, summary=summary)
+    _check_files(
+        (*logits, *(labels or ()), weights, candidate, baseline, config or FILE),
+        output,
+        summary=summary,
+    )
     request = Request(
         select=_codes(select),
         ignore=_codes(ignore),
@@ -246,13 +249,12 @@ def check(
         suggest=suggest,
     )
     request.check()
+    said = Said.of(header, key, input_dtype, (candidate, baseline))
     source = open_source(
         logits,
         messages,
         axis=axis,
-        header=header,
-        key=key,
-        input_dtype=input_dtype,
+        **said.arguments,
         labels=labels,
         label_column=label_column,
         ignore_index=ignore_index,
@@ -277,7 +279,9 @@ def check(
     else:
         if arithmetic:
             raise UsageError("a candidate is judged as it is; leave out --arithmetic")
-        given = open_candidate(candidate, source, options, messages, logits_dtype, header)
+        given, against = open_given(
+            (candidate, baseline), source, options, messages, logits_dtype, said
+        )
         _check_files([given.origin], output, summary=summary)
         run = partial(
             check_given,
@@ -285,7 +289,7 @@ def check(
             options,
             request,
             given,
-            open_baseline(baseline, source, options, header),
+            against,
         )
     with messages.progress("checking", source) as progress:
         report = run(threads=threads, progress=progress)

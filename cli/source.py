@@ -40,8 +40,9 @@ def open_source(
     labels: Sequence[str] | None,
     label_column: str | None,
     ignore_index: int | None,
+    taken: set[str] | None = None,
 ) -> Source:
-    """Open the logits and labels that a command was given.
+    """Open the logits and labels that a command was given; see `open_logits` for `taken`.
 
     Raises
     ------
@@ -62,6 +63,7 @@ def open_source(
         labels=tuple(labels or ()),
         label_column=label_column,
         ignore_index=NO_LABEL if ignore_index is None else ignore_index,
+        taken=taken,
     )
     if header == "auto":
         _question_header(source, messages)

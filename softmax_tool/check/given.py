@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from softmax_tool.check.headers import header_of_results
 from softmax_tool.check.report import ResultsInfo
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.formats import FORMATS, find_format
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from softmax_tool.formats import FloatFormat
     from softmax_tool.readers import Block, Source
+    from softmax_tool.readers.column import Column
 
     Array = NDArray[Any]
 
@@ -233,11 +236,13 @@ def open_results(
     header: str = "auto",
     key: str | None = None,
     input_dtype: str | None = None,
+    taken: set[str] | None = None,
 ) -> FileResults:
     """Open a file of results: a shape that fits the logits, or the labels for a loss.
 
     `dtype` says which format they are in, whatever they are stored in; `dtype_of_text` only where
-    a text file does not.
+    a text file does not. With `taken`, `header`, `key` and `input_dtype` are said of the logits as
+    well: those that fit the results are added.
 
     Raises
     ------
@@ -247,16 +252,20 @@ def open_results(
         Its format is not known: text does not say it.
     """
     named = dtype, dtype_of_text
+    header = header_of_results(path, header, source)
     if quantity in LOSSES:
-        return _open_losses(path, source, named, logits_format, key=key, header=header)
+        column = open_column(path, key=key, header=header, input_dtype=input_dtype, taken=taken)
+        return _losses(path, column, source, named, logits_format)
     rank = None if source.shape is None else len(source.shape)
-    opened = open_logits([path], axis=-1, header=header, key=key, input_dtype=input_dtype)
+    open_ = partial(
+        open_logits, [path], header=header, key=key, input_dtype=input_dtype, taken=taken
+    )
+    opened = open_(axis=-1)
     if opened.shape is not None and (rank or 2) == len(opened.shape):
         # The same layout as the logits': opened again, with the class axis where theirs is.
-        axis = source.axis
-        opened = open_logits([path], axis=axis, header=header, key=key, input_dtype=input_dtype)
+        opened = open_(axis=source.axis)
     elif opened.shape is None and source.axis == 0 and rank == 2:
-        opened = open_logits([path], axis=0, header=header)
+        opened = open_(axis=0)
     _check_shape(path, opened.shape, opened.classes, source, quantity)
     found = _format_of(path, opened.stored_dtype, named)
     rows = max(1, (1 << 17) // opened.classes)
@@ -273,16 +282,13 @@ def open_results(
     )
 
 
-def _open_losses(
+def _losses(
     path: str,
+    column: Column,
     source: Source,
     named: tuple[str | None, str | None],
     logits_format: FloatFormat | None,
-    *,
-    key: str | None,
-    header: str,
 ) -> FileResults:
-    column = open_column(path, key=key, header=header)
     found = _format_of(path, column.stored_dtype, named)
     if column.shape is not None:
         _check_losses(path, column.shape, source)

@@ -38,8 +38,17 @@ class Column:
     blocks: Callable[[int], Iterator[Array]]
 
 
-def open_column(path: str, *, key: str | None = None, header: str = "auto") -> Column:
+def open_column(
+    path: str,
+    *,
+    key: str | None = None,
+    header: str = "auto",
+    input_dtype: str | None = None,
+    taken: set[str] | None = None,
+) -> Column:
     """Open a file of numbers: NPY or NPZ of any shape; text, one a line or all on one line.
+
+    With `taken`, options are said of other files as well: those that fit this one are added.
 
     Raises
     ------
@@ -48,15 +57,17 @@ def open_column(path: str, *, key: str | None = None, header: str = "auto") -> C
     """
     origin = open_origin(path)
     if head(origin, len(ZIP_MAGIC)) == ZIP_MAGIC:
-        origin = member(origin, key)
+        origin = member(origin, key, taken=taken)
     if head(origin, len(MAGIC)) == MAGIC:
-        return _of_array(origin)
+        return _of_array(origin, input_dtype, taken)
+    if taken is not None:
+        taken.add("header")
     return _of_text(origin, header)
 
 
-def _of_array(origin: Origin) -> Column:
+def _of_array(origin: Origin, input_dtype: str | None, taken: set[str] | None) -> Column:
     header = read_header(origin, single=True)
-    numbers = numbers_of(origin.name, header.dtype, None)
+    numbers = numbers_of(origin.name, header.dtype, input_dtype, taken)
     layout = Layout((*header.shape, 1), len(header.shape), header.fortran)
     return Column(
         numbers.name,

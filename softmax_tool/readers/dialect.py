@@ -12,6 +12,8 @@ from softmax_tool.readers.numerals import is_number
 from softmax_tool.readers.shown import counted, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from softmax_tool.readers.origin import Origin
 
 _DELIMITERS = ("\t", ";", ",")
@@ -128,6 +130,11 @@ def label_column_index(name: str, dialect: Dialect, column: str | int) -> int:
     return index % dialect.columns
 
 
+def is_counting(cells: Sequence[str]) -> bool:
+    """Tell whether a row is exactly 0, 1, 2 … n−1, as column numbers are."""
+    return all(cell == str(place) for place, cell in enumerate(cells))
+
+
 def _first_lines(origin: Origin, count: int) -> list[tuple[int, str]]:
     """The first lines that hold data, with their numbers."""
     found: list[tuple[int, str]] = []
@@ -169,8 +176,7 @@ def _refuse_unclear(name: str, first: Row, *, refuse_counting: bool) -> None:
             "column? Write the table without it (pandas: index=False), or say --header yes to "
             "read it as logits"
         )
-    counting = all(cell == str(place) for place, cell in enumerate(first.cells))
-    if counting and refuse_counting:
+    if refuse_counting and is_counting(first.cells):
         last = len(first.cells) - 1
         shown = ", ".join(map(str, range(last + 1))) if last < 3 else f"0, 1, … {last}"
         raise InputError(

@@ -101,8 +101,12 @@ def check_length(name: str, header: Header, available: int) -> None:
         )
 
 
-def numbers_of(name: str, dtype: np.dtype[Any], input_dtype: str | None) -> Numbers:
+def numbers_of(
+    name: str, dtype: np.dtype[Any], input_dtype: str | None, taken: set[str] | None = None
+) -> Numbers:
     """Decide what stored numbers mean; raw bytes and unsigned integers need `input_dtype`.
+
+    With `taken` it may be meant for another file; it is added where it is needed here.
 
     Raises
     ------
@@ -114,12 +118,14 @@ def numbers_of(name: str, dtype: np.dtype[Any], input_dtype: str | None) -> Numb
     _refuse_no_numbers(name, dtype)
     kind, width = dtype.kind, dtype.itemsize
     if kind in "fi":
-        if input_dtype is not None:
+        if input_dtype is not None and taken is None:
             raise UsageError(
                 f"{name}: holds {dtype.name}, which says what it means; leave out --input-dtype"
             )
         native = dtype.newbyteorder("=")
         return Numbers(dtype.name, dtype, native)
+    if taken is not None:
+        taken.add("input_dtype")
     fitting = _FLOATS.get(width)
     choices = [*([dtype.name] if kind == "u" else []), *([fitting] if fitting else [])]
     if input_dtype == dtype.name and kind == "u":

@@ -21,8 +21,16 @@ ZIP_MAGIC = b"PK"
 _SUFFIX = ".npy"
 
 
-def member(origin: Origin, key: str | None, way_out: str = "choose one with --key") -> Origin:
+def member(
+    origin: Origin,
+    key: str | None,
+    way_out: str = "choose one with --key",
+    taken: set[str] | None = None,
+) -> Origin:
     """The NPY file in an archive that `key` names, or the only one; `way_out` ends the message.
+
+    With `taken` the key may be meant for another archive than one of a single array; it is added
+    where it names an array of this one.
 
     Raises
     ------
@@ -47,6 +55,10 @@ def member(origin: Origin, key: str | None, way_out: str = "choose one with --ke
             raise InputError(f"{name}: is a zip archive without arrays, it holds {held}; {advice}")
         if key is None and len(keys) > 1:
             raise UsageError(f"{name}: holds {len(keys)} arrays; {way_out}: {listed(keys)}")
+        if taken is not None and key in keys:
+            taken.add("key")
+        elif taken is not None and len(keys) == 1:
+            key = None
         if key is not None and key not in keys:
             raise UsageError(f"{name}: has no array {quoted(key)}; --key can be: {listed(keys)}")
         chosen = keys[0] if key is None else key

@@ -51,6 +51,7 @@ def open_logits(
     label_column: str | int | None = None,
     ignore_index: int = -100,
     stdin: BinaryIO | None = None,
+    taken: set[str] | None = None,
 ) -> Source:
     """Open one table of logits, with its labels, without reading its rows yet.
 
@@ -75,6 +76,9 @@ def open_logits(
         The label that is allowed though it is not a class.
     stdin : binary stream, optional
         What `-` reads instead of the standard input.
+    taken : set of str, optional
+        Where `header`, `key` and `input_dtype` are said of other files as well: the names of those
+        that fit these are added, and the others passed over.
 
     Raises
     ------
@@ -104,6 +108,7 @@ def open_logits(
             input_dtype=input_dtype,
             label_column=label_column,
             ignore_index=ignore_index,
+            taken=taken,
         )
         for path in paths
     ]
@@ -131,6 +136,11 @@ def open_origin(path: str, stdin: BinaryIO | None = None) -> Origin:
     return origin
 
 
+def is_text(origin: Origin) -> bool:
+    """Tell text from arrays."""
+    return not head(origin, len(MAGIC)).startswith((MAGIC, ZIP_MAGIC))
+
+
 def _part(
     origin: Origin,
     *,
@@ -140,25 +150,29 @@ def _part(
     input_dtype: str | None,
     label_column: str | int | None,
     ignore_index: int,
+    taken: set[str] | None,
 ) -> Part:
-    magic = head(origin, len(MAGIC))
-    is_zip = magic.startswith(ZIP_MAGIC)
-    if key is not None and not is_zip:
+    is_zip = head(origin, len(ZIP_MAGIC)) == ZIP_MAGIC
+    strict = taken is None
+    if strict and key is not None and not is_zip:
         raise UsageError(f"{origin.name}: --key is for NPZ files, which this is not")
-    if is_zip or magic.startswith(MAGIC):
+    if not is_text(origin):
         if label_column is not None:
             raise UsageError(f"{origin.name}: --label-column is for text; use --labels here")
-        if header != "auto":
+        if strict and header != "auto":
             raise UsageError(f"{origin.name}: --header is for text, which this is not")
-        return _array_part(member(origin, key) if is_zip else origin, axis, input_dtype)
-    if input_dtype is not None:
+        array = member(origin, key, taken=taken) if is_zip else origin
+        return _array_part(array, axis, input_dtype, taken)
+    if taken is not None:
+        taken.add("header")
+    elif input_dtype is not None:
         raise UsageError(f"{origin.name}: --input-dtype is for NPY and NPZ, not for text")
     return _text_part(origin, axis, header, label_column, ignore_index)
 
 
-def _array_part(origin: Origin, axis: int, input_dtype: str | None) -> Part:
+def _array_part(origin: Origin, axis: int, input_dtype: str | None, taken: set[str] | None) -> Part:
     header = read_header(origin)
-    numbers = numbers_of(origin.name, header.dtype, input_dtype)
+    numbers = numbers_of(origin.name, header.dtype, input_dtype, taken)
     class_axis = checked_axis(origin.name, axis, len(header.shape))
     layout = Layout(header.shape, class_axis, header.fortran)
     return ArrayPart(origin, header, numbers, layout, numbers.name)
