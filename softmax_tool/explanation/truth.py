@@ -184,10 +184,15 @@ class Truth:
         second = float(others.max())
         with np.errstate(all="ignore"):
             weights = np.exp(others - second)
-            # Half the distances, since the distance of two float64 may be beyond float64.
-            halves = float((weights * (self._row[self._largest] / 2 - others / 2)).sum())
+            # Scaled down, since the distance of two float64 may be beyond float64, and so may be
+            # what all of them add up to.
+            places = 2 + others.size.bit_length()
+            largest = np.ldexp(self._row[self._largest], -places)
+            distances = largest - np.ldexp(others, -places)
+            shifts = Decimal(float((weights * distances).sum()))
         scale = exp(_EXACTLY.subtract(Decimal(second), _decimal(self._row[self._largest]))).value
-        shift = _DIGITS.divide(_DIGITS.multiply(scale, Decimal(halves) * 2), self.total().value)
+        shift = _DIGITS.multiply(scale, _DIGITS.multiply(shifts, Decimal(1 << places)))
+        shift = _DIGITS.divide(shift, self.total().value)
         return _DIGITS.add(self.log_total().value, shift)
 
     def _shift(self, column: int) -> Decimal:

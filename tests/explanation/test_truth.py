@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flint import arb, ctx, fmpq
 
+import softmax_tool as st
 from softmax_tool.explanation.truth import Truth
 from softmax_tool.formats import FLOAT32, FORMATS
 from softmax_tool.ulp import TINIEST
@@ -169,6 +170,16 @@ def test_beyond_every_number() -> None:
     assert 0 < Decimal(truth.probability(1).number) < Decimal("1e-99999")
     assert Decimal(truth.exp(0).number).is_finite()
     assert 0 < truth.entropy() < Decimal("1e-99999")
+
+
+@pytest.mark.parametrize("row", [[0.0] + [-1.7e308] * 3, [0.0] + [-1.8e305] * 2000])
+def test_entropy_where_distances_add_up_beyond_float64(row: list[float]) -> None:
+    """Σ p log p is far below exp(−1e305): p is 1 − ε, and every other one ε / n or less."""
+    information = st.explain([row], dtype="float64").information
+    for value in (information.entropy, information.entropy_bits, information.perplexity_minus_one):
+        assert value is not None
+        assert 0 < Decimal(value) < Decimal("1e-99999")
+    assert information.perplexity == 1
 
 
 @pytest.mark.parametrize("row", [[np.nan, 1.0], [np.inf, 0.0], [-np.inf, -np.inf]])
