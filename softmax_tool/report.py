@@ -40,6 +40,7 @@ class InputInfo:
     stored_dtype: str
     labels: LabelsInfo | None
     axis: int  # the class axis, counted from 0
+    uncounted: bool = False  # rows of text, not read to the end: there may be more than in `shape`
 
 
 @dataclass(frozen=True, slots=True)

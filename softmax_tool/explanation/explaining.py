@@ -193,10 +193,11 @@ def _report(row: _Row, source: Source, request: Request, column: int | None) -> 
     return ExplainReport(
         InputInfo(
             tuple(source.paths),
-            shape or (source.classes,),
+            shape or (block.start + 1, source.classes),
             source.stored_dtype,
             labels,
             source.axis,
+            uncounted=shape is None,
         ),
         settings,
         label=None if block.labels is None else int(block.labels[0]),

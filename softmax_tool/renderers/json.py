@@ -90,7 +90,7 @@ def _head(command: str) -> dict[str, Any]:
 def _input(read: InputInfo) -> dict[str, Any]:
     return {
         "paths": list(read.paths),
-        "shape": list(read.shape),
+        "shape": [None, *read.shape[1:]] if read.uncounted else list(read.shape),
         "stored_dtype": read.stored_dtype,
         "labels": None if read.labels is None else _plain(read.labels),
     }

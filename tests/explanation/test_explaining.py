@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import json
 from decimal import Context, Decimal
 from math import exp, isnan, log
 from typing import TYPE_CHECKING, Any
@@ -9,10 +11,12 @@ import pytest
 
 import softmax_tool as st
 from softmax_tool.arithmetic import MODELS
+from softmax_tool.explanation.explaining import Request, explain
 from softmax_tool.explanation.row import read_row
 from softmax_tool.explanation.steps import SHOWN
 from softmax_tool.readers import Block, open_logits
 from softmax_tool.renderers.display import on_board
+from softmax_tool.renderers.json import render as render_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -264,6 +268,17 @@ def test_rows_of_text_count_from_the_end_too(tmp_path: Path, row: int, first: fl
     path = tmp_path / "x.csv"
     path.write_text("1,2\n3,4\n5,6\n")
     assert read_row(open_logits([str(path)]), row).logits[0, 0] == first
+
+
+@pytest.mark.parametrize(("row", "shape"), [(0, [None, 2]), (2, [None, 2]), (-1, [3, 2])])
+def test_the_shape_of_text_that_was_not_read_to_its_end(
+    tmp_path: Path, row: int, shape: list[int | None]
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("1,2\n3,4\n5,6\n")
+    stream = io.StringIO()
+    render_json(explain(open_logits([str(path)]), Request(row=row)), stream)
+    assert json.loads(stream.getvalue())["input"]["shape"] == shape
 
 
 def test_nothing_is_read_below_the_row() -> None:
