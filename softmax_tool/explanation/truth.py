@@ -103,7 +103,9 @@ def number(value: Decimal) -> Number:
 
 
 class Truth:
-    """True values of one row of logits, rounded to the format; nan where the row is by definition.
+    """True values of one row of logits, rounded to the format.
+
+    Where the row is nan by definition, so is every one but exp(x).
 
     Parameters
     ----------

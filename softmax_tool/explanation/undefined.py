@@ -28,7 +28,7 @@ def undefined(read: Array, rounded: Array, target: FloatFormat) -> str:
     if np.isnan(wide).any() or not np.isfinite(wide.max()):
         return (
             f"The row is nan by definition: it holds {_what(wide)}. No formulation is to blame; "
-            "look at where the logits come from."
+            f"look at where the logits come from.{_steps_of(rounded)}"
         )
     beyond = np.flatnonzero(np.isfinite(wide) & ~np.isfinite(rounded))
     # What became +inf, or nan where the format has no infinity, is to blame before -inf.
@@ -42,7 +42,18 @@ def undefined(read: Array, rounded: Array, target: FloatFormat) -> str:
         f"{display.full(wide[column])} of class {column} is beyond {display.full(limit)}, the "
         f"last finite number of {target.name}, and becomes {float(rounded[column])}{among}. As "
         "read, the row is in order: compute in a wider format, or subtract the largest logit "
-        "before rounding, which leaves softmax as it is."
+        f"before rounding, which leaves softmax as it is.{_steps_of(rounded)}"
+    )
+
+
+def _steps_of(rounded: Array) -> str:
+    """Say why steps show numbers where the results are nan; nothing where they show none."""
+    infinite = rounded == np.inf
+    if np.isnan(rounded).any() or not infinite.any() or infinite.all():
+        return ""
+    return (
+        " The steps show plain arithmetic, in which a number over inf is 0; as results all classes "
+        "are nan."
     )
 
 

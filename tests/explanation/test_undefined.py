@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf, nan
 
+import numpy as np
 import pytest
 
 import softmax_tool as st
@@ -32,10 +33,35 @@ def test_the_exponential_of_an_infinity() -> None:
 )
 def test_a_row_that_is_so_as_read(row: list[float], what: str) -> None:
     [told] = st.explain([row], dtype="half").story
-    assert told == (
+    assert told.startswith(
         f"The row is nan by definition: it holds {what}. No formulation is to blame; look at "
         "where the logits come from."
     )
+
+
+@pytest.mark.parametrize(
+    ("row", "numbers"),
+    [
+        ([0.0, 1.0, inf], True),
+        ([70000.0, 3.0], True),
+        ([-inf, inf], True),
+        ([0.0, nan, inf], False),
+        ([inf, inf], False),
+        ([-inf, -inf], False),
+    ],
+)
+def test_numbers_in_the_steps_of_such_a_row(row: list[float], numbers: bool) -> None:
+    """1 / inf is 0, and inf / inf nan: that is what the naive step shows; results are nan."""
+    report = st.explain([row], dtype="half")
+    [divide] = [step for step in report.steps if step.name == "divide"]
+    shown = [float(entry.value) for entry in divide.ways[0].entries]
+    assert any(value == value for value in shown) == numbers  # noqa: PLR0124  (not nan)
+    [told] = report.story
+    assert ("a number over inf is 0; as results all classes are nan" in told) == numbers
+    computed = st.compute([row], dtypes=["half"], ops=["softmax"], formulations=["naive"])
+    values = computed.results[0].values
+    assert values is not None
+    assert np.isnan(values).all()
 
 
 @pytest.mark.parametrize(
