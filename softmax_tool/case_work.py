@@ -284,7 +284,9 @@ class CaseWork:
         assert self.rows.targets is not None  # noqa: S101  (losses have targets)
         divisors = _divisors(self.rows.targets, len(got), self.variant.target)
         # The sum takes both parts of each value; there is one divisor for the two.
-        true_part = replace(_part(true.hi, divisors, kept), losses=true.summands())
+        true_part = replace(
+            _part(true.hi, divisors, kept), losses=true.summands(), vanished=true.has_vanished
+        )
         return _part(got, divisors, kept), true_part
 
 

@@ -42,7 +42,7 @@ from softmax_tool.screening import Seen
 from softmax_tool.shown import ShownRows
 from softmax_tool.sink import Outlet
 from softmax_tool.summary import PairSummary, RoundingSummary, Summary
-from softmax_tool.ulp import HISTOGRAM_EDGES, Ruler
+from softmax_tool.ulp import HISTOGRAM_EDGES, TINIEST, Ruler
 from softmax_tool.verdict import verdict
 
 if TYPE_CHECKING:
@@ -323,7 +323,7 @@ class _LossState:
 
     mine: Reduction
     wide: ExactReduction  # of the same row values
-    true: Reduction
+    true: ExactReduction
     per_row: list[Array] = field(default_factory=list)
 
     def add(self, outcome: CaseOutcome, *, keep_rows: bool) -> None:
@@ -332,7 +332,7 @@ class _LossState:
         assert true is not None  # noqa: S101
         self.mine = self.mine.fold(part.losses, part.divisors)
         self.wide = self.wide.fold(part.losses, part.divisors)
-        self.true = self.true.fold(true.losses, true.divisors)
+        self.true = self.true.fold(true.losses, true.divisors, vanished=true.vanished)
         if keep_rows:
             self.per_row.append(part.per_row)
 
@@ -421,11 +421,14 @@ class _Totals:
         value = _reduced(state.mine, reduction)
         if name.arithmetic is None:
             value = _reduced(_with_format(state.true, target), reduction)
-        error = _scalar_ulp(value, _exactly(state.true, reduction), target)
+        error = _scalar_ulp(value, state.true.exact(reduction), target)
+        tiny = state.true.is_tiny(reduction)
+        if tiny and value == 0:
+            error = TINIEST
         event = None
         if name.arithmetic is not None:
             event = reduction_event(state.mine, state.wide, reduction, target)
-        return Loss(name, reduction, value, None, kinds, true, error, event)
+        return Loss(name, reduction, value, None, kinds, true, error, event, tiny)
 
     def pair_reports(self) -> tuple[Pair, ...]:
         return tuple(
@@ -452,13 +455,7 @@ def _reduced(reduction: Reduction, name: str) -> float:
     return reduction.mean() if name == "mean" else reduction.sum()
 
 
-def _exactly(reduction: Reduction, name: str) -> Fraction | float:
-    assert isinstance(reduction, ExactReduction)  # noqa: S101  (true values are summed exactly)
-    return reduction.exact(name)
-
-
-def _with_format(reduction: Reduction, target: FloatFormat) -> ExactReduction:
-    assert isinstance(reduction, ExactReduction)  # noqa: S101  (true values are summed exactly)
+def _with_format(reduction: ExactReduction, target: FloatFormat) -> ExactReduction:
     return ExactReduction(target, reduction.losses, reduction.divisors)
 
 

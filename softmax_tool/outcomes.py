@@ -30,6 +30,7 @@ class LossPart:
     losses: Array  # (kept rows,), in the carrier of the format; float64 for the true losses
     divisors: Array  # what a mean divides by, row by row
     per_row: Array  # (rows,), 0 where a row is ignored
+    vanished: bool = False  # whether some are not 0, but below every float64
 
 
 @dataclass(frozen=True, slots=True)

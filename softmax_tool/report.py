@@ -193,6 +193,7 @@ class Loss:
     exact: Number | None  # None for reduction "none"
     ulp: float | None
     reduced: ReductionEvent | None = None  # None where the reduction did no harm
+    exact_is_tiny: bool = False  # not 0, but below every float64
 
 
 @dataclass(frozen=True, slots=True)

@@ -326,7 +326,7 @@ def _wrong_losses(part: Part) -> Iterator[str]:
             listed = ", ".join(f"{x.name.formulation} {number(x.value or 0.0)}" for x in mine)
             yield (
                 f"The {mine[0].reduction} {quantity} in {part.where} should be "
-                f"{number(mine[0].exact)}, but is: {listed}."
+                f"{'near 0' if mine[0].exact_is_tiny else number(mine[0].exact)}, but is: {listed}."
             )
             return
 

@@ -161,3 +161,14 @@ def test_an_exact_mean_is_not_said_to_be_zero(reduction: str) -> None:
         st.assert_accurate(
             np.float32(np.nan), [[0.0, -np.inf]] * 3, [0] * 3, op="ce", reduction=reduction
         )
+
+
+def test_a_reduced_loss_below_every_float64_is_told_from_zero() -> None:
+    """A mean of exp −1000 is no float64, and no 0; that of a class which is alone is 0."""
+    for row, tiny in ([1000.0, 0.0], True), ([1000.0, -np.inf], False):
+        report = st.compare([row] * 3, [0] * 3, dtypes=["float64"], ops=["ce"])
+        for loss in report.losses:
+            assert (loss.exact, loss.exact_is_tiny) == (0, tiny)
+            if loss.value == 0:
+                assert (loss.ulp != 0) == tiny
+        assert any("should be near 0, but is" in said for said in report.verdict) == tiny

@@ -115,7 +115,12 @@ def _compare(report: CompareReport) -> dict[str, Any]:
     return {
         "cases": [_case(case) for case in report.cases],
         "losses": [
-            _loss(loss) | {"exact": _plain(loss.exact), "ulp": _plain(loss.ulp)}
+            _loss(loss)
+            | {
+                "exact": _plain(loss.exact),
+                "exact_is_tiny": loss.exact_is_tiny,
+                "ulp": _plain(loss.ulp),
+            }
             for loss in report.losses
         ],
     }
