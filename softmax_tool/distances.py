@@ -92,5 +92,7 @@ class Distances:
             if deep is not None:
                 some = np.ldexp(np.broadcast_to(bound, ratios.shape)[deep.where], -deep.exponent)
                 near = deep.off / some
-                ratios[deep.where] = np.where(np.isfinite(near), near, ratios[deep.where])
+                # A bound beyond float64 in such units is one that float64 divides by as it is.
+                usable = np.isfinite(near) & np.isfinite(some)
+                ratios[deep.where] = np.where(usable, near, ratios[deep.where])
         return ratios

@@ -172,3 +172,24 @@ def test_a_reduced_loss_below_every_float64_is_told_from_zero() -> None:
             if loss.value == 0:
                 assert (loss.ulp != 0) == tiny
         assert any("should be near 0, but is" in said for said in report.verdict) == tiny
+
+
+def test_a_small_truth_does_not_make_its_bound_infinite() -> None:
+    """Of a true 0, the bound in units of 2⁻¹⁰⁷⁴ may be beyond float64, where it is fine as it is."""
+    weight = 3.6411883679634642
+    report = st.compare(
+        [[0.7, -np.inf, -np.inf]],
+        [0],
+        dtypes=["float64"],
+        ops=["nll"],
+        formulations=["naive-lse"],
+        weights=[weight, 1.0, 1.0],
+    )
+    [case] = report.cases
+    # The loss is 0, lse and the logit 0.7. Of three classes a = 2 + 3, n = a + 2, and the logarithm
+    # makes 2|lse| u: (7 + 1.4)u for the log-probability, w times that for the loss.
+    assert case.max_abs_error is not None
+    expected = case.max_abs_error / (weight * 8.4 * 2.0**-53)
+    assert 0.01 < expected < 1
+    assert case.bound_ratio == pytest.approx(expected, rel=1e-12)
+    assert case.bound_elements == 1
