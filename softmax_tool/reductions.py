@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from softmax_tool.arithmetic.tracing import stall_tolerance
+from softmax_tool.exact import decimals
 from softmax_tool.report import ReductionEvent
 
 if TYPE_CHECKING:
@@ -33,13 +36,15 @@ def reduction_event(
 
 
 def _judge(
-    computed: float, total: ExactSum, rows: int, target: FloatFormat
+    computed: Fraction | float, total: ExactSum, rows: int, target: FloatFormat
 ) -> ReductionEvent | None:
     if total.special() is not None or not rows:
         return None
-    exact = float(total.fraction()) if abs(total.fraction()) < 2**1023 else float("inf")
-    if not abs(computed) < float("inf"):
-        return ReductionEvent("overflow", exact, target.max_finite)
-    missed = abs(computed - exact)
-    allowed = stall_tolerance(rows, target) * abs(exact)
-    return ReductionEvent("stalled-sum", missed, allowed) if missed > allowed else None
+    exact = total.fraction()
+    if isinstance(computed, float) and not isfinite(computed):
+        return ReductionEvent("overflow", decimals.number(exact), target.max_finite)
+    missed = abs(Fraction(computed) - exact)
+    allowed = Fraction(stall_tolerance(rows, target)) * abs(exact)
+    if missed <= allowed:
+        return None
+    return ReductionEvent("stalled-sum", decimals.number(missed), decimals.number(allowed))

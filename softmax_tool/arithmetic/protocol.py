@@ -84,7 +84,7 @@ class Reduction(Protocol):
     def sum(self) -> float:
         """The sum of the losses, rounded to the format."""
 
-    def sums(self) -> tuple[float, float]:
+    def sums(self) -> tuple[Fraction | float, Fraction | float]:
         """Both sums as they are kept: of the losses and of the divisors."""
 
     def mean(self) -> float:

@@ -10,7 +10,6 @@ import numpy as np
 
 from softmax_tool.arithmetic.running import running_sums
 from softmax_tool.exact_sum import ExactSum
-from softmax_tool.formats import FLOAT64
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,8 +52,8 @@ class ExactReduction:
     def sum(self) -> float:
         return self._once(self.exact_sum())
 
-    def sums(self) -> tuple[float, float]:
-        return _rounded(self.losses), _rounded(self.divisors)
+    def sums(self) -> tuple[Fraction | float, Fraction | float]:
+        return _whole(self.losses), _whole(self.divisors)
 
     def mean(self) -> float:
         return self._once(self.exact_mean())
@@ -67,8 +66,7 @@ class ExactReduction:
         return self.exact_mean() if reduction == "mean" else self.exact_sum()
 
     def exact_sum(self) -> Fraction | float:
-        special = self.losses.special()
-        return self.losses.fraction() if special is None else special
+        return _whole(self.losses)
 
     def exact_mean(self) -> Fraction | float:
         numerator, denominator = self.losses.special(), self.divisors.special()
@@ -82,9 +80,9 @@ class ExactReduction:
         return self.losses.fraction() / self.divisors.fraction()
 
 
-def _rounded(total: ExactSum) -> float:
+def _whole(total: ExactSum) -> Fraction | float:
     special = total.special()
-    return FLOAT64.round_exactly(total.fraction()) if special is None else special
+    return total.fraction() if special is None else special
 
 
 def _sign(value: Fraction) -> float:

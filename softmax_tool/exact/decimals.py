@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.formats import FLOAT64
+
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
@@ -15,6 +19,13 @@ if TYPE_CHECKING:
 _DIGITS = Context(prec=15, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
 _WIDE = Context(prec=60, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])  # for what exp takes
 _SMALLEST = Decimal(f"1E{MIN_EMIN}")  # stands for what not even a decimal can hold
+
+
+def number(value: Fraction) -> float | Decimal:
+    """Return a rational number rounded to float64, or to 15 digits where it is beyond that."""
+    if abs(value) < FLOAT64.overflow_threshold:
+        return FLOAT64.round_exactly(value)
+    return _DIGITS.divide(Decimal(value.numerator), Decimal(value.denominator))
 
 
 def softmax(logits: Array, column: int) -> Decimal:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,3 +93,71 @@ def test_a_mean_over_weights_that_add_up_to_0_is_nan(
     )
     # Σ w_y = 0: nan by definition, in every arithmetic and in truth.
     assert {(str(x.value), str(x.exact), x.ulp) for x in report.losses} == {("nan", "nan", 0.0)}
+
+
+def of_one_case(
+    logits: list[list[float]], arithmetic: str, weights: list[float], reduction: str = "mean"
+) -> tuple[Loss, tuple[str, ...]]:
+    report = st.compare(
+        logits,
+        [1] * len(logits),
+        dtypes=["double"],
+        ops=["ce"],
+        formulations=["shifted"],
+        arithmetics=[arithmetic],
+        weights=weights,
+        reduction=reduction,
+    )
+    (found,) = report.losses
+    return found, report.verdict
+
+
+@pytest.mark.parametrize(
+    ("logits", "weights"),
+    [([[1.5e308, 0.0]] * 2, [1.0, 1.0]), ([[1.0, 0.0]] * 2, [1.0, 1.2e308])],
+)
+def test_an_exact_sum_beyond_float64_overflows_nowhere(
+    logits: list[list[float]], weights: list[float]
+) -> None:
+    found, verdict = of_one_case(logits, "wide-sum", weights)
+    # The sum of the losses, or of the weights, is beyond float64; the mean of two alike is neither.
+    assert found.value is not None
+    assert np.isfinite(found.value)
+    assert found.reduced is None
+    assert not any("Adding up" in sentence for sentence in verdict)
+
+
+def test_a_running_sum_that_overflows_names_the_exact_sum() -> None:
+    found, verdict = of_one_case([[1.5e308, 0.0]] * 2, "strict", [1.0, 1.0])
+    assert found.reduced is not None
+    assert found.reduced.kind == "overflow"
+    # Twice the float64 nearest 1.5e308, which differs from that by less than 1e-16 of it.
+    assert isinstance(found.reduced.operand, Decimal)
+    assert f"{found.reduced.operand:e}" == "3.00000000000000e+308"
+    assert any("overflows: 3e+308 is beyond 1.79769e+308" in sentence for sentence in verdict)
+
+
+def test_a_stall_is_measured_against_the_exact_sum() -> None:
+    # Of losses of about 1 beside 2^53, each is added to an even number: none, or 2 too much.
+    rows = 80
+    logits = [[2.0**53, 0.0], *[[np.log(np.e - 1), 0.0]] * rows]
+    report = st.compute(
+        logits,
+        [1] * (rows + 1),
+        dtypes=["double"],
+        ops=["ce"],
+        formulations=["shifted"],
+        reduction="none",
+    )
+    losses = report.losses[0].per_row
+    assert losses is not None
+    assert losses[0] == 2.0**53
+    total = sum(map(Fraction, losses.tolist()), Fraction(0))
+    found, _ = of_one_case(logits, "strict", [1.0, 1.0], "sum")
+    assert found.reduced is not None
+    assert found.value is not None
+    assert found.reduced.kind == "stalled-sum"
+    missed = abs(Fraction(found.value) - total)
+    assert found.reduced.operand == float(missed)
+    # 28 additions of 2^-53 and u.
+    assert found.reduced.limit == float(29 * Fraction(1, 2**53) * total)
