@@ -175,7 +175,7 @@ def test_a_reduced_loss_below_every_float64_is_told_from_zero() -> None:
 
 
 def test_a_small_truth_does_not_make_its_bound_infinite() -> None:
-    """Of a true 0, the bound in units of 2⁻¹⁰⁷⁴ may be beyond float64, where it is fine as it is."""
+    """In units of 2⁻¹⁰⁷⁴ the bound may be beyond float64, where it is fine as it is."""
     weight = 3.6411883679634642
     report = st.compare(
         [[0.7, -np.inf, -np.inf]],

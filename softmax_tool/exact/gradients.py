@@ -36,6 +36,7 @@ _COEFFICIENTS = 2.0**-98  # of sums of coefficients, which may cancel, ⌈log2 n
 _LOST = 2.0**-1065  # what a product in double-double loses that underflows
 _DEEP = -600.0  # exponentials of less may lose bits to float64's range in what follows
 _LEAST_FACTOR = 2.0**-800
+_BESIDE = 2.0**-20  # ULP from a float64, far more than rational entries are off
 _NOTHING = 2.0**-100  # beside 1 in double-double, or nearly so
 _TINIEST = 5e-324
 
@@ -54,6 +55,7 @@ def gradients(logits: NDArray[Any], targets: Targets, target: FloatFormat) -> Ex
         c = class_coefficients(reference, targets)
         entries = _entries(c, targets, reference, logits)
         undecided = may_move(entries.hi, entries.tail, entries.error, target) & entries.nonzero
+        undecided |= _may_be_float64(entries, c, reference, logits)
         undecided &= row_all(np.isfinite(c.hi)) & (targets.divisor != 0)
     _decide(entries, undecided, KnownRows(logits, reference), targets)
     tail = entries.tail
@@ -129,6 +131,24 @@ def _settle_deep(
     entries.hi[rows, columns] = near[usual, 0]
     entries.tail[rows, columns] = rest[usual, 0]
     entries.error[rows, columns] = np.abs(near[usual, 0]) * _TERM
+
+
+def _may_be_float64(
+    entries: _Entries, c: DoubleDouble, reference: Reference, logits: Array
+) -> Mask:
+    """Tell which rational entries seem to miss a float64 by next to nothing: they may be it.
+
+    An entry is rational where the class is masked, or all others that are not share the maximum. A
+    coefficient over the divisor may be a float64, 1 or 1/2, where one times the other's inverse,
+    rounded, is beside it.
+    """
+    beside: Mask = (np.abs(entries.tail) < _BESIDE) & (entries.tail != 0) & entries.nonzero
+    rows = np.flatnonzero(row_any(beside))
+    some = logits[rows]
+    masked = some == -np.inf
+    level = row_all((some == reference.of_rows.maximum[rows]) | masked)
+    beside[rows] &= level | (masked & (c.hi[rows] != 0))
+    return beside
 
 
 def _decide(entries: _Entries, undecided: Mask, rows: KnownRows, targets: Targets) -> None:

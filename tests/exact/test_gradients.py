@@ -111,3 +111,26 @@ def test_what_vanishes_in_float64_is_known_not_to_be_zero() -> None:
     exact = gradients(np.array([[2000.0, 0.0]]), targets, FLOAT64)
     assert (exact.hi == 0).all()
     assert exact.nonzero.all()
+
+
+@pytest.mark.parametrize("target", [FLOAT16, FLOAT32, FLOAT64], ids=lambda f: f.name)
+def test_rational_entries_are_exact(target: FloatFormat) -> None:
+    """A weight over a sum of weights may be a float, whatever the inverse of the sum rounds to."""
+    rng = np.random.default_rng(29)
+    rows = np.array([[3.0, -np.inf], [0.5, 0.5], [-np.inf, 0.5]])
+    # p − 1 at the label, and p elsewhere; weights of one label cancel but for how many there are.
+    shares = np.array([[1.0, -1.0], [0.5, -0.5], [0.0, 0.0]])
+    for weight in target.round(rng.uniform(0.1, 10, 200)).tolist():
+        for count in (1, 2, 4):
+            targets = Targets(
+                labels=np.ones((3, 1), np.int64),
+                probabilities=None,
+                weights=np.array([[1.0, weight]]),
+                smoothing=Fraction(0),
+                kept=Fraction(1),
+                spread=Fraction(0),
+                divisor=count * Fraction(weight),
+            )
+            exact = gradients(rows, targets, target)
+            assert (exact.hi == shares / count).all(), weight
+            assert exact.tail is None or (exact.tail == 0).all(), weight
