@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.arithmetic.selection import row_min
 from softmax_tool.arithmetic.tree import combine_leaves
 from softmax_tool.exact.values import Exact, Reference, RowValues, everywhere
 from softmax_tool.extremes import Extremes
@@ -78,18 +79,21 @@ def reference(logits: NDArray[Any], extremes: Extremes | None = None) -> Referen
     Relative error of each element: `softmax_error` and `log_softmax_error`.
     """
     with np.errstate(all="ignore"):
-        rows, others = _of_rows(logits, extremes or Extremes(logits))
-    return Reference(rows, Float64Elements(logits, rows, others), logits.shape[1])
+        rows, *others = _of_rows(logits, extremes or Extremes(logits))
+    return Reference(rows, Float64Elements(logits, rows, *others), logits.shape[1])
 
 
-def _of_rows(logits: NDArray[Any], extremes: Extremes) -> tuple[RowValues, Array]:
-    """Return what belongs to rows, and T, the sum of exp z over all but the first maximum."""
+def _of_rows(logits: NDArray[Any], extremes: Extremes) -> tuple[RowValues, Array, Array]:
+    """Return what belongs to rows, T, the sum of exp z over all but the first maximum, and least z.
+
+    That is the least that is not -inf.
+    """
     rows, classes = logits.shape
     first = extremes.highest
     maximum = extremes.at(first).astype(np.float64)
     minimum = extremes.minimum.astype(np.float64)
     parts = -(-classes // TILE)
-    sums, shifts = np.empty((rows, parts)), np.empty((rows, parts))
+    sums, shifts, least = (np.empty((rows, parts)) for _ in range(3))
     z_scratch, e_scratch = Scratch(logits.shape), Scratch(logits.shape)
     any_masked = bool((minimum == -np.inf).any())
     for tile in tiles(logits.shape):
@@ -102,6 +106,7 @@ def _of_rows(logits: NDArray[Any], extremes: Extremes) -> tuple[RowValues, Array
         np.add.reduce(e, axis=1, out=sums[above, part])
         if any_masked:
             z[z == -np.inf] = 0.0
+            np.minimum.reduce(z, axis=1, out=least[above, part])
         np.add.reduce(np.multiply(e, z, out=z), axis=1, out=shifts[above, part])
     others = combine_leaves(sums)
     mean_shift = np.abs(combine_leaves(shifts)) / (1 + others)
@@ -109,7 +114,8 @@ def _of_rows(logits: NDArray[Any], extremes: Extremes) -> tuple[RowValues, Array
     if classes == 1 or any_masked:
         alone = np.count_nonzero(logits != -np.inf, axis=1, keepdims=True) == 1
     invalid = ~np.isfinite(maximum)
-    return RowValues(maximum, minimum, np.log1p(others), mean_shift, invalid, alone), others
+    lowest = row_min(least) if any_masked else minimum - maximum
+    return RowValues(maximum, minimum, np.log1p(others), mean_shift, invalid, alone), others, lowest
 
 
 def _write_shifted(z: Array, x: NDArray[Any], maximum: Array) -> None:
@@ -131,19 +137,22 @@ class Float64Elements:
     logits: NDArray[Any]  # of any columns
     rows: RowValues
     others: Array
+    lowest: Array  # the least x − max x of each whole row that is not -inf, (rows, 1)
 
     def __getitem__(self, rows: Any) -> Float64Elements:
         logits, others = rows_of(self.logits, rows), rows_of(self.others, rows)
-        return Float64Elements(logits, self.rows[rows], others)
+        return Float64Elements(logits, self.rows[rows], others, rows_of(self.lowest, rows))
 
     def at(self, columns: Columns) -> Float64Elements:
         picked = np.take_along_axis(self.logits, columns, axis=1)
-        return Float64Elements(picked, self.rows, self.others)
+        return Float64Elements(picked, self.rows, self.others, self.lowest)
 
     def pick(self, rows: Indices, columns: Indices) -> Float64Elements:
         picked = self.logits[rows, columns][:, None]
-        others = self.others if len(self.others) == 1 else self.others[rows]
-        return Float64Elements(picked, self.rows.pick(rows), others)
+        others, lowest = self.others, self.lowest
+        if len(others) > 1:
+            others, lowest = others[rows], lowest[rows]
+        return Float64Elements(picked, self.rows.pick(rows), others, lowest)
 
     @once
     def masked(self) -> Mask:

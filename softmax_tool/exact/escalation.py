@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.arithmetic.selection import row_all
+from softmax_tool.arithmetic.selection import row_all, row_any
 from softmax_tool.exact import double, quad
 from softmax_tool.exact.brackets import RowBrackets
 from softmax_tool.exact.double import Float64Elements
 from softmax_tool.exact.double_double import two_sum
 from softmax_tool.exact.tails import round_to_odd
 from softmax_tool.exact.ties import settle_zeros
+from softmax_tool.formats import ulp_exponent
 from softmax_tool.once import once
 from softmax_tool.row_sets import rows_of
 from softmax_tool.tiling import tiles
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     )
     from softmax_tool.extremes import Extremes
     from softmax_tool.formats import FloatFormat
+    from softmax_tool.tiling import Tile
 
 
 def reference(
@@ -97,6 +99,52 @@ class SettledElements:
         logits = rows_of(self.logits, rows)
         level = row_all((logits == self.plain.rows.maximum[rows]) | (logits == -np.inf))
         return rows[~level[:, 0]]
+
+    @once
+    def log_by_a_power(self) -> Indices:
+        """Rows in which a log-softmax may be on either side of 1, 2, 4, …, as far as float64 tells.
+
+        Below 1, log 2 in fact, is that of a first maximum alone. For the others to be beside 2**k,
+        log Σ exp x − 2**k has to be beside a number of the format, and so of float32: rows are
+        asked for that, and single values of few.
+        """
+        rows = np.flatnonzero(self._beside_powers)
+        if not rows.size:
+            return rows
+        some = self.plain[rows]
+        found = np.zeros((len(rows), 1), bool)
+        for tile in tiles(some.logits.shape):
+            found[tile[0]] |= row_any(self._is_by_a_power(some, tile))
+        return np.asarray(rows[found[:, 0]])
+
+    def _is_by_a_power(self, plain: Float64Elements, tile: Tile) -> Mask:
+        """Tell of which log-softmax of a tile float64 cannot tell the binade."""
+        logits, rows = plain.logits[tile], plain.rows[tile[0]]
+        hi = np.empty(logits.shape)
+        with np.errstate(all="ignore"):
+            plain.write_log_softmax(tile, hi)
+            error = double.log_softmax_error(rows, hi, self.logits.shape[1], exact_shift=False)
+            margin = hi * error
+            found = ulp_exponent(hi - margin, self.target) != ulp_exponent(hi + margin, self.target)
+        found &= np.isfinite(hi) & (hi != 0)
+        # Beside a class that holds all, x − max x is a power of two, and the true value beyond it.
+        return np.asarray(found & ~_is_just_below(hi, logits, rows.maximum, rows.alone))
+
+    @property
+    def _beside_powers(self) -> Mask:
+        """Tell which rows may hold such a value, quickly, (rows,)."""
+        rows = self.plain.rows
+        maximum, log_sum = rows.maximum[:, 0], rows.log_sum[:, 0]
+        usable = ~(rows.invalid | rows.alone)[:, 0]
+        with np.errstate(all="ignore"):
+            furthest = np.max(log_sum - self.plain.lowest[:, 0], initial=1, where=usable)
+            # One power after the other: rows are contiguous, powers are few.
+            found = np.abs(np.frexp(log_sum)[0] - 0.75) > 0.25 - _BESIDE
+            log_z, slack = maximum + log_sum, _BESIDE * log_sum + 2.0**-51 * np.abs(maximum)
+            for power in 2.0 ** np.arange(np.ceil(np.log2(furthest)) + 1):
+                logit = log_z - power
+                found |= np.abs(logit.astype(np.float32) - logit) <= slack + _BESIDE * power
+        return np.asarray(found & usable)
 
     @once
     def faint(self) -> Indices:
@@ -217,7 +265,9 @@ class SettledElements:
         if invalid.any():
             values.hi[invalid] = np.nan
         rows, columns = _suspects(values.hi, self.target, self.tolerance(logarithm=logarithm))
-        again = self.faint if logarithm else self.by_a_power
+        again = self.by_a_power
+        if logarithm:
+            again = np.concatenate([self.faint, self.log_by_a_power])
         if rows.size:
             some = values.hi[rows, columns]
             undecided = self.decide(some, rows, columns, logarithm=logarithm)
@@ -299,7 +349,7 @@ def _shifts_exactly(logits: NDArray[Any]) -> bool:
     return bool(float(largest) <= float(smallest) * 2.0**26)
 
 
-_BESIDE = 2.0**-40  # what a sum of classes that all but share the maximum is off a power of two
+_BESIDE = 2.0**-40  # what a sum or a log-softmax is off a power of two, that float64 may be on
 _FAINT = 2.0**-996  # 2**24 exponentials that float64 has rounded leave no mark on a larger sum
 _LOWEST = -745.2  # the logarithm of half the smallest float64
 # No tolerance exceeds 2**-41: logits further apart than 1000 have a softmax of 0 in every format

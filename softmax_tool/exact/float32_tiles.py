@@ -183,8 +183,12 @@ class Float32Tiles:
 
     @property
     def undecided(self) -> bool:
-        """Whether float64 cannot decide one of the lone values."""
-        if self._settled is not None or not self.lone.places.size:
+        """Whether float64 cannot decide a lone value, or on which side of a power of two one is."""
+        if self._settled is not None:
+            return False
+        if self._logarithm and self._elements.log_by_a_power.size:
+            return True
+        if not self.lone.places.size:
             return False
         where = self.lone.rows_and_columns(self._classes)
         return bool(self._elements.decide(self.lone.values, *where, logarithm=True).any())

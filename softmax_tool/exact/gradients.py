@@ -38,6 +38,7 @@ _DEEP = -600.0  # exponentials of less may lose bits to float64's range in what 
 _LEAST_FACTOR = 2.0**-800
 _BESIDE = 2.0**-20  # ULP from a float64, far more than rational entries are off
 _NOTHING = 2.0**-100  # beside 1 in double-double, or nearly so
+_HIDDEN = 2.0**-46  # ULP, more than what is below that adds up to with what double-double misses
 _TINIEST = 5e-324
 
 
@@ -62,7 +63,7 @@ def gradients(logits: NDArray[Any], targets: Targets, target: FloatFormat) -> Ex
     values = Exact(entries.hi, tail, entries.nonzero, np.zeros(logits.shape, bool))
     if target.precision == FLOAT64.precision:
         return values
-    hidden = (tail == 0) & values.nonzero & _is_beside_its_factor(reference)
+    hidden = (np.abs(tail) < _HIDDEN) & values.nonzero & _is_beside_its_factor(reference)
     tail[hidden] = -np.sign(values.hi[hidden]) * _TINIEST
     return Exact(round_to_odd(values), None, values.nonzero, values.infinite)
 

@@ -13,7 +13,14 @@ from softmax_tool.exact import double_double as dd
 from softmax_tool.exact import quad
 from softmax_tool.exact.brackets import KnownRows, RowBrackets, round_linear
 from softmax_tool.exact.double_double import DoubleDouble
-from softmax_tool.exact.tails import may_move, may_round_both_ways, round_to_odd, rounded_with_tail
+from softmax_tool.exact.tails import (
+    is_power,
+    may_change_ulp,
+    may_move,
+    may_round_both_ways,
+    round_to_odd,
+    rounded_with_tail,
+)
 from softmax_tool.exact.ties import settle_zeros
 from softmax_tool.exact.values import Exact
 from softmax_tool.formats import FLOAT64, ulp_exponent
@@ -55,15 +62,20 @@ def losses(
             return values
         if values.tail is None:
             error = terms.magnitude * _PLAIN
-            undecided = may_round_both_ways(values.hi, error, target) & values.nonzero
+            undecided = may_round_both_ways(values.hi, error, target)
+            undecided |= may_change_ulp(values.hi, error, target)
+            undecided &= values.nonzero
             if undecided.any():
                 again = np.flatnonzero(undecided & ~terms.special)
                 wide = quad.reference(logits[again].astype(np.float64))
                 settled = losses(wide, targets[again], logits[again], target)
                 values.hi[again], values.nonzero[again] = round_to_odd(settled), settled.nonzero
             return values
-        undecided = may_move(values.hi, values.tail, terms.error, target) & values.nonzero
-        undecided &= ~terms.special
+        undecided = may_move(values.hi, values.tail, terms.error, target)
+        if target.precision < FLOAT64.precision:
+            near = np.abs(values.tail) <= np.ldexp(terms.error, -ulp_exponent(values.hi, FLOAT64))
+            undecided |= near & is_power(values.hi)
+        undecided &= values.nonzero & ~terms.special
     numbers = np.flatnonzero(undecided)
     rows = KnownRows(logits[numbers].astype(np.float64), reference[numbers])
     for place, number in enumerate(numbers.tolist()):

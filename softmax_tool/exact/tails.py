@@ -77,9 +77,20 @@ def may_move(hi: Array, tail: Array, error: Array, target: FloatFormat) -> Mask:
         return may_round_both_ways(hi, error, target)
     error = np.maximum(np.ldexp(error, -ulp_exponent(hi, FLOAT64)), _TAIL)
     distance = half_gaps(hi, tail) - np.abs(tail)
-    at_power = ((hi.view(np.int64) & _FRACTION) == 0) & (np.abs(hi) > FLOAT64.smallest_normal)
+    at_power = is_power(hi) & (np.abs(hi) > FLOAT64.smallest_normal)
     distance = np.where(at_power, np.minimum(distance, np.abs(tail)), distance)
     return np.asarray(~(error < np.minimum(distance, _FINE)))
+
+
+def is_power(hi: Array) -> Mask:
+    """Tell which normal numbers are powers of two, whose ULP is not that of what is nearer to 0."""
+    return np.asarray((hi.view(np.int64) & _FRACTION) == 0)
+
+
+def may_change_ulp(hi: Array, error: Array, target: FloatFormat) -> Mask:
+    """Return where a value within `error` of `hi` may be in either of two binades of a format."""
+    nearer, further = np.abs(hi) - error, np.abs(hi) + error
+    return np.asarray(ulp_exponent(nearer, target) != ulp_exponent(further, target))
 
 
 def half_gaps(hi: Array, tail: Array) -> Array:

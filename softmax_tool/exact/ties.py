@@ -12,7 +12,7 @@ import numpy as np
 
 from softmax_tool.exact.brackets import RowBrackets
 from softmax_tool.exact.double_double import two_sum
-from softmax_tool.exact.tails import half_gaps
+from softmax_tool.exact.tails import half_gaps, is_power
 from softmax_tool.formats import FLOAT64, ulp_exponent
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def settle_zeros(
 ) -> None:
     """Give tails too near 0 their sign, where `hi` lies between two numbers of a narrower format.
 
+    Also where it is a power of two, where the ULP changes.
     `decide` rounds the value at a row and column once, and says what that misses; it is not asked
     where the true value is known to be `below` hi by less than an ULP.
     """
@@ -101,7 +102,7 @@ def settle_zeros(
     if not between.any():
         return
     low, high = (target.round(np.nextafter(hi, way)) for way in (-np.inf, np.inf))
-    for row, column in np.argwhere(between & (low != high)):
+    for row, column in np.argwhere(between & ((low != high) | is_power(hi))):
         hi[row, column], tail[row, column] = decide(int(row), int(column))
 
 

@@ -117,13 +117,14 @@ def test_what_vanishes_in_float64_is_known_not_to_be_zero() -> None:
 def test_rational_entries_are_exact(target: FloatFormat) -> None:
     """A weight over a sum of weights may be a float, whatever the inverse of the sum rounds to."""
     rng = np.random.default_rng(29)
-    rows = np.array([[3.0, -np.inf], [0.5, 0.5], [-np.inf, 0.5]])
+    rows = np.array([[3.0, -np.inf], [0.5, 0.5], [-np.inf, 0.5], [300.0, 0.0]])
     # p − 1 at the label, and p elsewhere; weights of one label cancel but for how many there are.
-    shares = np.array([[1.0, -1.0], [0.5, -0.5], [0.0, 0.0]])
+    shares = np.array([[1.0, -1.0], [0.5, -0.5], [0.0, 0.0], [1.0, -1.0]])
+    # Where p is e^-300, both are nearer to 0 than that, by less than any float64 can tell.
     for weight in target.round(rng.uniform(0.1, 10, 200)).tolist():
         for count in (1, 2, 4):
             targets = Targets(
-                labels=np.ones((3, 1), np.int64),
+                labels=np.ones((4, 1), np.int64),
                 probabilities=None,
                 weights=np.array([[1.0, weight]]),
                 smoothing=Fraction(0),
@@ -132,5 +133,10 @@ def test_rational_entries_are_exact(target: FloatFormat) -> None:
                 divisor=count * Fraction(weight),
             )
             exact = gradients(rows, targets, target)
-            assert (exact.hi == shares / count).all(), weight
-            assert exact.tail is None or (exact.tail == 0).all(), weight
+            if exact.tail is None:
+                below = np.nextafter(shares[3], 0)
+                assert (exact.hi == np.array([*shares[:3], below]) / count).all(), weight
+            else:
+                assert (exact.hi == shares / count).all(), weight
+                assert (exact.tail[:3] == 0).all(), weight
+                assert (exact.tail[3] * shares[3] < 0).all(), weight

@@ -1,4 +1,4 @@
-"""A softmax just below a power of two has the ULP of the binade below it."""
+"""A true value just below a power of two has the ULP of the binade below it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import softmax_tool as st
+from softmax_tool.exact import reference
+from softmax_tool.formats import FORMATS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,3 +128,81 @@ def test_half_an_ulp_below_a_power_is_not_right(classes: int, others: int) -> No
     assert float(got[-1, 0]) == np.nextafter(np.float32(1 / classes), np.float32(0))
     before = st.compare(x[:-1], **given).cases[0].correctly_rounded if others else 0
     assert st.compare(x, **given).cases[0].correctly_rounded == before
+
+
+LOG_ROWS = {
+    "128 less 1e-20": [128.0, 1e-20],
+    "128 less what even double-double loses": [128.0, 1e-38, -2e38],
+    "beside a mask": [128.0, 1e-20, -INF, 64.0],
+    "128 and a little": [128.0, 0.0],
+    "64 less 1e-15": [64.0, 1e-15],
+    "one holds nearly all": [0.0, -32.0],
+    "equal": [1.0, 1.0, 1.0],
+}
+
+
+def log_softmax(row: list[float]) -> list[Any]:
+    """Return the true values; at a lone maximum of the logarithm of what is left."""
+    with mpmath.workprec(3000):
+        terms = [mpmath.exp(mpmath.mpf(x) - max(row)) for x in row]
+        first = row.index(max(row))
+        log_sum = mpmath.log1p(mpmath.fsum(terms[:first] + terms[first + 1 :]))
+        return [mpmath.mpf(x) - max(row) - log_sum for x in row]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("name", LOG_ROWS)
+def test_a_log_softmax_has_the_ulp_of_its_own_binade(name: str, dtype: str) -> None:
+    target = FORMATS[dtype]
+    row = target.round(np.array(LOG_ROWS[name])).astype(np.float64).tolist()
+    # Once by itself, and once among rows of many classes, which are measured tile by tile.
+    long = np.full((3, 400), -np.inf)
+    long[:] = np.linspace(-3, 3, 400)
+    long[1, : len(row)], long[1, len(row) :] = row, -INF
+    with mpmath.workprec(3000):
+        true = log_softmax(row)
+        for rows, number in ((np.array([row]), 0), (long, 1)):
+            exact = reference(target.round(rows), target).log_softmax.hi[number]
+            for got, y in zip(exact.tolist(), true, strict=False):
+                if y in (0, -INF):
+                    continue
+                assert abs(got - y) <= abs(y) * mpmath.mpf(2) ** -51
+                # Only the power itself is rounded to, not what lies on its other side.
+                assert np.frexp(got)[1] == mpmath.frexp(y)[1], (name, got)
+
+
+@pytest.mark.parametrize("weight", [1.0, 2.0, 3.0])
+def test_a_loss_has_the_ulp_of_its_own_binade(weight: float) -> None:
+    least = float(np.float32(1e-20))
+    # The loss is w(128 − 1e-20 + e^-128); the clamp makes w log 10^12 of it.
+    report = st.compare(
+        [[least, 128.0]],
+        [0],
+        dtypes=["float32"],
+        ops=["nll"],
+        formulations=["clamped"],
+        weights=[weight, 1.0],
+    )
+    [case] = report.cases
+    clamped = np.float32(weight) * -np.float32(np.log(np.float64(np.float32(1e-12))))
+    with mpmath.workprec(300):
+        true = weight * (128 - mpmath.mpf(least) + mpmath.exp(-128))
+        expected = (true - float(clamped)) / ulp(true, 24)
+    assert case.max_ulp == pytest.approx(float(expected), rel=1e-12)
+
+
+@pytest.mark.parametrize("formulation", ["log-of-shifted", "shifted"])
+def test_long_rows_are_measured_as_each_by_itself(formulation: str) -> None:
+    """What one row holds must not change how the others, in the same block, are measured."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(6, 500)).astype(np.float32) * 8 + 60
+    x[2, 7], x[2, 8] = 128.0, 1e-20
+    x[4, 7], x[4, 8] = 128.0, 0.0
+
+    def largest(rows: NDArray[Any]) -> float:
+        found = st.compare(
+            rows, dtypes=["float32"], ops=["log-softmax"], formulations=[formulation]
+        )
+        return max(case.max_ulp for case in found.cases if case.name.formulation == formulation)
+
+    assert largest(x) == max(largest(x[number : number + 1]) for number in range(len(x)))
