@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool import sentences
+from softmax_tool.arithmetic.history import met
 from softmax_tool.arithmetic.masks import both
 from softmax_tool.arithmetic.selection import row_any, row_max
 from softmax_tool.distances import Distances
@@ -190,7 +191,7 @@ def _bound_ratio(
     exactly: Mask,
 ) -> tuple[float | None, int]:
     bounded = usable & (results.judged.kind != _OVERFLOW)
-    bounded &= ~_past_overflow(results, bounded & (results.judged.kind == _SILENT))
+    bounded &= ~_past_overflow(results, bounded)
     bound = make_bound() if bounded.any() else None
     if bound is None:
         return None, 0
@@ -201,16 +202,24 @@ def _bound_ratio(
 
 
 def _past_overflow(results: Results, among: Mask) -> Mask:
-    """Tell which of some elements are in rows in which something overflowed on the way to them."""
-    rows, traced = row_any(among), results.judged.traced
-    if traced is None or not rows.any():
-        return np.zeros(among.shape, bool)
+    """Tell on the way to which of some elements something overflowed.
+
+    An infinity may leave no trace in what is wrong and finite, nor in the sum that ends the way
+    back of a gradient: there it is enough that it is in the row.
+    """
+    past, traced = np.zeros(among.shape, bool), results.judged.traced
+    if traced is None or not among[traced.rows].any():
+        return past
+    causes = traced.causes
     overflowed = np.zeros((len(traced.rows), 1), bool)
-    for (event, _), mask in traced.causes.tracing.happened.items():
+    for (event, _), mask in causes.tracing.happened.items():
         if event == "overflow":
             overflowed |= row_any(mask)
-    rows[traced.rows] &= overflowed
-    return among & rows
+    if overflowed.any():
+        hidden = (results.judged.kind[traced.rows] == _SILENT) | (results.quantity == GRADIENT)
+        shown = met(causes.history.get("overflow", ()), causes.codes.shape)
+        past[traced.rows] = among[traced.rows] & ((overflowed & hidden) | shown)
+    return past
 
 
 def _largest(errors: Array, among: Mask, exactly: Mask) -> float | None:

@@ -441,3 +441,36 @@ def main(rounds: int) -> None:
 
 if __name__ == "__main__":
     main(int(sys.argv[1]))
+
+
+@pytest.mark.parametrize(
+    ("logits", "dtype", "quantity", "formulation"),
+    [
+        # exp(12) is beyond float16, so that the second is e^-30/inf: 0, which is right.
+        ([[12.0, -30.0]], "float16", "softmax", "naive"),
+        # exp(100) is beyond float32: −1 + e^-50/inf is −1, which is right.
+        ([[100.0, -50.0]], "float32", "gradient", "naive-lse"),
+    ],
+)
+def test_what_overflowed_on_the_way_to_a_right_result_has_no_bound(
+    logits: list[list[float]], dtype: str, quantity: str, formulation: str
+) -> None:
+    # A row without an overflow is counted as it is by itself.
+    alone = [[1.0, 2.0]]
+    labels = [1] if quantity == "gradient" else None
+
+    def case(rows: list[list[float]]) -> Any:
+        report = softmax_tool.compare(
+            rows,
+            None if labels is None else labels * len(rows),
+            dtypes=[dtype],
+            ops=[quantity],
+            formulations=[formulation],
+            reduction="sum",
+        )
+        [found] = report.cases
+        return found
+
+    assert (case(logits).bound_ratio, case(logits).bound_elements) == (None, 0)
+    both, single = case(logits + alone), case(alone)
+    assert (both.bound_ratio, both.bound_elements) == (single.bound_ratio, 2)
