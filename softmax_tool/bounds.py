@@ -277,9 +277,12 @@ def clamped_at(limit: Fraction) -> Bound:
     def bound(c: Conditions) -> Array:
         y = c.reference.log_softmax.hi
         log_limit = np.log(c.format.round_exactly(limit))
-        relative = _relative(c, softmax_shifted)
+        absolute = softmax_shifted(c)
+        relative = absolute / c.reference.softmax.hi
         below = np.minimum(-_log1p_of_minus(relative), y - log_limit)
-        return _logarithm(c, np.maximum(np.maximum(np.log1p(relative), below), log_limit - y))
+        # Of a p below float64, the logarithm is not, nor that of η/p.
+        above = np.where(relative < np.inf, np.log1p(relative), np.log(absolute) - y)
+        return _logarithm(c, np.maximum(np.maximum(above, below), log_limit - y))
 
     return bound
 

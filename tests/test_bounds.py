@@ -474,3 +474,42 @@ def test_what_overflowed_on_the_way_to_a_right_result_has_no_bound(
     assert (case(logits).bound_ratio, case(logits).bound_elements) == (None, 0)
     both, single = case(logits + alone), case(alone)
     assert (both.bound_ratio, both.bound_elements) == (single.bound_ratio, 2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("depth", [99.0, 999.0])
+def test_a_clamp_is_bounded_however_small_the_probability(depth: float, dtype: str) -> None:
+    """Of e^-1005, float64 has 0: what log 10⁻¹² is off is what the bound says, and no more."""
+    report = softmax_tool.compare(
+        [[-depth, 1.0, 2.0, 5.0, 6.0]],
+        [0],
+        dtypes=[dtype],
+        ops=["nll"],
+        formulations=["clamped"],
+    )
+    [case] = report.cases
+    assert case.bound_elements == 1
+    assert case.bound_ratio is not None
+    # The roundings of numbers of up to 1005 are next to nothing beside log 10⁻¹² + 1005 or 105.
+    assert 1 - 32 * FORMATS[dtype].unit_roundoff < case.bound_ratio <= 1
+
+
+def test_a_mean_shift_below_float64s_range_is_its_own() -> None:
+    """Σ p|z| of [720, 0] is 720/(1 + e^720), and not what exponentials of 2⁻¹⁰²² would make it."""
+    for depth in (650.0, 720.0, 740.0, 745.13):
+        reference = exact.reference(np.array([[depth, 0.0]]), FORMATS["float64"])
+        # e^-720 in two factors, each a normal number with 16 digits.
+        expected = depth * np.exp(-depth / 2) * np.exp(-depth / 2)
+        assert reference.mean_shift[0, 0] == pytest.approx(expected, rel=1e-12, abs=1e-323)
+
+
+def test_log1p_has_a_bound_where_all_but_one_class_is_below_float64s_range() -> None:
+    report = softmax_tool.compare(
+        [[0.0, -740.0]], [0], dtypes=["float64"], ops=["nll"], formulations=["log1p"]
+    )
+    [case] = report.cases
+    assert case.bound_elements == 1
+    assert case.bound_ratio is not None
+    # In ULP, η: the exponential, log1p, the difference and the loss are off by half of one each,
+    # and so are counted by one, which has no half in float64; all else is below 10⁻³⁰⁰.
+    assert case.bound_ratio == pytest.approx(case.max_ulp / 4, rel=1e-9)

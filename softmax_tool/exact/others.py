@@ -52,8 +52,9 @@ def of_rows(logits: Array, maximum: Array, first: NDArray[np.intp]) -> Others:
     if faint.size:
         some, columns = logits[faint], first[faint]
         scale[faint] = _scales(some, maximum[faint], columns)
-        again, _ = _summed(some, maximum[faint], columns, scale[faint])
+        again, shifts = _summed(some, maximum[faint], columns, scale[faint])
         value.hi[faint], value.lo[faint] = again.hi, again.lo
+        mean_shift[faint] = np.ldexp(shifts, scale[faint])
     return Others(value, scale, mean_shift)
 
 
