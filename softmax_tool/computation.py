@@ -113,12 +113,12 @@ class Computation:
         near, far = np.flatnonzero(~wide), np.flatnonzero(wide)
         parts = []
         if near.size:
-            parts.append((near, self._replay_of(rows[near], WIDE_SUM.build(FLOAT64))))
+            parts.append((near, self._replay_of(rows[near], in_double_double=False)))
         if far.size:
-            parts.append((far, self._replay_of(rows[far], WideArithmetic())))
+            parts.append((far, self._replay_of(rows[far], in_double_double=True)))
         return Replayed(tuple(parts))
 
-    def _replay_of(self, rows: Array, wide: Any) -> _RowsReplayed:
+    def _replay_of(self, rows: Array, *, in_double_double: bool) -> _RowsReplayed:
         part, ruler, inner = (
             self.rows,
             self.yardsticks.ruler(self.formulation.quantity),
@@ -128,8 +128,10 @@ class Computation:
             part, ruler, inner = part[rows], ruler[rows], None
         if inner is None:
             inner = Sharing(part.arithmetic(self.model.build(self.target)))
-        operands = self._operands(part)
-        return _RowsReplayed(self.formulation, operands, ruler, inner, part.arithmetic(wide))
+        wide: Any = part.arithmetic(WIDE_SUM.build(FLOAT64))
+        if in_double_double:
+            wide = part.weighing(WideArithmetic())
+        return _RowsReplayed(self.formulation, self._operands(part), ruler, inner, wide)
 
 
 @dataclass(frozen=True, slots=True)

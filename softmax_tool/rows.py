@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool import exact
-from softmax_tool.arithmetic.expanding import Expanding
+from softmax_tool.arithmetic.expanding import Expanding, Weighing
 from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.bounds import LEAST_IN_ULP, Conditions, loss_bound
@@ -63,6 +63,10 @@ class Rows:
     def arithmetic(self, inner: Arithmetic) -> Arithmetic:
         """Return an arithmetic on these rows that has the bits of `inner` on whole ones."""
         return inner if self.distinct is None else Expanding(inner, self.distinct)
+
+    def weighing(self, wide: Any) -> Any:
+        """Return an arithmetic on these rows that hardly rounds, as `wide` on whole ones."""
+        return wide if self.distinct is None else Weighing(wide, self.distinct)
 
     @property
     def weights(self) -> Counts | None:

@@ -1,4 +1,4 @@
-"""An arithmetic on the distinct values of rows: only what takes whole rows is given whole rows."""
+"""Arithmetics on the distinct values of rows."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Expanding:
     """Carries out every operation with `inner`: elementwise ones on (rows, some) distinct values.
 
-    An elementwise operation gives equal values equal bits, so that what whole rows hold can be
-    looked up.
+    Only what takes whole rows is given whole rows. An elementwise operation gives equal values
+    equal bits, so that what whole rows hold can be looked up.
     """
 
     inner: Any  # `Rounded`, or one that watches it
@@ -55,6 +55,30 @@ class Expanding:
 
     def online_sum(self, x: Array) -> Array:
         return _by_row(self.inner.online_sum, x, self.distinct)
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """Carries out operations with `inner`, whose sums hardly depend on how they are added up.
+
+    So a distinct value is added once, times how often its row holds it.
+    """
+
+    inner: Any  # `WideArithmetic`
+    distinct: Distinct
+
+    def __getattr__(self, operation: str) -> Any:
+        return getattr(self.inner, operation)
+
+    def pick(self, x: Any, columns: Array) -> Any:
+        return self.inner.pick(x, self.distinct.places(columns))
+
+    def sum(self, x: Any) -> Any:
+        return self.inner.sum(self.inner.multiply(x, self.distinct.counts))
+
+    def online_sum(self, x: Array) -> Any:
+        shifted = self.inner.subtract(x, self.inner.max(x))
+        return self.sum(self.inner.exp(shifted))
 
 
 def _by_row(summed: Callable[[Array], Array], x: Array, distinct: Distinct) -> Array:
