@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.arithmetic.selection import row_all, row_any
+from softmax_tool.arithmetic.selection import row_all
 from softmax_tool.exact import double, quad
 from softmax_tool.exact.brackets import RowBrackets
 from softmax_tool.exact.double import Float64Elements
@@ -114,21 +114,31 @@ class SettledElements:
         some = self.plain[rows]
         found = np.zeros((len(rows), 1), bool)
         for tile in tiles(some.logits.shape):
-            found[tile[0]] |= row_any(self._is_by_a_power(some, tile))
+            found[tile[0]] |= self._is_by_a_power(some, tile)
         return np.asarray(rows[found[:, 0]])
 
     def _is_by_a_power(self, plain: Float64Elements, tile: Tile) -> Mask:
-        """Tell of which log-softmax of a tile float64 cannot tell the binade."""
-        logits, rows = plain.logits[tile], plain.rows[tile[0]]
-        hi = np.empty(logits.shape)
+        """Tell in which rows of a tile the binade of a log-softmax is open, (rows, 1)."""
+        hi = np.empty(plain.logits[tile].shape)
         with np.errstate(all="ignore"):
             plain.write_log_softmax(tile, hi)
-            error = double.log_softmax_error(rows, hi, self.logits.shape[1], exact_shift=False)
-            margin = hi * error
-            found = ulp_exponent(hi - margin, self.target) != ulp_exponent(hi + margin, self.target)
-        found &= np.isfinite(hi) & (hi != 0)
+        found = np.zeros((len(hi), 1), bool)
+        # First by their bits, as float64 is off by less than 2**-41.
+        beside = (hi.view(np.int64) + _UNSURE & _FRACTION) < 2 * _UNSURE
+        if not beside.any():
+            return found
+        places, columns = np.nonzero(beside & np.isfinite(hi) & (hi != 0))
+        rows, values = plain.rows[tile[0]].pick(places), hi[places, columns][:, None]
+        error = double.log_softmax_error(rows, values, self.logits.shape[1], exact_shift=False)
+        margin = values * error
+        either = ulp_exponent(values - margin, self.target) != ulp_exponent(
+            values + margin, self.target
+        )
         # Beside a class that holds all, x − max x is a power of two, and the true value beyond it.
-        return np.asarray(found & ~_is_just_below(hi, logits, rows.maximum, rows.alone))
+        logits = plain.logits[tile][places, columns][:, None]
+        either &= ~_is_just_below(values, logits, rows.maximum, rows.alone)
+        found[places[either[:, 0]]] = True
+        return found
 
     @property
     def _beside_powers(self) -> Mask:
@@ -349,6 +359,8 @@ def _shifts_exactly(logits: NDArray[Any]) -> bool:
     return bool(float(largest) <= float(smallest) * 2.0**26)
 
 
+_UNSURE = np.int64(1 << 12)  # 2**-40 of a float64, in its last places
+_FRACTION = np.int64((1 << 52) - 1)
 _BESIDE = 2.0**-40  # what a sum or a log-softmax is off a power of two, that float64 may be on
 _FAINT = 2.0**-996  # 2**24 exponentials that float64 has rounded leave no mark on a larger sum
 _LOWEST = -745.2  # the logarithm of half the smallest float64
