@@ -28,8 +28,8 @@ _LN2 = DoubleDouble(
     np.asarray(float.fromhex("0x1.abc9e3b39803fp-56")),
 )
 _AS_IT_IS = 1000.0  # the exponential of no more than that needs no reduction
-_LAST = 2.0**40  # beyond it, one is 0 or infinite for every format
-_OF_ZERO = -(1 << 50)
+_LAST = 2.0**52  # so far float64 holds the exponent of one, which a logarithm brings back
+_OF_ZERO = -(1 << 60)
 _NO_SQUARE = -120  # log(1 + t) is t for less than two to that
 
 

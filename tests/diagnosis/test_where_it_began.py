@@ -61,6 +61,18 @@ def test_a_masked_class_is_no_error_of_the_one_pass_sum() -> None:
     assert found["masked"][1] == found["without"][1]
 
 
+@pytest.mark.parametrize("logit", [1e5, 1.11e12, 4e15])
+def test_far_logits_are_lost_in_the_exponential(logit: float) -> None:
+    """The shift is exact; exp of it is 0, which the clamp hides."""
+    report = st.compare(
+        [[logit, 0.0]], [1], dtypes=["float64"], ops=["nll"], formulations=["clamped"]
+    )
+    (found,) = report.cases[0].worst
+    assert found.origin is not None
+    assert (found.origin.step, found.origin.column) == ("exp", 1)
+    assert found.origin.operand == -logit
+
+
 def test_a_clamp_is_told_at_the_class_it_raised() -> None:
     report = st.compare(
         [[0.0, -60.0, 3.0]],
