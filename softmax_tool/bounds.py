@@ -323,6 +323,10 @@ def _least_log_softmax(c: Conditions) -> Array:
 
 LEAST_IN_ULP = {"softmax": _least_softmax, "log-softmax": _least_log_softmax}
 
+# As functions of the distance from the row's maximum, bounds are convex and do not fall (of softmax
+# those relative to the true value), but for this one: at the maximum it lacks the last rounding.
+NOT_CONVEX = (log_softmax_log1p,)
+
 # Losses.
 
 _ALWAYS_FINITE = (log_softmax_shifted, log_softmax_minus_lse, log_softmax_log1p)

@@ -116,7 +116,8 @@ class CaseWork:
     ) -> tuple[Mask, Summary, Marks]:
         """Add up the rows that need no judgement, but of single elements; say which they are."""
         if not self.measured:
-            return *glance(self.screen, got, stalled, self.options.top), _no_marks(got.shape[1])
+            plain, summary = glance(self.screen, got, stalled, self.limit, self.options.top)
+            return plain, summary, _no_marks(got.shape[1])
         aside = stalled
         while True:
             screened = self.screen.add_up(

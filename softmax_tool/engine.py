@@ -155,7 +155,7 @@ def compute(
     pairs, rounding = totals.pair_reports(), totals.rounding_reports()
     edges = _edges(plan_)
     looks = totals.sighting.looks()
-    said = verdict(cases, losses, pairs, rounding, edges)
+    said = verdict(cases, losses, pairs, rounding, edges, measured=plan_.measured)
     sentences = (*remarks(options.input, looks), *said)
     return ComputeReport(
         info,

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.arithmetic.selection import row_all, row_max
+from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.distinct import count
+from softmax_tool.formulations import FORMULATIONS
 from softmax_tool.peaks import changed_rows
 from softmax_tool.rational import SHARES
 from softmax_tool.row_sets import marked, rows_of
@@ -124,6 +126,27 @@ class Screen:
     @property
     def ruler(self) -> Ruler:
         return self.yardsticks.ruler(self.quantity)
+
+    @property
+    def norm(self) -> Limit:
+        """What errors are held against, the bound of `shifted` under `wide-sum`."""
+        shifted = FORMULATIONS[self.quantity, "shifted"]
+        assert shifted.error_bound is not None  # noqa: S101  (the register's own invariant)
+        return Limit(shifted.error_bound, self.yardsticks.conditions(WIDE_SUM))
+
+    def of_rows(self, rows: Indices) -> Screen:
+        """Return the same for some of the rows."""
+        return Screen(self.yardsticks.subset(rows), self.quantity, self.numbers[rows])
+
+    def least_and_most(self) -> tuple[Array, Array]:
+        """Return the true values at the largest and at the smallest logit, (rows, 1) each.
+
+        Of softmax, whose bounds are relative, they are 1.
+        """
+        rows = self.yardsticks.rows.reference.of_rows
+        if self.quantity == "softmax":
+            return np.ones_like(rows.log_sum), np.ones_like(rows.log_sum)
+        return rows.log_sum, rows.maximum - rows.minimum + rows.log_sum
 
     def promising(self, least: float = 0.0) -> Mask:
         """Return rows whose true values are all normal numbers, far from both ends.

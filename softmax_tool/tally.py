@@ -101,20 +101,17 @@ def summarise(
         masked=count(judged.masked, weights),
         invalid_rows=int(np.count_nonzero(results.invalid)),
         rows_hit=int(np.count_nonzero(row_any(avoidable))),
-        correctly_rounded=count(judged.counted & ~judged.wrong, weights),
         lost_share=lost_share(results, avoidable=True) if results.quantity == GRADIENT else None,
     )
     if bound is None:
-        largest = judged.errors.max(initial=0.0, where=judged.counted)
-        return replace(
-            summary,
-            ulp=UlpStatistics(largest=float(largest)),
-            worst=worst_cases(results, top, range(len(KINDS)), listed),
-        )
+        return replace(summary, worst=worst_cases(results, top, range(len(KINDS)), listed))
+    right = count(judged.counted & ~judged.wrong, weights)
     ulp = judged.measured.statistics(judged.counted, weights)
     exactly = _exactly_right(results)
     ulp = ulp.with_exact(count(exactly, weights) if exactly.any() else 0)
-    return _with_errors(summary, results, ulp, bound, listed, exactly)
+    return _with_errors(
+        replace(summary, correctly_rounded=right), results, ulp, bound, listed, exactly
+    )
 
 
 def _exactly_right(results: Results) -> Mask:

@@ -32,6 +32,7 @@ class Part:
     losses: tuple[Loss, ...]
     pairs: tuple[Pair, ...]
     where: str  # "float16", or "float16 strict" where there are several arithmetics
+    measured: bool  # whether there are errors of its cases
 
     def case(self, quantity: str, formulation: str) -> Case | None:
         """Return a case, None if it was not asked for."""
@@ -50,13 +51,16 @@ def verdict(
     pairs: Sequence[Pair],
     rounding: Sequence[InputRounding],
     edges: Sequence[FormatLimits],
+    *,
+    measured: bool = True,
 ) -> tuple[str, ...]:
     """Return the sentences for every dtype and arithmetic of a report.
 
-    `edges` are those of the dtypes, and of the formats that their arithmetics work in.
+    `edges` are those of the dtypes, and of the formats that their arithmetics work in. What was not
+    `measured` has kinds, but no errors.
     """
     sentences: dict[str, None] = {}
-    for part in _parts(cases, losses, pairs, rounding, edges):
+    for part in _parts(cases, losses, pairs, rounding, edges, measured=measured):
         for sentence in _sentences(part):
             sentences[sentence] = None
     return tuple(sentences)
@@ -68,6 +72,8 @@ def _parts(
     pairs: Sequence[Pair],
     rounding: Sequence[InputRounding],
     edges: Sequence[FormatLimits],
+    *,
+    measured: bool,
 ) -> Iterator[Part]:
     arithmetics = {case.name.arithmetic for case in cases} - {None}
     of = {limits.dtype: limits for limits in edges}
@@ -93,6 +99,7 @@ def _parts(
                 ),
                 tuple(p for p in pairs if (p.dtype, p.arithmetic) == (limits.dtype, arithmetic)),
                 f"{limits.dtype} {arithmetic}" if len(arithmetics) > 1 else limits.dtype,
+                measured,
             )
 
 
@@ -368,6 +375,10 @@ def _stable(part: Part) -> Iterator[str]:
     if case is None or not case.judged:
         return
     overflow = _avoidable(case, "overflow")
+    if not part.measured:
+        if not overflow:
+            yield f"In {part.where} {_title(case)} overflows nowhere."
+        return
     survival = "overflows nowhere and is" if not overflow else "is"
     yield (
         f"In {part.where} {_title(case)} {survival} at most {ulp(case.max_ulp)} ULP off; "

@@ -379,7 +379,7 @@ def test_the_bound_of_a_labelled_loss_looks_at_the_label_alone() -> None:
         assert (got <= own + 1.01 * target.unit_roundoff * y + 1e-40).all()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     dtype=st.sampled_from(list(FORMATS)),
     model=st.sampled_from(list(BOUNDED)),

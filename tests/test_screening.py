@@ -21,6 +21,7 @@ from softmax_tool.minorant import Minorant, Samples
 from softmax_tool.plan import Options, ieee_formats, plan
 from softmax_tool.readers import Block, from_arrays
 from softmax_tool.rows import Rows, Yardsticks
+from softmax_tool.rows import _true as true
 from softmax_tool.screening import Limit, Listing, Screen, Screened, Seen
 from softmax_tool.summary import PairSummary
 from softmax_tool.sweep import Candidate, Swept, sweep
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.blocks import BlockOutcome
+    from softmax_tool.exact import Exact
     from softmax_tool.formats import FloatFormat
     from softmax_tool.summary import Summary
 
@@ -201,6 +203,40 @@ def test_a_block_may_be_screened_in_full(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr("softmax_tool.case_work.judge", refuse)
     work(Block(0, logits, None), plan_, options, ())
+
+
+@pytest.mark.parametrize(
+    ("op", "formulation", "dtype"),
+    [
+        ("softmax", "shifted", "float32"),
+        ("softmax", "naive", "float32"),
+        ("log-softmax", "shifted", "float32"),
+        ("softmax", "shifted", "float16"),
+        ("log-softmax", "shifted", "float16"),
+    ],
+)
+def test_where_only_kinds_are_asked_for_bounds_tell_that_there_are_none(
+    op: str, formulation: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No true values are made, but of the rows that one class dominates."""
+    rng = np.random.default_rng(5)
+    logits = (rng.standard_normal((30, 200)) / 4).astype(np.float32)
+    options = Options(dtypes=(dtype,), ops=(op,), formulations=(formulation,))
+    plan_ = plan(from_arrays(logits), options, ieee_formats, None, measured=False)
+    measured = []
+
+    def spy(rows: Rows, target: FloatFormat, quantity: str) -> Exact:
+        measured.append(len(rows.logits))
+        return true(rows, target, quantity)
+
+    monkeypatch.setattr("softmax_tool.rows._true", spy)
+    [case] = work(Block(0, logits, None), plan_, options, ()).cases
+    assert not measured
+    assert (case.summary.judged, case.summary.rows_hit) == (logits.size, 0)
+    logits[[3, 17], 0] += 90
+    [case] = work(Block(0, logits, None), plan_, options, ()).cases
+    assert set(measured) == {2}
+    assert case.summary.judged == logits.size
 
 
 @pytest.mark.parametrize(

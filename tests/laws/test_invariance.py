@@ -45,7 +45,7 @@ def values(x: Array, dtype: str, quantity: str, formulation: str, model: str) ->
 
 @pytest.mark.parametrize("dtype", ALL_DTYPES)
 @pytest.mark.parametrize("model", list(MODELS))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(row=EIGHTHS, shift=st.integers(-100, 100))
 def test_an_exact_shift_changes_nothing(dtype: str, model: str, row: list[int], shift: int) -> None:
     x = np.array([row]) / 8
@@ -65,7 +65,7 @@ def test_the_unshifted_do_change() -> None:
 
 
 @pytest.mark.parametrize("dtype", ALL_DTYPES)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(row=EIGHTHS, shift=st.integers(-100, 100), seed=st.integers(0, 99))
 def test_the_exact_result_neither_shifts_nor_minds_the_order(
     dtype: str, row: list[int], shift: int, seed: int
