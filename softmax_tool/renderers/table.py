@@ -74,8 +74,20 @@ class _Page:
     def __init__(self, width: int | None, *, color: bool, ascii_only: bool) -> None:
         self._width = width
         self._ascii_only = ascii_only
-        self._color = color
         self._lines: list[str] = []
+        # Making a console takes longer than printing a line.
+        self._console = Console(
+            file=io.StringIO(),
+            width=NATURAL,
+            force_terminal=color,
+            color_system="standard" if color else None,
+            no_color=not color,
+            legacy_windows=False,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            _environ={},
+        )
 
     def add(self, section: Section) -> None:
         if self._lines:
@@ -185,21 +197,9 @@ class _Page:
             yield from self._print(Text(lead + part, style=style))
 
     def _print(self, content: Text | Table) -> Iterator[str]:
-        target = io.StringIO()
-        console = Console(
-            file=target,
-            width=NATURAL,
-            force_terminal=self._color,
-            color_system="standard" if self._color else None,
-            no_color=not self._color,
-            legacy_windows=False,
-            markup=False,
-            emoji=False,
-            highlight=False,
-            _environ={},
-        )
-        console.print(content, soft_wrap=isinstance(content, Text))
-        return (line.rstrip() for line in target.getvalue().splitlines())
+        with self._console.capture() as printed:
+            self._console.print(content, soft_wrap=isinstance(content, Text))
+        return (line.rstrip() for line in printed.get().splitlines())
 
 
 _BINDING = re.compile(r" (?!%|ULP\b)")
