@@ -16,7 +16,7 @@ from softmax_tool.row_sets import rows_of
 from softmax_tool.summary import Summary
 from softmax_tool.suspects import Suspects
 from softmax_tool.tiling import Scratch, tiles
-from softmax_tool.ulp import errors_with_tails
+from softmax_tool.ulp import Ruler, errors_with_tails
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Mask = NDArray[np.bool_]
 
-_SHORT = 32  # rows of so few classes are measured as soon as their bounds are evaluated
+_SHORT = 32  # rows of so few classes are measured in less time than their bounds are
+_FEW = 16  # more than one result in so many are measured with the rest of their rows
+# A true value that float64 does not settle may be below a power of two: its ULP is half as large.
+_CLEAR = 0.49
 _SOUND = 0.25  # what is off by less of a normal true value is neither 0 nor subnormal
 
 
@@ -49,30 +52,52 @@ def glance(
         How many worst cases a summary lists; plain rows have none.
     """
     plain = screen.promising() & ~stalled
-    told = plain.any() and got.shape[1] > _SHORT and screen.yardsticks.max_ulp is None
-    if told and limit is not None and limit.bound not in NOT_CONVEX:
-        rows = np.flatnonzero(plain & ~_are_bounded(screen, limit, got))
-    else:
-        rows = np.flatnonzero(plain)
-    if rows.size == len(got):
-        plain = _measured_plain(screen, got)
-    elif rows.size:
-        plain[rows] = _measured_plain(screen.of_rows(rows), rows_of(got, rows))
-    count = int(np.count_nonzero(plain))
-    elements = count * screen.yardsticks.rows.reference.classes
-    return plain, Summary(top, rows=count, elements=elements, judged=elements)
+    doubtful = np.flatnonzero(plain & ~_is_told(screen, limit, got))
+    if 2 * doubtful.size > len(got):  # true values of the block are asked for more than once
+        plain[doubtful] = _measured_plain(screen, got)[doubtful]
+    elif doubtful.size:
+        plain[doubtful] = _measured_plain(screen.of_rows(doubtful), rows_of(got, doubtful))
+    rows = int(np.count_nonzero(plain))
+    elements = rows * screen.yardsticks.rows.reference.classes
+    return plain, Summary(top, rows=rows, elements=elements, judged=elements)
 
 
-def _are_bounded(screen: Screen, limit: Limit, got: Array) -> Mask:
-    """Tell in which promising rows no result can have a kind, by the bound of its error.
+def _is_told(screen: Screen, limit: Limit | None, got: Array) -> Mask:
+    """Tell in which promising rows a bound, and a few errors, show that no result has a kind."""
+    if limit is None or limit.bound in NOT_CONVEX:
+        return np.zeros(len(got), bool)
+    if got.shape[1] <= _SHORT or screen.yardsticks.max_ulp is not None:
+        return np.zeros(len(got), bool)
+    reach = _reach(screen, limit, got)
+    told = np.asarray(reach < np.inf)[:, 0]
+    near = told & (reach >= 0)[:, 0]
+    if not near.any():
+        return told
+    extremes = screen.yardsticks.extremes
+    with np.errstate(all="ignore"):
+        least = np.where(near[:, None], extremes.maximum - reach, np.inf)
+    rows, columns = np.divmod(extremes.not_below(least), got.shape[1])
+    if rows.size > got.size // _FEW:
+        told[rows] = False
+        return told
+    reference = screen.yardsticks.rows.reference.pick(rows, columns)
+    true = reference.softmax if screen.quantity == "softmax" else reference.log_softmax
+    errors = Ruler.of(true, screen.target).errors(got[rows, columns][:, None])[:, 0]
+    told[rows[~(errors <= _CLEAR * screen.limits_at(rows, columns))]] = False
+    return told
 
-    That bound is nowhere above the one that errors are held against, and below a part of every true
-    value, so that no result is 0 or subnormal. Where something overflows, which bounds do not know
-    of, no result is finite and not 0.
 
-    As functions of the distance from the row's maximum both are convex: the chord of the first is
-    above it, a line below the second is known, and beside the true values the first is largest at
-    one of the ends.
+def _reach(screen: Screen, limit: Limit, got: Array) -> Array:
+    """Return how far from a row's maximum results may have a kind, by the bound of their error.
+
+    Nowhere is -1, anywhere infinity, (rows, 1). Further away the bound is not above the one that
+    errors are held against. It has to be below a part of every true value, so that no result is 0
+    or subnormal. Where something overflows, which bounds do not know of, no result is finite and
+    not 0.
+
+    As functions of the distance from the maximum both are convex: the chord of the first is above
+    it, a line below the second is known, and beside the true values the first is largest at one of
+    the ends.
     """
     from softmax_tool.attempt import lines  # noqa: PLC0415  # small inputs do not come here
 
@@ -80,13 +105,18 @@ def _are_bounded(screen: Screen, limit: Limit, got: Array) -> Mask:
     both = lines(screen, [limit, norm])
     own, norms = both[0], both[1]
     near, far = screen.least_and_most()
+    first = got[:, :1]
     with np.errstate(all="ignore"):
         sound = (own.lowest <= _SOUND * near) & (own.highest <= _SOUND * far)
-        if limit.bound is not norm.bound or limit.conditions is not norm.conditions:
-            at_end = norms.base + norms.slope * screen.yardsticks.samples.end[:, None]
-            sound &= (own.lowest <= norms.base) & (own.highest <= at_end)
-    first = got[:, :1]
-    return np.asarray((sound & np.isfinite(first) & (first != 0))[:, 0])
+        sound &= np.isfinite(first) & (first != 0)
+        if limit.bound is norm.bound and limit.conditions is norm.conditions:
+            return np.where(sound, -1.0, np.inf)
+        end = screen.yardsticks.samples.end[:, None]
+        slope = (own.highest - own.lowest) / end
+        above, rise = own.lowest - norms.base, slope - norms.slope
+        nowhere = (above <= 0) & (above + rise * end <= 0)
+        reach = np.where(nowhere, -1.0, np.where(rise < 0, above / -rise, np.inf))
+        return np.where(sound, reach, np.inf)
 
 
 def _measured_plain(screen: Screen, got: Array) -> Mask:
