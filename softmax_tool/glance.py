@@ -91,32 +91,35 @@ def _reach(screen: Screen, limit: Limit, got: Array) -> Array:
     """Return how far from a row's maximum results may have a kind, by the bound of their error.
 
     Nowhere is -1, anywhere infinity, (rows, 1). Further away the bound is not above the one that
-    errors are held against. It has to be below a part of every true value, so that no result is 0
-    or subnormal. Where something overflows, which bounds do not know of, no result is finite and
+    errors are held against, and below a part of the true value, so that no result is 0 or
+    subnormal. Where something overflows, which bounds do not know of, no result is finite and
     not 0.
 
     As functions of the distance from the maximum both are convex: the chord of the first is above
-    it, a line below the second is known, and beside the true values the first is largest at one of
-    the ends.
+    it, and a line below the second is known.
     """
     from softmax_tool.attempt import lines  # noqa: PLC0415  # small inputs do not come here
 
     norm = screen.norm
-    both = lines(screen, [limit, norm])
-    own, norms = both[0], both[1]
+    same = limit.bound is norm.bound and limit.conditions is norm.conditions
+    both = lines(screen, [limit] if same else [limit, norm])
+    own, end = both[0], screen.yardsticks.samples.end[:, None]
     near, far = screen.least_and_most()
-    first = got[:, :1]
     with np.errstate(all="ignore"):
-        sound = (own.lowest <= _SOUND * near) & (own.highest <= _SOUND * far)
-        sound &= np.isfinite(first) & (first != 0)
-        if limit.bound is norm.bound and limit.conditions is norm.conditions:
-            return np.where(sound, -1.0, np.inf)
-        end = screen.yardsticks.samples.end[:, None]
         slope = (own.highest - own.lowest) / end
-        above, rise = own.lowest - norms.base, slope - norms.slope
-        nowhere = (above <= 0) & (above + rise * end <= 0)
-        reach = np.where(nowhere, -1.0, np.where(rise < 0, above / -rise, np.inf))
-        return np.where(sound, reach, np.inf)
+        reach = _crossing(own.lowest - _SOUND * near, slope - _SOUND * (far - near) / end, end)
+        if not same:
+            norms = both[1]
+            crossing = _crossing(own.lowest - norms.base, slope - norms.slope, end)
+            reach = np.maximum(reach, crossing)
+    first = got[:, :1]
+    return np.where(np.isfinite(first) & (first != 0), reach, np.inf)
+
+
+def _crossing(above: Array, rise: Array, end: Array) -> Array:
+    """Return from where on lines stay at 0 or below: -1 if they begin there, infinity if not."""
+    nowhere = (above <= 0) & (above + rise * end <= 0)
+    return np.where(nowhere, -1.0, np.where(rise < 0, above / -rise, np.inf))
 
 
 def _measured_plain(screen: Screen, got: Array) -> Mask:
