@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Mask = NDArray[np.bool_]
 
-_SHORT = 32  # rows of so few classes are measured in less time than their bounds are
+_SHORT = 32  # rows of so few classes are measured in less time than their bounds are made
 _FEW = 16  # more than one result in so many are measured with the rest of their rows
 # A true value that float64 does not settle may be below a power of two: its ULP is half as large.
 _CLEAR = 0.49
