@@ -17,9 +17,8 @@ from softmax_tool.exact import double, quad
 from softmax_tool.exact.brackets import RowBrackets
 from softmax_tool.exact.double import Float64Elements
 from softmax_tool.exact.double_double import two_sum
-from softmax_tool.exact.tails import round_to_odd
+from softmax_tool.exact.tails import may_change_ulp, round_to_odd
 from softmax_tool.exact.ties import settle_zeros
-from softmax_tool.formats import ulp_exponent
 from softmax_tool.once import once
 from softmax_tool.row_sets import rows_of
 from softmax_tool.tiling import tiles
@@ -130,10 +129,7 @@ class SettledElements:
         places, columns = np.nonzero(beside & np.isfinite(hi) & (hi != 0))
         rows, values = plain.rows[tile[0]].pick(places), hi[places, columns][:, None]
         error = double.log_softmax_error(rows, values, self.logits.shape[1], exact_shift=False)
-        margin = values * error
-        either = ulp_exponent(values - margin, self.target) != ulp_exponent(
-            values + margin, self.target
-        )
+        either = may_change_ulp(values, np.abs(values) * error, self.target)
         # Beside a class that holds all, x − max x is a power of two, and the true value beyond it.
         logits = plain.logits[tile][places, columns][:, None]
         either &= ~_is_just_below(values, logits, rows.maximum, rows.alone)
