@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.arithmetic.tree import tree_sum
 from softmax_tool.errors import UsageError
 from softmax_tool.lookalike import LOG_PROBABILITIES, LOGITS, PROBABILITIES, Likeness
@@ -34,6 +35,7 @@ INPUTS = {"logits": LOGITS, "probs": PROBABILITIES, "log-probs": LOG_PROBABILITI
 
 # The first rows tell what a table is; a declaration is held against all of them.
 _FIRST_ROWS, _FIRST_ELEMENTS = 256, 1 << 20
+_LARGE = 700.0  # near it, exponentials are beyond float64, or subnormal
 
 
 def check_input(name: str) -> None:
@@ -107,11 +109,16 @@ class Sighting:
 
 
 def _largest_log_sum(values: Array, declared: str) -> float | None:
+    are_logarithms = INPUTS[declared] != PROBABILITIES
     with np.errstate(all="ignore"):
         wide = values.astype(np.float64)
-        p = wide if INPUTS[declared] == PROBABILITIES else np.exp(wide)
-        log_sums = np.abs(np.log(tree_sum(p)))
-    finite = log_sums[np.isfinite(log_sums)]
+        log_sums = np.log(tree_sum(np.exp(wide) if are_logarithms else wide))
+        beyond = np.flatnonzero(~(np.abs(log_sums) < _LARGE))
+        if beyond.size:
+            some = wide[beyond] if are_logarithms else np.log(wide[beyond])
+            most = row_max(some)
+            log_sums[beyond] = most + np.log(tree_sum(np.exp(some - most)))
+    finite = np.abs(log_sums[np.isfinite(log_sums)])
     return float(finite.max()) if finite.size else None
 
 

@@ -88,7 +88,8 @@ def compare(
     pairs, rounding = totals.pair_reports(), totals.rounding_reports()
     edges = _edges(plan_)
     looks = totals.sighting.looks()
-    said = verdict(cases, losses, pairs, rounding, edges)
+    all_listed = options.rows is None and options.columns is None
+    said = verdict(cases, losses, pairs, rounding, edges, all_listed=all_listed)
     sentences = (*remarks(options.input, looks), *said)
     settings = _settings(plan_, options, info)
     return CompareReport(info, settings, cases, losses, pairs, rounding, sentences, edges, looks)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from softmax_tool.arithmetic import working_format
 from softmax_tool.formats import find_format
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from softmax_tool.report import Case, FormatLimits, InputRounding, Loss, Pair
 
 
+class Errors(NamedTuple):
+    """Which errors a report has."""
+
+    of_all: bool  # of every result that is judged
+    worst: bool  # the largest of them by kind
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """What a report says of one dtype and arithmetic."""
@@ -32,7 +39,7 @@ class Part:
     losses: tuple[Loss, ...]
     pairs: tuple[Pair, ...]
     where: str  # "float16", or "float16 strict" where there are several arithmetics
-    measured: bool  # whether there are errors of its cases
+    errors: Errors
 
     def case(self, quantity: str, formulation: str) -> Case | None:
         """Return a case, None if it was not asked for."""
@@ -53,14 +60,17 @@ def verdict(
     edges: Sequence[FormatLimits],
     *,
     measured: bool = True,
+    all_listed: bool = True,
 ) -> tuple[str, ...]:
     """Return the sentences for every dtype and arithmetic of a report.
 
     `edges` are those of the dtypes, and of the formats that their arithmetics work in. What was not
-    `measured` has kinds, but no errors.
+    `measured` has kinds, but no errors. The worst cases are of all rows and columns where those are
+    `all_listed`.
     """
+    errors = Errors(of_all=measured, worst=measured and all_listed)
     sentences: dict[str, None] = {}
-    for part in _parts(cases, losses, pairs, rounding, edges, measured=measured):
+    for part in _parts(cases, losses, pairs, rounding, edges, errors):
         for sentence in _sentences(part):
             sentences[sentence] = None
     return tuple(sentences)
@@ -72,8 +82,7 @@ def _parts(
     pairs: Sequence[Pair],
     rounding: Sequence[InputRounding],
     edges: Sequence[FormatLimits],
-    *,
-    measured: bool,
+    errors: Errors,
 ) -> Iterator[Part]:
     arithmetics = {case.name.arithmetic for case in cases} - {None}
     of = {limits.dtype: limits for limits in edges}
@@ -99,7 +108,7 @@ def _parts(
                 ),
                 tuple(p for p in pairs if (p.dtype, p.arithmetic) == (limits.dtype, arithmetic)),
                 f"{limits.dtype} {arithmetic}" if len(arithmetics) > 1 else limits.dtype,
-                measured,
+                errors,
             )
 
 
@@ -207,9 +216,10 @@ def _input(part: Part) -> Iterator[str]:
         )
     invalid = max((case.invalid_rows for case in part.cases.values()), default=0)
     if invalid:
+        hold = "it holds" if invalid == 1 else "they hold"
         yield (
             f"In {part.where} {plural(invalid, 'row is', 'rows are')} nan by definition, and not "
-            "judged: they hold a nan or +inf, or nothing but -inf, once rounded."
+            f"judged: {hold} a nan or +inf, or nothing but -inf, once rounded."
         )
 
 
@@ -222,10 +232,13 @@ def _overflow(part: Part) -> Iterator[str]:
         start = f"{rows} {verb} in {part.where} ({_title(case)})"
         advice = "Subtract the row maximum, or use log-softmax."
         if largest is not None and largest >= edges.exp_first_overflow:
+            # The largest logit may stand in another row, even in one that is not judged.
+            alone = case.kinds["overflow"].rows == 1 and not case.invalid_rows
+            others = "" if alone else ", and a sum of smaller ones may as well"
             yield (
                 f"{start}: {part.exp} passes {number(edges.max_finite)} from "
-                f"{number(edges.exp_first_overflow)}; the largest logit is {number(largest)}. "
-                f"{advice}"
+                f"{number(edges.exp_first_overflow)}{others}; the largest logit is "
+                f"{number(largest)}. {advice}"
             )
         else:
             yield (
@@ -273,7 +286,8 @@ def _silent(part: Part) -> Iterator[str]:
     case = max(hit, key=lambda c: c.kinds["silent-error"].rows)
     findings = [f.ulp for f in case.worst if f.kind == "silent-error"]
     largest = max(findings, default=float("inf"))
-    extent = f", by up to {ulp(largest)} ULP" if isfinite(largest) else ""
+    is_known = part.errors.worst and isfinite(largest)
+    extent = f", by up to {ulp(largest)} ULP" if is_known else ""
     names = [other.name.formulation for other in hit if other is not case]
     likewise = [n for n in dict.fromkeys(names) if n != case.name.formulation]
     beside = f" (likewise {', '.join(likewise)})" if likewise else ""
@@ -309,8 +323,8 @@ def _absorbed(part: Part) -> Iterator[str]:
             vanished += f", and in {rows} by underflow ({count(under.unavoidable)} unavoidable)"
         yield (
             f"In {part.where} {noun} is 0 where the exact value is not in {vanished} "
-            f"({_title(case)}): beside the largest, the other exponentials vanish in the sum. "
-            "The log1p formulation keeps them."
+            f"({_title(case)}): beside the largest, the other exponentials are 0 or vanish in the "
+            "sum. The log1p formulation keeps those that are not 0."
         )
 
 
@@ -375,7 +389,7 @@ def _stable(part: Part) -> Iterator[str]:
     if case is None or not case.judged:
         return
     overflow = _avoidable(case, "overflow")
-    if not part.measured:
+    if not part.errors.of_all:
         if not overflow:
             yield f"In {part.where} {_title(case)} overflows nowhere."
         return

@@ -64,6 +64,20 @@ def test_what_is_declared_and_does_not_look_like_it() -> None:
     assert "to within 1.13, the largest |log Σ p|" in report.verdict[1]
 
 
+@pytest.mark.parametrize(
+    ("row", "log_sum"),
+    [
+        ([720.0, 0.0], 720.0),
+        ([-800.0, -800.0], 800 - np.log(2)),
+        ([-745.0, -745.0], 745 - np.log(2)),  # whose exponentials are subnormal
+    ],
+)
+def test_a_sum_beyond_float64_is_told(row: list[float], log_sum: float) -> None:
+    report = st.compute([row, [-1.0, -1.0]], ops=["softmax"], input_kind="log-probs")
+    assert report.looks_like is not None
+    assert report.looks_like.largest_log_sum == pytest.approx(log_sum, rel=1e-15)
+
+
 def test_nothing_is_said_of_logits_and_of_log_probabilities() -> None:
     for values in (np.array([[2.0, 1.0, 0.1]]), np.log(P)):
         said = st.compute(values, dtypes=["float64"]).verdict

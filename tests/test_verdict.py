@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import softmax_tool as st
 from softmax_tool import engine
 from softmax_tool.plan import Options
+from softmax_tool.readers import from_arrays
 from softmax_tool.renderers import render
 from softmax_tool.renderers.display import count, number, share, ulp
 
@@ -151,6 +153,39 @@ def test_a_clamp_works_in_the_format_that_it_is_applied_in() -> None:
 def test_a_sum_that_overflows_is_told_from_an_exponential() -> None:
     text = sentences(logits=[[11.0859375] * 3], dtypes=["half"])
     assert "every exp(x) fits, but their sum passes 65504" in text
+
+
+def test_other_rows_are_not_said_to_overflow_by_the_largest_logit() -> None:
+    rounded: dict[str, Any] = {"dtypes": ["single"], "ops": ["softmax"]}
+    alone = sentences(logits=[[100.0, 0.0, 0.0]], **rounded)
+    assert "from 88.7228; the largest logit is 100" in alone
+    # Three exponentials of 88 fit, but not their sum; the nan row is not judged.
+    for first in (100.0, np.nan):
+        text = sentences(logits=[[first, 100.0, 0.0], [88.0] * 3], **rounded)
+        assert "from 88.7228, and a sum of smaller ones may as well; the largest logit" in text
+
+
+def test_the_extent_of_silent_errors_is_that_of_all_rows_or_not_told() -> None:
+    # The first row is off by 676 ULP (docs/kinds.md), the others by far less.
+    logits = [[-17.328125, -17.328125, -17.34375], [-13, -13.5, -14], [-12, -12.5, -12.2]]
+    naive: dict[str, Any] = {
+        "logits": logits,
+        "dtypes": ["half"],
+        "ops": ["softmax"],
+        "formulations": ["naive"],
+    }
+    start = "naive softmax is finite but wrong in 2 of 3 rows"
+    assert f"{start}, by up to 676 ULP: beyond" in sentences(**naive)
+    every = Options(ops=("softmax",), dtypes=("half",), formulations=("naive",))
+    for options in (replace(every, rows=(1, 3)), replace(every, columns=(2, 3))):
+        report = engine.compare(from_arrays(np.array(logits)), options)
+        assert f"{start}: beyond" in "\n".join(report.verdict)
+    assert f"{start}: beyond" in "\n".join(st.compute(**naive).verdict)
+
+
+def test_log1p_is_not_said_to_keep_exponentials_that_are_0() -> None:
+    text = sentences(logits=[[0.0] + [-18.0] * 4100], dtypes=["half"], ops=["log-softmax"])
+    assert "are 0 or vanish in the sum. The log1p formulation keeps those that are not 0." in text
 
 
 def test_stalled_sums_and_clamps_and_calm_data() -> None:

@@ -182,7 +182,7 @@ def results_of_array(
         array, classes = array[..., np.newaxis], 1
     else:
         _check_shape(name, array.shape, source.classes, source, quantity)
-        layout = Layout(array.shape, source.axis if array.ndim == len(ours) else array.ndim - 1)
+        layout = Layout(array.shape, source.axis if array.shape == ours else array.ndim - 1)
         classes = layout.classes
     rows = memory_rows(array, layout, max(1, (1 << 17) // classes))
     reduced = quantity in LOSSES and array.ndim == 1
@@ -256,16 +256,18 @@ def open_results(
     if quantity in LOSSES:
         column = open_column(path, key=key, header=header, input_dtype=input_dtype, taken=taken)
         return _losses(path, column, source, named, logits_format)
-    rank = None if source.shape is None else len(source.shape)
+    ours = source.shape
     open_ = partial(
         open_logits, [path], header=header, key=key, input_dtype=input_dtype, taken=taken
     )
     opened = open_(axis=-1)
-    if opened.shape is not None and (rank or 2) == len(opened.shape):
-        # The same layout as the logits': opened again, with the class axis where theirs is.
-        opened = open_(axis=source.axis)
-    elif opened.shape is None and source.axis == 0 and rank == 2:
-        opened = open_(axis=0)
+    # The same layout as the logits': opened again, with the class axis where theirs is.
+    if opened.shape is not None:
+        if opened.shape == ours or (ours is None and len(opened.shape) == 2):
+            opened = open_(axis=source.axis)
+    elif source.axis == 0 and ours is not None:
+        turned = open_(axis=0)
+        opened = turned if turned.shape == ours else opened
     _check_shape(path, opened.shape, opened.classes, source, quantity)
     found = _format_of(path, opened.stored_dtype, named)
     rows = max(1, (1 << 17) // opened.classes)

@@ -54,7 +54,7 @@ def _kind(looks: Looks, declared: str, classes: int) -> Iterator[str]:
             "same, since log-softmax hardly changes them."
         )
     elif classes == 1:
-        yield "There is one class: its softmax is 1 and every loss 0, whatever the values are."
+        yield "There is one class: its softmax is 1 and every loss 0, for all finite values."
     elif looks.kind == PROBABILITIES:
         # A certain class gives logits 1, 0, 0, …, and so −log(e / (e + classes − 1)).
         least = log1p((classes - 1) / e)

@@ -55,6 +55,15 @@ def test_right_results_pass(axis: int, dtype: Any) -> None:
     assert_accurate(np.log(right).astype(dtype), x, op="log-softmax", axis=axis)
 
 
+def test_results_may_be_rows_by_classes_though_the_class_axis_is_the_first() -> None:
+    x = X[:, :, 0].astype(np.float32)
+    right = softmax(x.astype(np.float64), 0).astype(np.float32)
+    assert_accurate(right, x, axis=0)
+    assert_accurate(right.T, x, axis=0)
+    with pytest.raises(AssertionError, match="ACC101"):
+        assert_accurate(right.T * np.float32(1.01), x, axis=0)
+
+
 @pytest.mark.parametrize("wrap", [OnlyDLPack, OnlyArray, np.ndarray.tolist])
 def test_arrays_of_other_libraries(wrap: Any) -> None:
     x = X.astype(np.float32)

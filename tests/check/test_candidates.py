@@ -52,6 +52,27 @@ def test_shapes_that_fit(candidate: Any, check: Callable[..., Any]) -> None:
     assert check(X, *AXIS, "--op", "softmax", candidate=wrong).code == 1
 
 
+@pytest.mark.parametrize("as_text", [False, True])
+@pytest.mark.parametrize("turned", [False, True], ids=["as the logits", "rows"])
+def test_the_class_axis_may_be_the_first_of_two(
+    tmp_path: Path, check: Callable[..., Any], *, turned: bool, as_text: bool
+) -> None:
+    logits = X[:, :, 0]
+    right = softmax(logits, 0).astype(np.float32)
+    candidate = right.T if turned else right
+    wrong = candidate.copy()
+    wrong[0, 0] *= 2
+    options = ("--axis", "0", "--format", "json", "--op", "softmax")
+    for array, code in ((candidate, 0), (wrong, 1)):
+        if as_text:
+            file = tmp_path / "candidate.csv"
+            np.savetxt(file, array, delimiter=",", fmt="%.9g")
+            done = check(logits, *options, "--dtype", "single", "--candidate", str(file))
+        else:
+            done = check(logits, *options, candidate=array)
+        assert (done.code, done.report["cases"][0]["judged"]) == (code, logits.size)
+
+
 @pytest.mark.parametrize(
     "candidate",
     [losses(), losses().ravel(), losses().reshape(-1, 1), losses().reshape(1, -1)],

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
+import softmax_tool as st
 from softmax_tool.renderers import json as renderer
 from softmax_tool.report import ComputeReport
 
@@ -109,6 +110,15 @@ def test_a_kind_nobody_knows_fails(reports: dict[str, Report]) -> None:
     tree = json.loads(text_of(reports["compare"]))
     tree["cases"][0]["kinds"]["sadness"] = {"elements": 1, "rows": 1, "roots": 1, "unavoidable": 0}
     assert not validator("compare").is_valid(tree)
+
+
+def test_gradients_that_are_lost_on_the_way_back_fit_the_schema() -> None:
+    options: Any = {"ops": ["gradient"], "dtypes": ["single"], "formulations": ["naive"]}
+    report = st.compare([[0.0, 0.0, 60.0]], [0], **options)
+    tree = json.loads(text_of(report), parse_constant=refuse)
+    steps = {found["origin"]["step"] for found in tree["cases"][0]["worst"] if found["origin"]}
+    assert "backward" in steps
+    validator("compare").validate(tree)
 
 
 def test_schemas_describe_and_close_everything() -> None:
