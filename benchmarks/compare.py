@@ -1,7 +1,8 @@
 """`compare` of float32 logits, and of float16 ones in half, beside a PyTorch script.
 
 The script takes log(naive softmax), log-softmax and a float64 reference, and how far the two are
-off at most and on average; it has no ULP, no kinds and no worst cases.
+off at most and on average; it has no ULP, no kinds and no worst cases. Of float32, a NumPy script
+does the least that is needed for errors in ULP and a histogram of them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ def main() -> None:
                 Contender("compare, everything", command),
                 *chosen.peer("PyTorch", "torch_compare.py", "torch", logits),
             ]
+            if dtype == "float32":
+                least = "the least of it in NumPy, 2 processes"
+                contenders += chosen.peer(least, "numpy_compare.py", "numpy", logits)
             print(f"{dtype}, {shape[0]} × {shape[1]}, {logits.stat().st_size / 1e6:.0f} MB")
             table(in_turn(contenders, chosen.rounds), ours)
             logits.unlink()
