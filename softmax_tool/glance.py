@@ -52,6 +52,8 @@ def glance(
         How many worst cases a summary lists; plain rows have none.
     """
     plain = screen.promising() & ~stalled
+    if not plain.any():
+        return plain, Summary(top)
     doubtful = np.flatnonzero(plain & ~_is_told(screen, limit, got))
     if 2 * doubtful.size > len(got):  # true values of the block are asked for more than once
         plain[doubtful] = _measured_plain(screen, got)[doubtful]

@@ -192,9 +192,7 @@ class Yardsticks:
         ruler = self.ruler(quantity)
         if self.max_ulp is not None:
             return np.full(ruler.exact.hi.shape, self.max_ulp)
-        shifted = FORMULATIONS[quantity, "shifted"]
-        assert shifted.error_bound is not None  # noqa: S101  (the register's own invariant)
-        bound = self._bound(shifted.error_bound, quantity, WIDE_SUM)
+        bound = self._bound(norm(quantity), quantity, WIDE_SUM)
         # No finite result is near a true infinity.
         return np.where(ruler.exact.infinite, 1.0, self._limit(ruler.in_ulp(bound)))
 
@@ -218,13 +216,11 @@ class Yardsticks:
         """Return the thresholds of single elements, whose true values are normal numbers."""
         if self.max_ulp is not None:
             return np.full(len(rows), self.max_ulp)
-        shifted = FORMULATIONS[quantity, "shifted"]
-        assert shifted.error_bound is not None  # noqa: S101  (the register's own invariant)
         some = self.conditions(WIDE_SUM).pick(rows, columns)
         reference = some.reference
         true = reference.softmax if quantity == "softmax" else reference.log_softmax
         with np.errstate(all="ignore"):
-            bound = shifted.error_bound(some)
+            bound = norm(quantity)(some)
         return self._limit(Ruler.of(true, self.target).in_ulp(bound))[:, 0]
 
     def conditions(self, model: Model, functions: float = 1.0) -> Conditions:
@@ -266,6 +262,13 @@ class Yardsticks:
         if key not in self._made:
             self._made[key] = make()
         return self._made[key]
+
+
+def norm(quantity: str) -> Bound:
+    """Return what errors are held against under `wide-sum`: the bound of `shifted`."""
+    bound = FORMULATIONS[quantity, "shifted"].error_bound
+    assert bound is not None  # noqa: S101  (the register's own invariant)
+    return bound
 
 
 def _ruler(rows: Rows, target: FloatFormat, quantity: str) -> Ruler:

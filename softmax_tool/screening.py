@@ -15,10 +15,10 @@ import numpy as np
 from softmax_tool.arithmetic.selection import row_all, row_max
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.distinct import count
-from softmax_tool.formulations import FORMULATIONS
 from softmax_tool.peaks import changed_rows
 from softmax_tool.rational import SHARES
 from softmax_tool.row_sets import marked, rows_of
+from softmax_tool.rows import norm
 from softmax_tool.summary import Summary
 from softmax_tool.tiling import Scratch, tiles
 
@@ -130,9 +130,7 @@ class Screen:
     @property
     def norm(self) -> Limit:
         """What errors are held against, the bound of `shifted` under `wide-sum`."""
-        shifted = FORMULATIONS[self.quantity, "shifted"]
-        assert shifted.error_bound is not None  # noqa: S101  (the register's own invariant)
-        return Limit(shifted.error_bound, self.yardsticks.conditions(WIDE_SUM))
+        return Limit(norm(self.quantity), self.yardsticks.conditions(WIDE_SUM))
 
     def of_rows(self, rows: Indices) -> Screen:
         """Return the same for some of the rows."""

@@ -10,6 +10,7 @@ import pytest
 
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.blocks import work
+from softmax_tool.bounds import NOT_CONVEX
 from softmax_tool.exact import float32_tiles, reference
 from softmax_tool.exact.escalation import SettledElements
 from softmax_tool.extremes import Extremes
@@ -614,6 +615,11 @@ def test_a_line_that_no_bound_is_below(
     assert (below[rows] <= limit[rows]).all()
     assert (line.lowest[rows] <= limit[rows] * (1 + 1e-12)).all()
     assert (limit[rows] <= line.highest[rows] * (1 + 1e-12)).all()
+    with np.errstate(all="ignore"):
+        rise = (line.highest - line.lowest) / samples.end[:, None]
+        chord = line.lowest + np.where(samples.end[:, None] > 0, rise, 0.0) * (maximum - logits)
+    is_below = (limit <= chord * (1 + 1e-12))[rows].all()
+    assert is_below or bound in NOT_CONVEX
 
 
 def _yardsticks(maker: str, target: FloatFormat) -> Yardsticks:
