@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from softmax_tool.errors import UsageError
+from softmax_tool.frozen import frozen
 
 from .options import STDIN
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .output import Messages
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Said:
     """What was said of files that leave it open, and is `taken` by those that it fits.
 

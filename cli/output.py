@@ -7,12 +7,12 @@ import os
 import shutil
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from softmax_tool import renderers
 from softmax_tool.errors import UsageError
+from softmax_tool.frozen import frozen
 from softmax_tool.renderers import display
 from softmax_tool.writers import text
 
@@ -32,7 +32,7 @@ OVERFLOWS_SAID = 3
 """So many numbers that no float64 holds are told one by one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """How a report is to be written, and where."""
 
@@ -153,7 +153,7 @@ def colored(choice: str, stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Messages:
     """What is said beside the answer, on stderr."""
 

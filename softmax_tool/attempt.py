@@ -9,6 +9,7 @@ import numpy as np
 
 from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.distinct import count
+from softmax_tool.frozen import frozen
 from softmax_tool.minorant import Minorant
 from softmax_tool.once import once
 from softmax_tool.shortlist import Shortlist
@@ -100,7 +101,7 @@ def _relative(screen: Screen, bound: Bound, conditions: Conditions) -> Array:
         return np.asarray(bounds / conditions.reference.softmax.hi)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrueTile:
     """The true values of a tile, and what measuring by them takes; every array has its shape."""
 

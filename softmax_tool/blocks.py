@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from softmax_tool.case_work import CaseWork
 from softmax_tool.distinct import Distinct
 from softmax_tool.extremes import Extremes
 from softmax_tool.formulations import GRADIENT, LOSSES, NEED_LABELS
+from softmax_tool.frozen import frozen
 from softmax_tool.pairs import compare_pair
 from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.screening import Screened, Seen
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 _NOT_MADE = np.empty((0, 0))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BlockOutcome:
     """All that one block adds to the report."""
 
@@ -55,7 +56,7 @@ class BlockOutcome:
     rounding: tuple[RoundingSummary, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Earlier:
     """What earlier rows have shown: what is no more than that may be left out of an outcome."""
 
@@ -129,7 +130,7 @@ def _work(
     return BlockOutcome(kept, cases, tuple(compared[key] for key in before), tuple(rounding))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Measure:
     """Yardsticks of all rows, of their distinct values, and of the rows that losses count."""
 
@@ -230,7 +231,7 @@ def _targets(block: Block, plan: Plan, options: Options, target: FloatFormat) ->
     return targets
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _VariantWork:
     """Every case of one format and arithmetic."""
 

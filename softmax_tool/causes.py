@@ -16,6 +16,7 @@ from softmax_tool.arithmetic.masks import both
 from softmax_tool.arithmetic.selection import row_any, row_max, row_min
 from softmax_tool.arithmetic.tracing import EVENTS
 from softmax_tool.distinct import count
+from softmax_tool.frozen import frozen
 from softmax_tool.kinds import KINDS, mark, occurring
 from softmax_tool.masking import all_ones, kept, put
 from softmax_tool.once import once
@@ -184,7 +185,7 @@ class Causes:
         return _Ways(numbers, tuple(of_columns), happened, self.stride)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Ways:
     """Elements that go back to an event in their own column, or all to one of their row.
 

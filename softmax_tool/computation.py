@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from softmax_tool.exact.double_double import Scaled
 from softmax_tool.exact.wide import WideArithmetic, in_float64
 from softmax_tool.formats import FLOAT64
 from softmax_tool.formulations import GRADIENT, LOSSES, per_row
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Computation:
     """A formulation in a format and an arithmetic, applied to a block of rows."""
 
@@ -134,7 +134,7 @@ class Computation:
         return _RowsReplayed(self.formulation, self._operands(part), ruler, inner, wide)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Replayed:
     """Some rows of a computation, to be run again and again with ever more operations rounded."""
 
@@ -150,7 +150,7 @@ class Replayed:
         return errors
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _RowsReplayed:
     """Rows whose later operations are all in one arithmetic."""
 

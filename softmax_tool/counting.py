@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from softmax_tool.errors import UsageError
+from softmax_tool.frozen import frozen
 from softmax_tool.readers.portions import Portion, ReadRows
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _HELD = 1 << 23
 """So many logits of a text are held rather than read twice: 64 MB."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Held:
     """A source whose blocks have been read already."""
 

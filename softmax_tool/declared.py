@@ -6,7 +6,7 @@ probabilities, and log-probabilities as they are, are logits of just these proba
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.arithmetic.tree import tree_sum
 from softmax_tool.errors import UsageError
+from softmax_tool.frozen import frozen
 from softmax_tool.lookalike import LOG_PROBABILITIES, LOGITS, PROBABILITIES, Likeness
 from softmax_tool.misfits import described, find_misfits, joined
 from softmax_tool.renderers.display import count, number, plural
@@ -61,7 +62,7 @@ def as_logits(block: Block, declared: str) -> Block:
         return replace(block, logits=np.log(block.logits.astype(np.float64)))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sighting:
     """What the rows seen so far look like; adds to the same in any order.
 

@@ -6,7 +6,7 @@ Only rows that hold something else are computed once more under a trace.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ from softmax_tool.arithmetic.masks import both, either
 from softmax_tool.arithmetic.selection import row_any
 from softmax_tool.arithmetic.tracing import EVENTS, Traced, Tracing, is_tiny
 from softmax_tool.causes import Causes, Events, at_own_columns
+from softmax_tool.frozen import frozen
 from softmax_tool.kinds import CODE, KINDS, NO_KIND, mark
 from softmax_tool.masking import choose, put
 from softmax_tool.measured import Measured
@@ -67,7 +68,7 @@ class Replayed(Protocol):
         """Return ULP errors with operations up to `last` rounded and the later ones not."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judged:
     """The judgement on one block of results.
 
@@ -93,7 +94,7 @@ class Judged:
         return self.measured.errors
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TracedRows:
     """The rows that needed a trace; `place[row]` finds a block's row in it, -1 for none."""
 
@@ -258,7 +259,7 @@ def _any_of(masks: list[Mask], shape: tuple[int, ...]) -> Mask:
     return result
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Replays:
     """Finds where errors without an event began, and writes it into `events`."""
 

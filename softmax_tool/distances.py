@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_tool.formats import FLOAT64, ulp_exponent
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LEAST = 2.0**-960  # below it, what a float64 misses of a true value may itself be subnormal
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Deep:
     """Errors of results whose true values double-double knows better than float64 can hold them.
 
@@ -46,7 +46,7 @@ class _Deep:
         return cls(where, exponent, off, np.abs(units + tail))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Distances:
     """Errors of results, elementwise."""
 

@@ -7,10 +7,11 @@ value, at the first column that holds it, and counted as often as the value occu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +57,7 @@ def count_by_row(mask: Mask, weights: Counts | None = None) -> Counts:
     return np.asarray(np.multiply(mask, weights).sum(axis=1, keepdims=True))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Distinct:
     """Where the distinct values of each row are, in the order of their first columns.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from math import frexp, ldexp
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _SCALE = 1074  # every finite float64 is a whole multiple of 2**-1074
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExactSum:
     """The exact sum of finite values, beside counts of those that are not.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.errors import UsageError
+from softmax_tool.frozen import frozen
 from softmax_tool.once import once
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ def ulp_exponent(y: NDArray[np.float64], target: FloatFormat) -> NDArray[np.int6
     return np.asarray(np.clip(exponent, target.emin, target.emax) - (target.precision - 1))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExpEdges:
     """Where the correctly rounded exponential of a format changes its nature.
 

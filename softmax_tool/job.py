@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from softmax_tool.blocks import work
 from softmax_tool.declared import Sighting, as_logits
+from softmax_tool.frozen import frozen
 from softmax_tool.shown import candidates
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from softmax_tool.shown import Candidate
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Done:
     """All that a portion adds to a report."""
 
@@ -29,7 +30,7 @@ class Done:
     shown: tuple[Candidate, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Job:
     """Reads a portion, computes and judges.
 

@@ -7,13 +7,13 @@ exponentiated. A row that does by accident is possible, a table of them is not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import log, log1p
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_tool.arithmetic.tree import tree_sum
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +30,7 @@ TOLERANCE = 1 / 64
 _NEARLY_ALL = 0.9
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Likeness:
     """How many rows look like what; adds over blocks, to the same in any order.
 

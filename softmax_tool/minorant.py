@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +21,7 @@ _SAMPLE = 1024
 _SLACK = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Samples:
     """Three elements of each row: at the largest logit, at the smallest, and at one in between."""
 
@@ -44,7 +45,7 @@ class Samples:
             return cls(np.array([first, last, between]), end, v, np.minimum(share, 1 - share))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Minorant:
     """For each row, base + slope · v is at most the bound of an element v below the maximum.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.frozen import frozen
 from softmax_tool.kinds import KINDS, NO_KIND
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _NO_VALUES = np.empty((0, 0), np.float32)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LossPart:
     """Row values of one loss on one block, on their way into the reduction."""
 
@@ -33,7 +34,7 @@ class LossPart:
     vanished: bool = False  # whether some are not 0, but below every float64
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Marks:
     """The kinds of the elements of some rows; the elements of all others have none."""
 
@@ -72,7 +73,7 @@ class Marks:
 _NO_MARKS = Marks(np.empty(0, np.intp), np.empty((0, 0), np.int8), np.empty((0, 0), bool))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CaseOutcome:
     """One case on one block."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from softmax_tool.arithmetic import find_model
@@ -10,6 +9,7 @@ from softmax_tool.declared import check_input
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.formats import FLOAT16, FLOAT32, FLOAT64, FORMATS, find_format
 from softmax_tool.formulations import EXACT, GRADIENT, NEED_LABELS, OPS, expand
+from softmax_tool.frozen import frozen
 from softmax_tool.report import CaseName
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ REDUCTIONS = ("mean", "sum", "none")
 Slice = tuple[int | None, int | None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Options:
     """What a caller may choose. None leaves the choice to the command."""
 
@@ -51,7 +51,7 @@ class Options:
     input: str = "logits"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Variant:
     """The cases that share a format and an arithmetic."""
 
@@ -60,7 +60,7 @@ class Variant:
     cases: tuple[CaseName, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """What a command is going to run, with every default filled in."""
 

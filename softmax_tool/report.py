@@ -7,8 +7,10 @@ float64 all fit); a magnitude that float64 cannot hold is a `Decimal`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     Number = float | Decimal
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LabelsInfo:
     """Where the labels came from and what they are: "classes" or "probabilities"."""
 
@@ -31,7 +33,7 @@ class LabelsInfo:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InputInfo:
     """What was read."""
 
@@ -43,7 +45,7 @@ class InputInfo:
     uncounted: bool = False  # rows of text, not read to the end: there may be more than in `shape`
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Misfit:
     """Why rows are no distribution although declared to be one, how many, and the worst of them.
 
@@ -57,7 +59,7 @@ class Misfit:
     worst: float | None  # None where it is no number
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InputLooks:
     """What rows of the input look like: how many of `rows`, and the table as a whole.
 
@@ -76,7 +78,7 @@ class InputLooks:
     misfits: tuple[Misfit, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """Everything that changes results; neither threads nor block sizes do."""
 
@@ -96,7 +98,7 @@ class Settings:
     input: str = "logits"  # what the values are declared to be
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CaseName:
     """One computation: which quantity, by which formulation, in which dtype and arithmetic."""
 
@@ -106,7 +108,7 @@ class CaseName:
     arithmetic: str | None  # None for `exact`
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KindCounts:
     """How often one kind occurred."""
 
@@ -116,7 +118,7 @@ class KindCounts:
     unavoidable: int  # elements whose correctly rounded value is the bad value itself
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Origin:
     """The first event on the path to a bad value.
 
@@ -130,7 +132,7 @@ class Origin:
     limit: Number
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One element that is not the correctly rounded exact value."""
 
@@ -146,7 +148,7 @@ class Finding:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Case:
     """All that `compare` says of one computation, over all rows."""
 
@@ -172,7 +174,7 @@ class Case:
     judged: int  # elements neither masked nor of an invalid row
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReductionEvent:
     """What went wrong in adding rows up, and not in a row: the step is always `reduce`."""
 
@@ -181,7 +183,7 @@ class ReductionEvent:
     limit: Number  # the largest finite number, or how far a wide accumulator may be off
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Loss:
     """A loss, reduced. `value` is None for reduction "none", `per_row` is None otherwise."""
 
@@ -196,7 +198,7 @@ class Loss:
     exact_is_tiny: bool = False  # not 0, but below every float64
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pair:
     """Two computations in the same dtype and arithmetic, element by element."""
 
@@ -212,7 +214,7 @@ class Pair:
     identical_in: Mapping[str, bool]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InputRounding:
     """What rounding the stored logits to a dtype did to them."""
 
@@ -225,7 +227,7 @@ class InputRounding:
     max_logit: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CompareReport:
     """The answer of `compare`."""
 
@@ -241,7 +243,7 @@ class CompareReport:
     command: Literal["compare"] = field(default="compare", init=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShownRow:
     """One row as `compute` shows it: logits after rounding to the dtype, and every quantity.
 
@@ -262,7 +264,7 @@ class ShownRow:
     ignored: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Result:
     """One elementwise quantity that `compute` calculated.
 
@@ -276,7 +278,7 @@ class Result:
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ComputeReport:
     """The answer of `compute`."""
 
@@ -294,7 +296,7 @@ class ComputeReport:
     command: Literal["compute"] = field(default="compute", init=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FormatLimits:
     """The edges of one dtype; every argument is a value of the dtype itself."""
 
@@ -318,7 +320,7 @@ class FormatLimits:
     sum_of_ones_stalls_at: float  # a running sum of ones in this dtype sticks here: 2**precision
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LimitsReport:
     """The answer of `limits`."""
 

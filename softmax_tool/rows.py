@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from softmax_tool.bounds import LEAST_IN_ULP, Conditions, loss_bound
 from softmax_tool.extremes import Extremes
 from softmax_tool.formats import FLOAT64
 from softmax_tool.formulations import FORMULATIONS, GRADIENT, LOSSES
+from softmax_tool.frozen import frozen
 from softmax_tool.row_sets import rows_of
 from softmax_tool.ulp import Ruler
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 _FLOAT64_FUNCTIONS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rows:
     """Logits, what losses are taken against, and the truth.
 
@@ -97,7 +98,7 @@ class Rows:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Yardsticks:
     """What every formulation's results on some rows are measured by, each made once, when asked.
 

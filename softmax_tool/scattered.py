@@ -6,7 +6,6 @@ nothing else, and no true value is 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from softmax_tool.arithmetic.history import NEVER, met, pick
 from softmax_tool.causes import first_events, prefer_own_column
 from softmax_tool.distinct import count
 from softmax_tool.exact.values import Exact, everywhere
+from softmax_tool.frozen import frozen
 from softmax_tool.kinds import CODE, KINDS, NO_KIND
 from softmax_tool.origins import Cause
 from softmax_tool.outcomes import Marks
@@ -72,7 +72,7 @@ class FirstEvents(NamedTuple):
         return FirstEvents(tracing, places[some], numbers[some], classes[some], own[some])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scattered:
     """Elements of a block by place, each of some kind; arrays are (some,)."""
 

@@ -7,7 +7,6 @@ judgement would give. All other rows are left to it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from softmax_tool.arithmetic.selection import row_all, row_max
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.distinct import count
+from softmax_tool.frozen import frozen
 from softmax_tool.peaks import changed_rows
 from softmax_tool.rational import SHARES
 from softmax_tool.row_sets import marked, rows_of
@@ -43,7 +43,7 @@ _FEW = 16  # one class in so many may be judged by itself, in a row that is plai
 LEAST_OF_LONE = 2.0**-958
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """What earlier rows have shown of a case, so that later ones need not repeat it."""
 
@@ -67,7 +67,7 @@ class Seen:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listing:
     """Which elements the list of worst cases may still name."""
 
@@ -85,7 +85,7 @@ class Listing:
         return np.asarray(self.has_rows(numbers) & inside)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limit:
     """The error bound of a formulation, with what it depends on."""
 
@@ -93,7 +93,7 @@ class Limit:
     conditions: Conditions
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Screened:
     """The rows that are plain, and what they add up to."""
 
@@ -111,7 +111,7 @@ class Screened:
         return cls(plain, summary, np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Screen:
     """Rows of one quantity in one format that may be plain, with all that measures results."""
 

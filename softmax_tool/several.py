@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from softmax_tool.frozen import frozen
 from softmax_tool.process import Process, can_copy
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def by_several(
         crew.dismiss()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Worker(Generic[_Item, _Result]):
     """One that does the job, in threads of its own: as many as it has items at once.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from softmax_tool.excerpt import index, telling
 from softmax_tool.formats import find_format
 from softmax_tool.formulations import LOSSES
+from softmax_tool.frozen import frozen
 from softmax_tool.kinds import KINDS
 from softmax_tool.renderers.display import bounds, plural
 from softmax_tool.report import ShownRow
@@ -31,7 +32,7 @@ ANY_SEVERITY = _HARMLESS + 1
 """What every row is worse than."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """A row that may be shown; the worst kind in it decides, then its place.
 

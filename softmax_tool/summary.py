@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from softmax_tool.frozen import frozen
 from softmax_tool.kinds import KINDS
 from softmax_tool.report import Finding, KindCounts
 from softmax_tool.ulp import UlpStatistics
@@ -40,7 +40,7 @@ def worst_of(findings: Iterable[Finding], top: int) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=_severity)[:top])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Summary:
     """All that is known of one case over the rows seen so far."""
 
@@ -104,7 +104,7 @@ def _add(a: Counts, b: Counts) -> Counts:
     return (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PairSummary:
     """Two cases element by element, over the rows seen so far."""
 
@@ -129,7 +129,7 @@ class PairSummary:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoundingSummary:
     """What rounding the input to a format did, over the rows seen so far."""
 

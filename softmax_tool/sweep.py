@@ -7,7 +7,6 @@ float32 rows of many classes; all others are screened case by case.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import numpy as np
 from softmax_tool.attempt import SHORT, Attempt, Bounds, lines
 from softmax_tool.exact.float32_tiles import LEAST, MOST, Float32Tiles
 from softmax_tool.formats import FLOAT32
+from softmax_tool.frozen import frozen
 from softmax_tool.infinities import InfiniteLane, Infinities, are_infinite
 from softmax_tool.lane import Extent, Lane, Room
 from softmax_tool.pairs import PairSum
@@ -43,7 +43,7 @@ _A_LITTLE = 2.0**-20
 _TILE = 1 << 16  # true values, and what one case is measured in, take 2 MB together
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """Results of one case on a block, whose rows may all be plain."""
 
@@ -56,7 +56,7 @@ class Candidate:
 Case = Screened | Infinities | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Swept:
     """What came of it: None for a case that has to be looked at by itself, and for its pairs.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from softmax_tool.distances import Distances
 from softmax_tool.distinct import count
 from softmax_tool.exact import decimals
 from softmax_tool.formulations import GRADIENT
+from softmax_tool.frozen import frozen
 from softmax_tool.kinds import KINDS, NO_KIND, occurring
 from softmax_tool.masking import kept
 from softmax_tool.origins import Cause
@@ -47,7 +48,7 @@ _OVERFLOW, _SILENT = KINDS.index("overflow"), KINDS.index("silent-error")
 _NOWHERE = np.zeros((1, 1), bool)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Results:
     """One case on one block: what was computed, what is true, and the judgement."""
 

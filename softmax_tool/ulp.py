@@ -13,6 +13,7 @@ import numpy as np
 from softmax_tool.distinct import count
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64, ulp_exponent
+from softmax_tool.frozen import frozen
 from softmax_tool.masking import kept
 from softmax_tool.once import once
 from softmax_tool.tiling import TILE, tiles
@@ -346,7 +347,7 @@ def _weighted_sum(units: NDArray[np.int64], weights: Counts) -> int:
     return (int((high * weights).sum()) << _HALF) + int((low * weights).sum())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UlpStatistics:
     """ULP errors of many elements, as a value that adds.
 

@@ -5,7 +5,6 @@ Every number in a sentence is a number of the report, printed by `renderers.disp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +12,7 @@ from softmax_tool.arithmetic import working_format
 from softmax_tool.formats import find_format
 from softmax_tool.formulations import EXACT, GRADIENT
 from softmax_tool.formulations.losses import CLAMP
+from softmax_tool.frozen import frozen
 from softmax_tool.renderers.display import count, number, plural, share, ulp
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Errors(NamedTuple):
     worst: bool  # the largest of them by kind
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Part:
     """What a report says of one dtype and arithmetic."""
 

@@ -11,9 +11,9 @@ import os
 import pickle
 import signal
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from softmax_tool.frozen import frozen
 from softmax_tool.heap import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PICKLE_PROTOCOL = 5
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Raised:
     """An error in the place of a result."""
 

@@ -73,9 +73,13 @@ def without_type_checking(node: ast.AST) -> Iterator[ast.AST]:
 NAMES = {module_name(path) for path in MODULES}
 PREFIX = "softmax_tool."
 
-# What the modules of a place may import of the library at run time, itself excepted; None is
+# Any module may import what its classes are made by.
+FOR_ALL = "softmax_tool.frozen"
+
+# What else the modules of a place may import of the library at run time, itself excepted; None is
 # everything. Places that are not listed put the others together.
 MAY_IMPORT: dict[str, tuple[str, ...] | None] = {
+    "frozen": (),
     "version": (),
     "errors": (),
     "distinct": (),
@@ -132,7 +136,7 @@ def place_of(name: str) -> str:
 @pytest.mark.parametrize("path", MODULES, ids=path_name)
 def test_imports_of_the_library(path: Path) -> None:
     place = place_of(module_name(path))
-    ours = {name for name in imported(path) if name.startswith(PREFIX)}
+    ours = {name for name in imported(path) if name.startswith(PREFIX)} - {FOR_ALL}
     assert place == "cli" or "cli" not in {place_of(name) for name in ours}
     allowed = MAY_IMPORT.get(place)
     if allowed is not None:
@@ -234,3 +238,15 @@ def test_no_inheritance_but_from_protocols_and_foreign_classes() -> None:
     for node in classes:
         bases = {ast.unparse(base).split("[")[0] for base in node.bases}
         assert not {base for base in bases & ours if not base.endswith("Error")}, node.name
+
+
+def test_values_are_made_in_the_quick_way() -> None:
+    ways = {
+        (path.stem, ast.unparse(way))
+        for path in MODULES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ClassDef)
+        for way in node.decorator_list
+    }
+    assert ("summary", "frozen") in ways
+    assert not {stem for stem, way in ways if way == "dataclass(frozen=True, slots=True)"}

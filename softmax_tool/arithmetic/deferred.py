@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.frozen import frozen
+
 if TYPE_CHECKING:
     from fractions import Fraction
 
@@ -31,7 +33,7 @@ class Later:
     picked: Array | None = field(default=None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deferred:
     """Carries out operations with `inner`, as late and on as few classes as possible."""
 

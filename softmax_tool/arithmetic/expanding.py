@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expanding:
     """Carries out every operation with `inner`: elementwise ones on (rows, some) distinct values.
 
@@ -57,7 +58,7 @@ class Expanding:
         return _by_row(self.inner.online_sum, x, self.distinct)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Weighing:
     """Carries out operations with `inner`, whose sums hardly depend on how they are added up.
 

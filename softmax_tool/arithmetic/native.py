@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from softmax_tool.arithmetic import selection
 from softmax_tool.arithmetic.protocol import Model
 from softmax_tool.arithmetic.reduction import VectorReduction
 from softmax_tool.arithmetic.tree import LEAF
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Native:
     """NumPy's ufuncs, applied as they stand."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +92,7 @@ class Reduction(Protocol):
         """The sum of the losses over the sum of the divisors, rounded to the format."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Model:
     """A named arithmetic model.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from softmax_tool.arithmetic.running import running_sums
 from softmax_tool.exact_sum import ExactSum
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExactReduction:
     """Numerator and denominator summed exactly, the result rounded once: merges in any order.
 
@@ -89,7 +89,7 @@ def _sign(value: Fraction) -> float:
     return float((value > 0) - (value < 0))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunningReduction:
     """Both sums left to right in the format, in row order."""
 
@@ -123,7 +123,7 @@ class RunningReduction:
         return _divide(self.format, *self.sums())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VectorReduction:
     """All row values at once, by NumPy's own reduction in the dtype."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from softmax_tool import aligned
 from softmax_tool.arithmetic import selection
 from softmax_tool.arithmetic.elementwise import evaluate
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -40,7 +40,7 @@ class Summation(Protocol):
         """Sum of exp(x - max x) of each row in one pass, (rows, 1), rounded likewise."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rounded:
     """Every operation correctly rounded to `working`, every kernel's end to `result`."""
 

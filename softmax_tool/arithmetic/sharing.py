@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
+
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sharing:
     """Carries out each operation on the same arrays once; results must not be written to.
 

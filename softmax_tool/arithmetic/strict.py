@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from softmax_tool.arithmetic.protocol import Model
 from softmax_tool.arithmetic.reduction import RunningReduction
 from softmax_tool.arithmetic.rounded import Rounded
 from softmax_tool.arithmetic.running import running_sums
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeftToRight:
     """Running sums from class 0 on, each partial sum rounded to the format."""
 

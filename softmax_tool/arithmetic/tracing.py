@@ -8,7 +8,7 @@ Where rows are traced at their distinct values, a column is the place of one amo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from softmax_tool.arithmetic.selection import row_any, row_max
 from softmax_tool.arithmetic.tree import LEAF, tree_sum
 from softmax_tool.distinct import count_by_row
 from softmax_tool.formats import FLOAT64, ulp_exponent
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +48,7 @@ _INEXACT = ("exp", "log", "log1p", "divide", "multiply")
 _NOT_ZERO = {"exp": 0, "divide": 1, "where_not_below": 1, "multiply": 2}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Traced:
     """A value and, for each class of event that occurred, what it goes back to."""
 
@@ -58,7 +59,7 @@ class Traced:
     is_row_max: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Operation:
     """One operation as it was carried out."""
 
@@ -70,7 +71,7 @@ class Operation:
     stored: Array | None = None  # after the rounding at the end of the kernel, if that followed
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tracing:
     """Carries out operations with `inner` and records what happens in them."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from softmax_tool.arithmetic.rounded import Rounded
 from softmax_tool.arithmetic.selection import row_max, row_min
 from softmax_tool.arithmetic.tree import LEAF, leaf_sums, tree_sum
 from softmax_tool.formats import accumulator_of
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _OF_FLOAT64 = 2.0**-30
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TreeSummation:
     """Sums by the fixed tree in `accumulator`, rounded once to the working format."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from softmax_tool.check.losses import LossRows
 from softmax_tool.computation import Computation
 from softmax_tool.diagnose import judge
 from softmax_tool.formulations import EXACT, FORMULATIONS, GRADIENT, LOSSES, NEED_LABELS
+from softmax_tool.frozen import frozen
 from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.tally import Results
 from softmax_tool.targets import Targets
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Work:
     """What is to be done on every block."""
 
@@ -49,7 +49,7 @@ class Work:
     headroom: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BlockOutcome:
     """All that one block adds to the report; `losses` are None for what is no loss."""
 
@@ -60,7 +60,7 @@ class BlockOutcome:
     losses: tuple[LossRows | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Judge:
     """The rows of a block in one format, and the true values that results are judged by."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_tool.arithmetic.selection import row_any
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """One place where a rule found something, with what there is to say of it."""
 
@@ -39,7 +40,7 @@ class Place:
         return -self.severity, row, column, self.message
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """How often one rule found something, and the worst places.
 
@@ -68,7 +69,7 @@ def worst_of(places: Iterable[Place], top: int) -> tuple[Place, ...]:
     return tuple(sorted(places, key=lambda place: place.order)[:top])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Findings:
     """What every rule found, by code; a rule that is not there found nothing."""
 

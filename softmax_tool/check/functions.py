@@ -21,6 +21,7 @@ from softmax_tool.check.report import ResultsInfo
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.formats import FORMATS
 from softmax_tool.formulations import LOSSES, NEED_LABELS
+from softmax_tool.frozen import frozen
 from softmax_tool.process import Process, WorkerEndedError
 from softmax_tool.renderers.display import shape, visible
 
@@ -46,7 +47,7 @@ def is_function(text: str) -> bool:
     return _SPECIFICATION.fullmatch(text) is not None and not Path(text).exists()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Function:
     """The function, as the job of its process: it is loaded there when first called.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_tool.check.found import Findings, Found, Place, gather
+from softmax_tool.frozen import frozen
 from softmax_tool.lookalike import LOG_PROBABILITIES, PROBABILITIES, Likeness
 from softmax_tool.renderers.display import number, plural
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InputFacts:
     """What there is to say of the input, over the rows seen so far."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from softmax_tool.exact.number import of_number
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64
 from softmax_tool.formulations import GRADIENT, LOSSES, NEED_LABELS
+from softmax_tool.frozen import frozen
 from softmax_tool.renderers.display import number, ulp
 from softmax_tool.report import CaseName
 from softmax_tool.rows import Rows
@@ -48,7 +49,7 @@ GIVEN_RULES = frozenset({"ACC101", "NAN101"}) | COMPARED_RULES
 """What is always looked for in results: by these a baseline is found to be bad, and outdone."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Task:
     """What is to be done on every block."""
 
@@ -58,7 +59,7 @@ class Task:
     rules: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GivenBlock:
     """A block of logits with results that were computed from them.
 
@@ -72,7 +73,7 @@ class GivenBlock:
     baseline: Array | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GivenOutcome:
     """All that one block adds to the report; `exact` is there where a reduced loss is judged."""
 
@@ -84,7 +85,7 @@ class GivenOutcome:
     exact: ExactLoss | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExactLoss:
     """The exact reduced loss on its way, and what a careful one may be off."""
 

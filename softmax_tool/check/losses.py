@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from softmax_tool.arithmetic import find_model
 from softmax_tool.arithmetic.reduction import ExactReduction
 from softmax_tool.check.found import Findings, Found, Place
 from softmax_tool.formats import FLOAT64, find_format
+from softmax_tool.frozen import frozen
 from softmax_tool.reductions import reduction_event
 from softmax_tool.renderers.display import number
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LossRows:
     """The losses of a block of rows that count, and what a mean divides by."""
 
@@ -46,7 +46,7 @@ class LossRows:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReducedLoss:
     """A loss over the rows seen so far, which come in order: that is how `strict` adds them."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from softmax_tool.check.found import Findings
 from softmax_tool.check.tolerance import Seen
 from softmax_tool.distances import Distances
 from softmax_tool.formats import ulp_exponent
+from softmax_tool.frozen import frozen
 from softmax_tool.summary import largest
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Largest:
     """The largest errors of some elements: in ULP, absolute, and relative."""
 
@@ -39,7 +40,7 @@ class Largest:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Measured:
     """One computation, candidate or baseline over the rows seen so far.
 
@@ -78,7 +79,7 @@ class Measured:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Errors:
     """The errors of one block of results, and which of them are too large."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from softmax_tool.check.inputs import doubled
@@ -18,6 +18,7 @@ from softmax_tool.check.suggestions import suggestions
 from softmax_tool.check.verdict import verdict
 from softmax_tool.errors import InputError
 from softmax_tool.formats import find_format
+from softmax_tool.frozen import frozen
 from softmax_tool.renderers.display import plural
 from softmax_tool.report import InputInfo, LabelsInfo
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     _Key = tuple[str, int | None, int | None, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subject:
     """A computation, the candidate or the baseline, and what was found of it over all rows."""
 
@@ -48,7 +49,7 @@ class Subject:
     measured: Measured
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """What was looked at, and what came out, before it is put into words."""
 

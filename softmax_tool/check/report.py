@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
+
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from softmax_tool.report import CaseName, InputInfo, Number
@@ -12,7 +14,7 @@ PASSED = 0
 FOUND = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CheckSettings:
     """Everything that changes the answer."""
 
@@ -35,7 +37,7 @@ class CheckSettings:
     top: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResultsInfo:
     """Results of somebody else: a candidate or a baseline."""
 
@@ -44,7 +46,7 @@ class ResultsInfo:
     stored_dtype: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CheckedCase:
     """How far one computation, the candidate or the baseline is off."""
 
@@ -61,7 +63,7 @@ class CheckedCase:
     max_rel_error: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuleResult:
     """What one rule found over the whole input."""
 
@@ -74,7 +76,7 @@ class RuleResult:
     failed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CheckFinding:
     """One place where a rule found something."""
 
@@ -89,7 +91,7 @@ class CheckFinding:
     cases: tuple[CaseName, ...]  # the computations in which it was found; empty for the input
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CheckReport:
     """The answer of `check`."""
 

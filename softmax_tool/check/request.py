@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isfinite
 
 from softmax_tool.check.rules import selected
 from softmax_tool.check.tolerance import Budget, Tolerance
 from softmax_tool.errors import UsageError
+from softmax_tool.frozen import frozen
 
 HEADROOM = 1.0
 FACTOR = 2.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """What is looked for, and what is tolerated.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from softmax_tool.errors import UsageError
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 About = Literal["input", "labels", "computation", "losses", "candidate", "baseline"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """One thing that may be wrong.
 

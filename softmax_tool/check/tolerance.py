@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.errors import UsageError
+from softmax_tool.frozen import frozen
 from softmax_tool.renderers.display import number
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tolerance:
     """Limits on the error of an element, all of which hold; None takes the a-priori bound.
 
@@ -112,7 +112,7 @@ class Tolerance:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """The largest finite true values, as they are and in ULP."""
 
@@ -125,7 +125,7 @@ class Seen:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Budget:
     """How many elements may be beyond the tolerance: a count, or a share of those judged."""
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from softmax_tool.formats import FLOAT64
+from softmax_tool.frozen import frozen
 from softmax_tool.once import once
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _TERMS = 14  # of the series of 1 − exp(−t) for t below that: the last is be
 _TINY = Fraction(1, 2**100)  # for t below that two terms are enough
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bracket:
     """A number strictly between two rational ones, or both of them where they are the same."""
 

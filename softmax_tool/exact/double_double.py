@@ -8,7 +8,6 @@ u = 2**-53: addition 3 u² relative for terms of one sign or well apart, product
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.exact.exponential import EXPONENT_BIAS, TEMPORARIES, exponential
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +27,7 @@ _SPLITTER = 134217729.0  # 2**27 + 1
 _LOWEST = -2000.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DoubleDouble:
     """hi + lo with |lo| ≤ ulp(hi) / 2."""
 
@@ -111,7 +111,7 @@ def row_sum(values: DoubleDouble) -> DoubleDouble:
     return values
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scaled:
     """value · 2**exponent, the value near 1: keeps its precision where float64 underflows."""
 

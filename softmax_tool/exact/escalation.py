@@ -19,6 +19,7 @@ from softmax_tool.exact.double import Float64Elements
 from softmax_tool.exact.double_double import two_sum
 from softmax_tool.exact.tails import may_change_ulp, round_to_odd
 from softmax_tool.exact.ties import settle_zeros
+from softmax_tool.frozen import frozen
 from softmax_tool.once import once
 from softmax_tool.row_sets import rows_of
 from softmax_tool.tiling import tiles
@@ -303,7 +304,7 @@ class SettledElements:
             hi[above, columns] = round_to_odd(some)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Decided:
     """Rounds log-softmax or softmax of single logits once, and says what that misses."""
 

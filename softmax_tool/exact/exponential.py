@@ -10,12 +10,13 @@ for |z| < 1024, and to less than 2**-94 up to 2000.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from math import isqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,7 +148,7 @@ def _times(short: Array, out: tuple[Array, Array], work: Sequence[Array]) -> Non
     np.subtract(rest, total, out=lo)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Table:
     """Constants, the elements of the arrays numbered by j."""
 

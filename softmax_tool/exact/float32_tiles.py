@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.formats import FLOAT32, ulp_exponent
+from softmax_tool.frozen import frozen
 from softmax_tool.once import once
 from softmax_tool.tiling import Scratch
 
@@ -43,7 +44,7 @@ _BIAS = 127
 _STAND_IN = -1.25 - 2.0**-25  # far from what lies halfway between two float32 numbers
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lone:
     """Elements whose true magnitudes are below LEAST, at most one of a row; arrays are (some,)."""
 

@@ -7,7 +7,6 @@ negated sum of the other probabilities, and never p − 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from softmax_tool.exact.losses import class_coefficients, constant, exact_coeffi
 from softmax_tool.exact.tails import may_move, round_to_odd, rounded_with_tail
 from softmax_tool.exact.values import Exact
 from softmax_tool.formats import FLOAT64, ulp_exponent
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,7 +77,7 @@ def _is_beside_its_factor(reference: Reference) -> Mask:
     return np.asarray(((p.hi == 1) | (p.hi < _NOTHING)) & p.nonzero & ~reference.of_rows.alone)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Entries:
     """Entries of a gradient as double-double knows them, each (rows, classes)."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from softmax_tool.exact.double_double import DoubleDouble, fast_two_sum, row_sum
 from softmax_tool.exact.exponential import EXPONENT_BIAS, exponential
 from softmax_tool.exact.work import PIECE, SHORT, Work, pieces
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ _NOWHERE = np.empty(0, np.intp), np.empty(0, np.intp)
 _LANES = 64  # what is left of a piece of a long row, for all rows to be added up at once
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Others:
     """T = Σ exp(x − max x) over all but the first maximum, as value · 2**scale; all (rows, 1)."""
 

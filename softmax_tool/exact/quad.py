@@ -28,6 +28,7 @@ from softmax_tool.exact.tails import in_units, rounded_with_tail
 from softmax_tool.exact.values import Exact, Reference, RowValues
 from softmax_tool.exact.work import Work, pieces
 from softmax_tool.extremes import Extremes
+from softmax_tool.frozen import frozen
 from softmax_tool.once import once
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def reference(logits: Array, extremes: Extremes | None = None) -> Reference:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Sums:
     """What elements are made with, each (rows, 1)."""
 

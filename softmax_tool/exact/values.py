@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from softmax_tool.formats import FLOAT64, ulp_exponent
+from softmax_tool.frozen import frozen
 from softmax_tool.row_sets import rows_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Exact:
     """Elementwise true values.
 
@@ -98,7 +98,7 @@ class Elements(Protocol):
         """Return single elements, (some, 1), to float64's accuracy at least."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RowValues:
     """What belongs to whole rows of logits x with m = max x; every array is (rows, 1)."""
 
@@ -133,7 +133,7 @@ class RowValues:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reference:
     """The true softmax and log-softmax of a block of rows, and what their bounds depend on.
 

@@ -6,7 +6,6 @@ underflows, and no digit is lost that a format could tell.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from softmax_tool.exact import double_double as dd
 from softmax_tool.exact.double_double import DoubleDouble, Scaled
 from softmax_tool.exact.tails import rounded_with_tail
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -33,7 +33,7 @@ _OF_ZERO = -(1 << 60)
 _NO_SQUARE = -120  # log(1 + t) is t for less than two to that
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WideArithmetic:
     """Takes float64 arrays and scaled double-doubles alike, and returns the latter.
 

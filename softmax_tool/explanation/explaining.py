@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
@@ -34,6 +33,7 @@ from softmax_tool.explanation.truth import Truth, exp, number
 from softmax_tool.explanation.undefined import undefined
 from softmax_tool.formats import FLOAT32, find_format
 from softmax_tool.formulations import FORMULATIONS, GRADIENT
+from softmax_tool.frozen import frozen
 from softmax_tool.lookalike import Likeness
 from softmax_tool.plan import stored_format
 from softmax_tool.readers import Block, from_arrays
@@ -67,7 +67,7 @@ _DIGITS = Context(prec=40, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
 _EXACTLY = Context(prec=2400)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """What is to be explained; None leaves a choice to the input."""
 
@@ -130,7 +130,7 @@ def _column(column: int | None, classes: int) -> int | None:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Row:
     """One row, and all ways through it."""
 

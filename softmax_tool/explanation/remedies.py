@@ -5,12 +5,13 @@ Each is another way to the same value, which can be computed: none is told that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from softmax_tool.arithmetic import MODELS
 from softmax_tool.formats import FORMATS
 from softmax_tool.formulations import GRADIENT
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ SMALL = ("underflow", "subnormal")
 """Kinds of an element whose true value is smaller than any normal number."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Path:
     """A way to a result: a formulation in a format and an arithmetic.
 
@@ -38,7 +39,7 @@ class Path:
     from_others: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Remedy:
     """What to do, in words, and the path that does it; None where that is no other path."""
 

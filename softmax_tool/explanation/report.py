@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
+
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from softmax_tool.report import InputInfo, Number
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExplainSettings:
     """What was asked for: one row, one dtype, one arithmetic."""
 
@@ -24,7 +26,7 @@ class ExplainSettings:
     bits: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExplainedLogit:
     """One logit as it was read, and rounded to the dtype, which everything else starts from."""
 
@@ -35,7 +37,7 @@ class ExplainedLogit:
     bits: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """One value of a step, and the true value of the same expression.
 
@@ -53,7 +55,7 @@ class Entry:
     bits: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Way:
     """One way through a step: which formulation, what it computes, and the values."""
 
@@ -64,7 +66,7 @@ class Way:
     entries: tuple[Entry, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """One step of the arithmetic. `columns` is None for what belongs to the whole row."""
 
@@ -74,7 +76,7 @@ class Step:
     ways: tuple[Way, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trouble:
     """Where one way goes wrong: the element that shows it, and the first event on its path.
 
@@ -98,7 +100,7 @@ class Trouble:
     repair: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RowLoss:
     """The loss of the row by one formulation: as nll of log-softmax, and as cross-entropy."""
 
@@ -112,7 +114,7 @@ class RowLoss:
     bits: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GradientWay:
     """The gradient of the loss with respect to the logits, back through one formulation.
 
@@ -124,7 +126,7 @@ class GradientWay:
     entries: tuple[Entry, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gradient:
     """What learning follows: by the logits of some classes, computed and true."""
 
@@ -132,7 +134,7 @@ class Gradient:
     ways: tuple[GradientWay, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Information:
     """What the true probabilities of the row say; None where the row has none, or no label.
 
@@ -150,7 +152,7 @@ class Information:
     information_bits: Number | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Argmax:
     """The largest class, the first few where they tie: before softmax, and after each formulation.
 
@@ -165,7 +167,7 @@ class Argmax:
     kept: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExplainReport:
     """The answer of `explain`."""
 

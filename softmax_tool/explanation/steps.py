@@ -5,7 +5,6 @@ The values are those of the formulations as written, run under a trace; nothing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from softmax_tool.explanation.bits import pattern
 from softmax_tool.explanation.judging import ulp_error
 from softmax_tool.explanation.report import Entry, Step, Way
 from softmax_tool.explanation.truth import Truth
+from softmax_tool.frozen import frozen
 from softmax_tool.kinds import KINDS, NO_KIND
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ SHOWN = (NAIVE, SHIFTED, LOG_OF_NAIVE, LOG_OF_SHIFTED, LOG_SHIFTED)
 _SAID = {"zero": "underflow", "stalled": "stalled-sum"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Run:
     """One formulation on the row: its judged results, and the trace of its operations."""
 
@@ -48,7 +48,7 @@ class Run:
         return named[-1 if expression.makes_results else 0]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Expression:
     """What an operation of a formulation computes, as one writes it, and what is true of it."""
 
@@ -59,7 +59,7 @@ class _Expression:
     makes_results: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Lesson:
     """A step of the blackboard: the same operation on every way that has it."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import ldexp
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from softmax_tool.explanation.remedies import (
     unavoidable,
 )
 from softmax_tool.formulations import GRADIENT
+from softmax_tool.frozen import frozen
 from softmax_tool.kinds import KINDS, NO_KIND
 from softmax_tool.readers import Block
 
@@ -37,7 +38,7 @@ _SUBNORMAL = KINDS.index("subnormal")
 _NOTICEABLE = 0.01  # of an entry of a gradient
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trials:
     """One row, and what has been tried on it.
 

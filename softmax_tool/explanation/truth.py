@@ -7,7 +7,6 @@ what hardly differs from 1, or from 1 / k, is kept as its distance from there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from functools import cached_property
 from math import frexp, isinf, isnan, ldexp
@@ -17,6 +16,7 @@ import numpy as np
 
 from softmax_tool import exact
 from softmax_tool.formats import FLOAT64
+from softmax_tool.frozen import frozen
 from softmax_tool.ulp import TINIEST
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _CLOSE = Decimal("1e-8")  # so near to 0, four terms of a series are right to 30
 _SHOWN = Context(prec=15, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrueValue:
     """A true value in two parts, the second of which may be far below the last digit of the first.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from math import log
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from softmax_tool.declared import INPUTS, as_logits
 from softmax_tool.exact import Exact
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT32, exp_edges
+from softmax_tool.frozen import frozen
 from softmax_tool.inspection.report import WorstRow
 from softmax_tool.inspection.summary import Extent, InspectSummary, LabelSummary, Survivors
 from softmax_tool.inspection.worst import (
@@ -56,7 +56,7 @@ def summarise(
         return _summarise(_Seen.of(block, declared), formats, ignore_index, top)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Seen:
     """A block as logits, and what has to be asked of the values before they become that."""
 
@@ -217,7 +217,7 @@ def _in_full(block: Block, rows: NDArray[np.intp]) -> int:
     return int(np.searchsorted(block.start + rows, _IN_FULL // block.logits.shape[1]))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Truths:
     """Losses and entropies of some rows, all (rows, 1)."""
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
+
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from softmax_tool.report import InputInfo, Misfit, Number
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InspectSettings:
     """What changes the answer."""
 
@@ -20,7 +22,7 @@ class InspectSettings:
     top: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Range:
     """Where the finite values lie; None where there are none. A span is that of one row.
 
@@ -37,7 +39,7 @@ class Range:
     widest_span: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Looks:
     """How many rows look like what, and what the table therefore is; None where no row tells."""
 
@@ -49,7 +51,7 @@ class Looks:
     misfits: tuple[Misfit, ...]  # of rows that are declared a distribution
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Headroom:
     """Which rows would survive in a dtype, and how far the largest logit is from its edge.
 
@@ -66,7 +68,7 @@ class Headroom:
     shifted: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClassCount:
     """How many rows have a class as their label."""
 
@@ -74,7 +76,7 @@ class ClassCount:
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WorstRow:
     """A row with a large loss."""
 
@@ -85,7 +87,7 @@ class WorstRow:
     loss_is_tiny: bool  # not 0, but below every float64
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LabelFindings:
     """What the labels say of the logits; losses are true ones, over the rows kept.
 
@@ -110,7 +112,7 @@ class LabelFindings:
     worst: tuple[WorstRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InspectReport:
     """The answer of `inspect`."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.frozen import frozen
 from softmax_tool.inspection.worst import worst_of
 from softmax_tool.misfits import joined
 from softmax_tool.summary import largest, smallest
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from softmax_tool.report import Misfit
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Extent:
     """The range of finite values; None stands for "there is none"."""
 
@@ -45,7 +45,7 @@ class Extent:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Survivors:
     """Rows that survive in one dtype, and logits that do not fit into it."""
 
@@ -61,7 +61,7 @@ class Survivors:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LabelSummary:
     """What the labels say; `counts` is rows of each class, None for probabilities as labels."""
 
@@ -99,7 +99,7 @@ class LabelSummary:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InspectSummary:
     """All that is known of the rows seen so far; `survivors` in the order of the dtypes."""
 

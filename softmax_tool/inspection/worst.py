@@ -13,6 +13,7 @@ import numpy as np
 
 from softmax_tool import exact
 from softmax_tool.formats import FLOAT64
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +44,7 @@ class OpenLoss:
     targets: Targets
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """A row that may have one of the largest losses."""
 

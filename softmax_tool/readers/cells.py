@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from softmax_tool.readers.lines import Batch
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One line that holds cells: its number, and the cells without quotes and comment."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_tool.errors import InputError, LabelError
+from softmax_tool.frozen import frozen
 from softmax_tool.readers.shown import counted
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from softmax_tool.readers.parsing import Parsed
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LabelColumn:
     """The column of a text file that holds class indices, and which indices there may be."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from softmax_tool.errors import InputError
+from softmax_tool.frozen import frozen
 from softmax_tool.readers.csv import parsed_batches
 from softmax_tool.readers.dialect import sniffed
 from softmax_tool.readers.layout import Layout
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Column:
     """Numbers in the order of the rows; `blocks(n)` yields at most n at a time, (n, 1).
 

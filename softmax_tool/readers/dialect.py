@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from softmax_tool.errors import InputError, UsageError
+from softmax_tool.frozen import frozen
 from softmax_tool.readers.cells import Row, cells_of
 from softmax_tool.readers.lines import batches
 from softmax_tool.readers.numerals import is_number
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _DELIMITERS = ("\t", ";", ",")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Dialect:
     """How a text file is laid out.
 

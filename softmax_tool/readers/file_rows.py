@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from softmax_tool.errors import InputError
+from softmax_tool.frozen import frozen
 from softmax_tool.readers.log import ReadLog
 from softmax_tool.readers.npy import exact, room
 from softmax_tool.readers.origin import fill_array, reading
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileRows:
     """Consecutive rows that a file holds in one piece; `start` counts the rows before them."""
 

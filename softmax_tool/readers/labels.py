@@ -15,7 +15,6 @@ Text:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.errors import InputError
+from softmax_tool.frozen import frozen
 from softmax_tool.readers.classes import checked_classes, line_place
 from softmax_tool.readers.csv import parsed_batches
 from softmax_tool.readers.dialect import sniffed
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _NUMBERS_AT_A_TIME = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expected:
     """What is known of the logits before they are read; labels must fit it.
 
@@ -74,7 +74,7 @@ class Expected:
         return None if self.shape is None else prod(self.shape) // self.classes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Labels:
     """One file or array of labels; `chunks` yields them checked, in order.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_tool.errors import InputError
+from softmax_tool.frozen import frozen
 from softmax_tool.readers.origin import fill_array
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _WORTH_SKIPPING = 8 << 10
 _WINDOW = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layout:
     """The shape of an array, its class axis (not negative), and the order it is stored in."""
 
@@ -95,7 +95,7 @@ def rows_of(box: NDArray[Any], axis: int) -> NDArray[Any]:
     return np.ascontiguousarray(np.moveaxis(box, axis, -1)).reshape(-1, box.shape[axis])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredArray:
     """An array of any layout in a file that can seek; `start` is its first byte."""
 

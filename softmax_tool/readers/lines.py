@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from softmax_tool.errors import InputError
+from softmax_tool.frozen import frozen
 from softmax_tool.readers.origin import read_up_to
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _LINE_END = ord("\n")
 _NOT_ASCII = 0x80
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Batch:
     """Whole lines of a text file.
 

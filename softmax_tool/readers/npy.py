@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from numpy.lib import format as npy_format
 
 from softmax_tool import aligned
 from softmax_tool.errors import InputError, UsageError
+from softmax_tool.frozen import frozen
 from softmax_tool.readers.layout import Layout, StoredArray
 from softmax_tool.readers.origin import Origin, fill_array, read_up_to, spooled
 from softmax_tool.readers.shown import counted, quoted, visible
@@ -33,7 +33,7 @@ _SIGNED = {1: "int16", 2: "int32", 4: "int64", 8: "int64"}
 _UNREAD = {1: "float8_e4m3fn or float8_e5m2", 2: "bfloat16"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Header:
     """What an NPY file says about itself, and where its data start."""
 
@@ -48,7 +48,7 @@ class Header:
         return prod(self.shape) * self.dtype.itemsize
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Numbers:
     """How the stored bytes are read: viewed as `stored`, then converted to `given` exactly."""
 

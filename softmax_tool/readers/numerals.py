@@ -11,11 +11,11 @@ What remains, and infinities and NaNs, is read one by one by Python's own `float
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from softmax_tool.frozen import frozen
 from softmax_tool.readers.digits import LAST, WORD, integer_of, words_before
 from softmax_tool.readers.fixed_point import fixed_point
 
@@ -107,7 +107,7 @@ def _pieces(text: bytes, delimiter: bytes) -> Iterator[bytes]:
         start = stop
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Cells:
     """Where the cells of a text start and end, and where the point and the exponent of each are.
 

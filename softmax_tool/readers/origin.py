@@ -11,13 +11,13 @@ import weakref
 import zipfile
 import zlib
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 import numpy as np
 
 from softmax_tool.errors import InputError
+from softmax_tool.frozen import frozen
 from softmax_tool.readers.shown import visible
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Opens(Protocol):
     def __call__(self, *, last: bool) -> AbstractContextManager[BinaryIO]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stamp:
     """Which file it was, and when and how long it was written."""
 
@@ -58,7 +58,7 @@ class Stamp:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Origin:
     """Bytes that can be opened from the first one.
 

@@ -7,12 +7,12 @@ is read again cell by cell, with an eye for what a message needs.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from softmax_tool.errors import InputError
+from softmax_tool.frozen import frozen
 from softmax_tool.readers.cells import rows_of_text
 from softmax_tool.readers.log import ReadLog
 from softmax_tool.readers.numerals import is_number, table
@@ -37,7 +37,7 @@ _DATA_LINE = re.compile(r"^[ \t]*[^\s#]", re.MULTILINE)
 _IS_SPECIAL = np.isin(np.arange(256), [ord(each) for each in ",; \t\n#"])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Form:
     """What the lines of a text file are read by: its dialect, and its name for messages."""
 
@@ -55,7 +55,7 @@ class Form:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parsed:
     """The rows of one batch: values, shape (rows, columns), and where they came from."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from softmax_tool.frozen import frozen
 from softmax_tool.readers.classes import LabelColumn
 from softmax_tool.readers.csv import parsed_batches, text_rows
 from softmax_tool.readers.file_rows import file_rows
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TEXT = "text"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ArrayPart:
     """An array in a file: NPY, a member of an NPZ, or a text table spooled for its columns."""
 
@@ -84,7 +84,7 @@ class ArrayPart:
         return (ReadRows(*chunk) for chunk in self.chunks(rows, log))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TextPart:
     """A text file whose lines are the rows; `label_column` is the place of the labels in it."""
 
@@ -152,7 +152,7 @@ class TextPart:
         return LabelColumn(self.label_column, self.classes, self.ignore_index)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MemoryPart:
     """An array in memory."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from softmax_tool.frozen import frozen
 from softmax_tool.readers.log import ReadLog
 from softmax_tool.readers.source import Block
 
@@ -25,7 +25,7 @@ class Rows(Protocol):
         """Return logits, labels where these are a column beside them, and what was noticed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReadRows:
     """Rows that have been read."""
 
@@ -40,7 +40,7 @@ class ReadRows:
         return self.logits, self.labels, ReadLog()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Portion:
     """Consecutive whole rows of one table; `labels` are those that are no column of it."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from softmax_tool.readers.portions import Portion
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block:
     """Consecutive whole rows of one table.
 
@@ -34,7 +35,7 @@ class Block:
     labels: NDArray[Any] | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InputOverflow:
     """A number in a text file that is finite as written but beyond float64.
 

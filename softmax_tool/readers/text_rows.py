@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.frozen import frozen
 from softmax_tool.readers.classes import checked_classes, line_place
 from softmax_tool.readers.log import ReadLog
 from softmax_tool.readers.parsing import overflows, parsed
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Chunk = tuple[Array, Array | None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TextRows:
     """Batches of lines below the header; `count` is how many rows they are, where that is known."""
 

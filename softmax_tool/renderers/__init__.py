@@ -7,9 +7,10 @@ To add a format, add a module and a line to `FORMATS`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from softmax_tool.report import Report
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OutputFormat:
     """An output format: where its renderer lives, what it is for, and what it has to be given.
 

@@ -6,9 +6,10 @@ takes the first that fits, so that columns are left out or stacked on purpose an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
+
+from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,7 @@ Style = Literal["", "bad", "lost", "faint", "good", "strong", "quiet"]
 Align = Literal["left", "right"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cell:
     """A piece of text with its mark; `\\n` separates the lines of a cell."""
 
@@ -28,7 +29,7 @@ class Cell:
     style: Style = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Column:
     """A column: its heading, and on which side its text stands."""
 
@@ -36,7 +37,7 @@ class Column:
     align: Align = "right"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """A line of a table; `heading` marks one that names those below it; `note` stands beneath."""
 
@@ -45,7 +46,7 @@ class Row:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Grid:
     """A table; what its footer says belongs to the answer, its legend explains signs."""
 
@@ -56,7 +57,7 @@ class Grid:
     footer: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prose:
     """Lines of text under a title; the one that `stands_out` is the one to remember."""
 
@@ -65,7 +66,7 @@ class Prose:
     stands_out: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tables:
     """One table, or several in a stack, in variants from the widest to the narrowest."""
 

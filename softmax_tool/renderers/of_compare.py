@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from softmax_tool.frozen import frozen
 from softmax_tool.renderers import display
 from softmax_tool.renderers.grids import (
     Cell,
@@ -53,7 +54,7 @@ def compare(report: CompareReport) -> Iterator[Section]:
     yield from closing(report.pairs, report.input_rounding, report.verdict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Line:
     """One computation as a line of a table: a case, and its loss where it is one."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from softmax_tool.excerpt import LARGEST, excerpt
+from softmax_tool.frozen import frozen
 from softmax_tool.renderers import display
 from softmax_tool.renderers.grids import (
     Cell,
@@ -110,7 +111,7 @@ def _grouped_places(names: Sequence[str]) -> list[list[int]]:
     return [list(places) for _, places in numbered]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Value:
     """A value with what is wrong with it, in words."""
 

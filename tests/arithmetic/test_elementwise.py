@@ -10,7 +10,7 @@ import pytest
 
 from softmax_tool.arithmetic import MODELS
 from softmax_tool.arithmetic.elementwise import evaluate
-from softmax_tool.formats import FLOAT16, FLOAT32, FORMATS, FloatFormat, exp_edges
+from softmax_tool.formats import FLOAT16, FLOAT32, FORMATS, ExpEdges, FloatFormat, exp_edges
 from tests.golden.words import load
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def test_edges_are_where_the_model_s_exp_changes(name: str) -> None:
     target = FORMATS[name]
     edges = exp_edges(target)
     exp = {k: float(evaluate("exp", np.array([getattr(edges, k)], target.carrier), target)[0])
-           for k in edges.__slots__}  # fmt: skip
+           for k in ExpEdges.__dataclass_fields__}  # fmt: skip
     assert exp["last_finite"] <= target.max_finite
     assert exp["first_overflow"] == np.inf
     assert (exp["last_zero"], exp["first_nonzero"]) == (0, target.smallest_subnormal)

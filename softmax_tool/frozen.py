@@ -1,0 +1,51 @@
+"""Frozen dataclasses with slots, quick to make.
+
+For each class `dataclass` writes and compiles how its values compare, hash and show themselves,
+which was a fifth of the time that a command takes to start. Here the same code does it for all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, dataclass_transform
+
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True)
+def frozen(cls: type[T]) -> type[T]:
+    """Make a class what `dataclass(frozen=True, slots=True)` makes it.
+
+    >>> @frozen
+    ... class Point:
+    ...     x: float
+    ...     y: float = 0.0
+    >>> Point(1.0), Point(1.0) == Point(1.0, 0.0), Point(1.0) == (1.0, 0.0)
+    (Point(x=1.0, y=0.0), True, False)
+    """
+    made: Any = dataclass(frozen=True, slots=True, eq=False, repr=False)(cls)
+    made.__eq__, made.__hash__, made.__repr__ = _equals, _hash, _shown
+    of_values: type[T] = made
+    return of_values
+
+
+def _equals(self: Any, other: object) -> Any:
+    if type(other) is not type(self):
+        return NotImplemented
+    return _fields(self) == _fields(other)
+
+
+def _hash(self: Any) -> int:
+    return hash(_fields(self))
+
+
+def _shown(self: Any) -> str:
+    shown = zip(type(self).__slots__, _fields(self), strict=True)
+    return f"{type(self).__qualname__}({', '.join(f'{name}={some!r}' for name, some in shown)})"
+
+
+def _fields(of: Any) -> tuple[Any, ...]:
+    return tuple(getattr(of, name) for name in type(of).__slots__)

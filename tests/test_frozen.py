@@ -1,0 +1,67 @@
+"""Frozen values behave as dataclasses that write all of their own methods."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
+from typing import Any
+
+import pytest
+
+from softmax_tool.frozen import frozen
+
+
+class Some:
+    name: str
+    numbers: tuple[float, ...] = ()
+    made: list[int] = field(default_factory=list)
+
+
+Ours: Any = frozen(type("Some", (), dict(Some.__dict__)))
+Theirs: Any = dataclass(frozen=True, slots=True)(type("Some", (), dict(Some.__dict__)))
+
+
+@frozen
+class Sent:
+    """What goes from one process to another."""
+
+    name: str
+    inner: tuple[float, ...] = ()
+
+
+@pytest.mark.parametrize(
+    "arguments", [("a",), ("a", (1.0, -0.0)), ("b", (), [1]), ("a", (float("nan"),))]
+)
+def test_equality_and_text_are_those_of_a_dataclass(arguments: tuple[Any, ...]) -> None:
+    assert repr(Ours(*arguments)) == repr(Theirs(*arguments))
+    for other in [("a",), ("b",), ("a", (1.0, 0.0)), arguments]:
+        assert (Ours(*arguments) == Ours(*other)) is (Theirs(*arguments) == Theirs(*other))
+    assert Ours(*arguments) != Theirs(*arguments)
+    assert Ours(*arguments) != arguments
+
+
+def test_hashes_tell_equal_values() -> None:
+    assert {Sent("a"), Sent("a", ()), Sent("b")} == {Sent("b"), Sent("a")}
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Ours("a"))
+
+
+def test_no_field_is_set_or_added() -> None:
+    some = Sent("a")
+    with pytest.raises(FrozenInstanceError):
+        some.name = "b"  # type: ignore[misc]
+    with pytest.raises((FrozenInstanceError, TypeError)):
+        some.other = "b"  # type: ignore[attr-defined]
+    with pytest.raises(FrozenInstanceError):
+        del some.name
+    assert not hasattr(some, "__dict__")
+
+
+def test_dataclasses_knows_them() -> None:
+    assert [each.name for each in fields(Sent)] == ["name", "inner"]
+    assert replace(Sent("a"), inner=(1.0,)) == Sent("a", (1.0,))
+    assert copy.deepcopy(Sent("a")) == pickle.loads(pickle.dumps(Sent("a"))) == Sent("a")  # noqa: S301
+    match Sent("a", (2.0,)):
+        case Sent(name, (inner,)):
+            assert (name, inner) == ("a", 2.0)
