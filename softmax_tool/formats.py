@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from fractions import Fraction
 from functools import cache
-from math import frexp, isfinite, isinf, ldexp
+from math import frexp, isfinite, isinf, ldexp, log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -165,11 +165,12 @@ class FloatFormat:
         magnitude = ldexp(float(significand), exponent)
         return -magnitude if ordinal < 0 else magnitude
 
-    @property
-    def last_ordinal(self) -> int:
-        """The number of representable steps from zero to `max_finite`."""
-        significand = int(self.max_finite / self.ulp(self.max_finite))
-        return significand + (self.emax - self.emin) * (1 << (self.precision - 1))
+    def ordinal_of(self, value: float) -> int:
+        """Return how many representable steps the number at or below |value| is from zero."""
+        exponent = max(frexp(value)[1] - 1, self.emin) if value else self.emin
+        significand = int(ldexp(abs(value), self.precision - 1 - exponent))
+        ordinal = significand + (exponent - self.emin) * (1 << (self.precision - 1))
+        return -ordinal if value < 0 else ordinal
 
 
 FLOAT16 = FloatFormat(
@@ -258,9 +259,12 @@ def exp_edges(target: FloatFormat, stored: FloatFormat | None = None) -> ExpEdge
         value = target.round_exactly(exact)
         return value if stored is None or isinf(value) else stored.round_exactly(Fraction(value))
 
-    first_overflow = _first_argument(target, lambda e: not isfinite(rounded(e)))
-    first_nonzero = _first_argument(target, lambda e: rounded(e) > 0)
-    first_normal = _first_argument(target, lambda e: not rounded(e) < last.smallest_normal)
+    subnormal, normal = last.smallest_subnormal, last.smallest_normal
+    first_overflow = _first_argument(
+        target, log(last.max_finite), lambda e: not isfinite(rounded(e))
+    )
+    first_nonzero = _first_argument(target, log(subnormal) - log(2), lambda e: rounded(e) > 0)
+    first_normal = _first_argument(target, log(normal), lambda e: not rounded(e) < normal)
     return ExpEdges(
         last_finite=target.value_at(first_overflow - 1),
         first_overflow=target.value_at(first_overflow),
@@ -274,15 +278,24 @@ def exp_edges(target: FloatFormat, stored: FloatFormat | None = None) -> ExpEdge
 _DIGITS = Context(prec=60)
 
 
-def _first_argument(target: FloatFormat, reached: Callable[[Fraction], bool]) -> int:
-    """Return the smallest ordinal whose exponential satisfies a condition monotone in it."""
-    low, high = -target.last_ordinal, target.last_ordinal
-    # Beyond ±2000 the exponential is far outside every format, and costly in decimal.
+def _first_argument(target: FloatFormat, near: float, reached: Callable[[Fraction], bool]) -> int:
+    """Return the smallest ordinal whose exponential satisfies a condition monotone in it.
+
+    It is looked for from the argument `near` on, in steps that double until it has been passed.
+    """
+
+    def is_reached(ordinal: int) -> bool:
+        # Beyond ±2000 the exponential is far outside every format, and costly in decimal.
+        argument = min(max(target.value_at(ordinal), -2000.0), 2000.0)
+        return reached(Fraction(_DIGITS.exp(Decimal(argument))))
+
+    low = high = target.ordinal_of(near)
+    step = 1
+    while is_reached(low):
+        low, high, step = low - step, low, 2 * step
+    while not is_reached(high):
+        low, high, step = high, high + step, 2 * step
     while high - low > 1:
         middle = (low + high) // 2
-        argument = min(max(target.value_at(middle), -2000.0), 2000.0)
-        if reached(Fraction(_DIGITS.exp(Decimal(argument)))):
-            high = middle
-        else:
-            low = middle
+        low, high = (low, middle) if is_reached(middle) else (middle, high)
     return high

@@ -90,6 +90,10 @@ def test_ordinals_count_the_numbers_of_a_format() -> None:
     every = np.arange(0x7C00, dtype=np.uint16).view(np.float16)
     assert [FLOAT16.value_at(k) for k in range(0x7C00)] == every.tolist()
     assert [FLOAT16.value_at(-k) for k in range(0x7C00)] == (-every).tolist()
+    assert [FLOAT16.ordinal_of(x) for x in every.tolist()] == list(range(0x7C00))
+    assert [FLOAT16.ordinal_of(-x) for x in every.tolist()] == list(range(0, -0x7C00, -1))
     for target in EVERY.values():
-        assert target.value_at(target.last_ordinal) == target.max_finite
+        last = target.ordinal_of(target.max_finite)
+        assert target.value_at(last) == target.max_finite
+        assert target.ordinal_of(np.nextafter(target.value_at(last - 1), 0)) == last - 2
         assert target.value_at(1) == target.smallest_subnormal
