@@ -11,8 +11,9 @@ for |z| < 1024, and to less than 2**-94 up to 2000.
 from __future__ import annotations
 
 from functools import cache
+from itertools import accumulate, repeat
 from math import isqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
+    Integers = NDArray[np.object_]  # of any length
 
 TABLE_BITS = 14
 TEMPORARIES = 6
 _SIZE = 1 << TABLE_BITS
 _SHORT_BITS = 20  # of T behind the point
 _GRID_BITS = 68  # r is a multiple of 2**-68, and so are all parts that it is made of
-_FIXED_POINT = 256
+_FIXED_POINT = 160
+_ONE = 1 << _FIXED_POINT
 
 # Adding and subtracting 1.5 · 2**(52 − n) rounds to a multiple of 2**-n; the last bits of the sum
 # are that multiple as an integer.
@@ -160,43 +163,56 @@ class _Table:
 
 @cache
 def _table() -> _Table:
-    """Work the constants out in integers with 256 fractional bits, not in floating point."""
-    one = 1 << _FIXED_POINT
-    root = 2 * one
-    for _ in range(TABLE_BITS):
-        root = isqrt(root << _FIXED_POINT)
-    power, shorts, logs = one, [], []
-    for _ in range(_SIZE):
-        short = _rounded(power, _SHORT_BITS)
-        shorts.append(short / one)
-        logs.append(_in_parts(_log1p(((power - short) << _FIXED_POINT) // short), (_GRID_BITS,)))
-        power = (power * root) >> _FIXED_POINT
+    """Work the constants out in integers with 160 fractional bits, not in floating point."""
+    half = TABLE_BITS // 2
+    power = np.multiply.outer(_powers_of_two(half, half), _powers_of_two(TABLE_BITS, half)).ravel()
+    power >>= _FIXED_POINT
+    short = _rounded(power, _SHORT_BITS)
+    beyond = ((power - short) << _SHORT_BITS) // (short >> (_FIXED_POINT - _SHORT_BITS))
+    log_hi, log_lo = _in_parts(_log1p(beyond), (_GRID_BITS,))
     # log 2 = 2 artanh(1/3) = 2 Σ 1 / ((2k + 1) 3**(2k + 1)).
-    log2 = sum(2 * one // ((2 * k + 1) * 3 ** (2 * k + 1)) for k in range(_FIXED_POINT))
-    first, second, rest = _in_parts(log2 >> TABLE_BITS, (41, _GRID_BITS))
-    hi, lo = zip(*logs, strict=True)
-    return _Table((first, second, rest), np.array(shorts), np.array(hi), np.array(lo))
+    log2 = sum(2 * _ONE // ((2 * k + 1) * 3 ** (2 * k + 1)) for k in range(_FIXED_POINT))
+    first, second, rest = map(float, _in_parts(log2 >> TABLE_BITS, (41, _GRID_BITS)))
+    return _Table((first, second, rest), _as_float64(short), log_hi, log_lo)
 
 
-def _rounded(value: int, bits: int) -> int:
-    """Round a fixed-point number to so many fractional bits."""
-    unit = 1 << (_FIXED_POINT - bits)
-    return (value + unit // 2) // unit * unit
+def _powers_of_two(bits: int, count_bits: int) -> Integers:
+    """Return 2**(j / 2**bits) in fixed point, for as many j as count_bits has values."""
+    root = 2 * _ONE
+    for _ in range(bits):
+        root = isqrt(root << _FIXED_POINT)
+    powers = accumulate(repeat(root, (1 << count_bits) - 1), _product, initial=_ONE)
+    return np.array(list(powers), object)
 
 
-def _in_parts(value: int, places: Sequence[int]) -> tuple[float, ...]:
-    """Return a fixed-point number as the sum of its roundings to each place, and the rest."""
+def _product(a: int, b: int) -> int:
+    return (a * b) >> _FIXED_POINT
+
+
+def _rounded(value: Any, bits: int) -> Any:
+    """Round fixed-point numbers to so many fractional bits."""
+    dropped = _FIXED_POINT - bits
+    return (value + (1 << (dropped - 1))) >> dropped << dropped
+
+
+def _in_parts(value: Any, places: Sequence[int]) -> tuple[Array, ...]:
+    """Return fixed-point numbers as the sum of their roundings to each place, and the rest."""
     parts = []
     for place in places:
         part = _rounded(value, place)
-        parts.append(part / (1 << _FIXED_POINT))
-        value -= part
-    return (*parts, value / (1 << _FIXED_POINT))
+        parts.append(_as_float64(part))
+        value = value - part
+    return (*parts, _as_float64(value))
 
 
-def _log1p(t: int) -> int:
+def _log1p(t: Integers) -> Integers:
     """Return log(1 + t) in fixed point for |t| ≤ 2**-21, to 2**-130: t − t²/2 + … + t⁵/5."""
-    total = 0
+    total: Any = 0
     for k in range(5, 0, -1):
-        total = ((1 << _FIXED_POINT) // k) - ((t * total) >> _FIXED_POINT)
-    return (t * total) >> _FIXED_POINT
+        total = _ONE // k - ((t * total) >> _FIXED_POINT)
+    product: Integers = (t * total) >> _FIXED_POINT
+    return product
+
+
+def _as_float64(fixed_point: Any) -> Array:
+    return np.asarray(np.ldexp(np.asarray(fixed_point, np.float64), -_FIXED_POINT))
