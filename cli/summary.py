@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from softmax_tool.errors import UsageError
 from softmax_tool.renderers import render
+from softmax_tool.renderers.display import visible
+from softmax_tool.renderers.markdown import escape
 
 from .output import input_at
 
@@ -56,6 +58,17 @@ def write_summary(report: CheckReport, messages: Messages) -> None:
         return
     with target.open("ab") as stream:
         stream.write(text)
+
+
+def add_no_answer(message: str, inputs: Iterable[str | None]) -> None:
+    """Append why there is no report, where a report would be; nothing to a file that is read."""
+    path = os.environ.get(VARIABLE)
+    if not path or Path(path).suffix == ".py" or input_at(path, inputs) is not None:
+        return
+    text = f"## check\n\n### No answer\n\n- {escape(visible(message))}\n\n".encode()
+    with Path(path).open("ab") as stream:
+        if stream.tell() + len(text) <= LARGEST:
+            stream.write(text)
 
 
 def fitting(report: CheckReport, room: int) -> bytes | None:

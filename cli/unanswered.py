@@ -11,6 +11,7 @@ from softmax_tool.writers import text
 from .config import FILE
 from .main import said
 from .output import escaping_stdout, spare_inputs
+from .summary import add_no_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +28,9 @@ def tell_unanswered(error: BaseException, options: Mapping[str, Any]) -> None:
         # What is wrong with the place of the report is told already, or no more than the error.
         with suppress(OSError, ValueError):
             _tell(said(error), format_, options.get("output"), _inputs(options))
+    if options.get("summary"):
+        with suppress(OSError, ValueError):
+            add_no_answer(said(error), _inputs(options))
 
 
 def _inputs(options: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from softmax_tool.arithmetic import working_format
 from softmax_tool.formats import find_format
-from softmax_tool.formulations import EXACT, GRADIENT
+from softmax_tool.formulations import EXACT, GRADIENT, NEED_LABELS
 from softmax_tool.formulations.losses import CLAMP
 from softmax_tool.frozen import frozen
 from softmax_tool.renderers.display import count, number, plural, share, ulp
@@ -120,6 +120,7 @@ def _arithmetics(names: Iterable[str | None]) -> list[str | None]:
 
 def _sentences(part: Part) -> Iterator[str]:
     yield from _input(part)
+    yield from _ignored(part)
     yield from _overflow(part)
     yield from _zero_denominator(part)
     yield from _stalled(part)
@@ -133,6 +134,8 @@ def _sentences(part: Part) -> Iterator[str]:
     yield from _stable(part)
     yield from _pair(part)
     cases = part.cases.values()
+    if all(_is_of_ignored(case) for case in cases):
+        return
     if not any(case.judged for case in cases):
         yield f"In {part.where} there is nothing to judge: see what is wrong with the input."
     elif not any(case.rows_hit for case in cases) and not part.rounding.overflowed:
@@ -221,6 +224,19 @@ def _input(part: Part) -> Iterator[str]:
             f"In {part.where} {plural(invalid, 'row is', 'rows are')} nan by definition, and not "
             f"judged: {hold} a nan or +inf, or nothing but -inf, once rounded."
         )
+
+
+def _ignored(part: Part) -> Iterator[str]:
+    if any(_is_of_ignored(case) for case in part.cases.values()):
+        yield (
+            "Every row has the ignored label: no loss was looked at. Mend the labels or "
+            "--ignore-index."
+        )
+
+
+def _is_of_ignored(case: Case) -> bool:
+    """Tell whether a case is about labels, and every row has the ignored one."""
+    return case.name.quantity in NEED_LABELS and not case.rows
 
 
 def _overflow(part: Part) -> Iterator[str]:

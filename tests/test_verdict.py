@@ -111,6 +111,18 @@ def test_nothing_is_called_fine_that_was_not_judged() -> None:
         assert "nothing to judge" in text
 
 
+def test_rows_that_are_all_ignored_are_told_once_and_not_blamed_on_the_input() -> None:
+    ignored = "Every row has the ignored label: no loss was looked at."
+    table: dict[str, Any] = {"logits": [[1.0, 2.0], [3.0, 5.0]], "dtypes": ["single", "double"]}
+    for report in (st.compare, st.compute):
+        told = report(**table, labels=[-100, -100], ops=["ce", "nll"]).verdict
+        assert [sentence.startswith(ignored) for sentence in told] == [True]
+        both = report(**table, labels=[-100, -100], ops=["softmax", "ce"]).verdict
+        assert sum(sentence.startswith(ignored) for sentence in both) == 1
+        assert any("nothing goes wrong" in sentence for sentence in both)
+        assert ignored not in " ".join(report(**table, labels=[-100, 1], ops=["ce"]).verdict)
+
+
 def test_a_finite_loss_that_is_wrong_is_told_with_both_values() -> None:
     text = sentences(logits=[[60.0, 0.0]], labels=[1], dtypes=["float32"])
     assert "The mean ce in float32 should be 60, but is: clamped 27.63" in text

@@ -412,6 +412,41 @@ def test_no_answer_is_an_error_in_junit(
     assert error.get("message") == error.text
 
 
+@pytest.mark.parametrize(("arguments", "place", "told"), UNANSWERED)
+def test_no_answer_is_told_in_the_summary(
+    unanswered: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    place: str,
+    told: str,
+) -> None:
+    del place
+    page = unanswered / "summary.md"
+    page.write_text("# before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    assert main.run(["check", *arguments]) == 2
+    assert page.read_text() == "# before\n"
+    assert main.run(["check", *arguments, "--summary"]) == 2
+    added = page.read_text().removeprefix("# before\n## check\n\n### No answer\n\n- ")
+    assert told in added.replace("\\", "")
+    assert added.count("\n") == 2
+
+
+def test_no_answer_is_not_added_to_what_is_read_or_full(
+    unanswered: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, code = unanswered / "full.md", unanswered / "kernels.py"
+    full.write_bytes(b"x" * (summary.LARGEST - 10))
+    code.write_text("raise RuntimeError\n")
+    for page in ("good.csv", "full.md", "kernels.py", "nowhere/summary.md", "."):
+        before = {path.name: path.read_bytes() for path in unanswered.iterdir() if path.is_file()}
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", page)
+        for inputs in (["nowhere.csv", "--labels", "good.csv"], ["a,b:c%.csv", "good.csv"]):
+            assert main.run(["check", *inputs, "--summary"]) == 2
+        after = {path.name: path.read_bytes() for path in unanswered.iterdir() if path.is_file()}
+        assert after == before
+
+
 @pytest.mark.parametrize("format_", ["table", "concise", "json", "csv", "markdown"])
 def test_no_answer_leaves_no_earlier_report(
     capsys: pytest.CaptureFixture[str], unanswered: Path, format_: str
