@@ -88,10 +88,9 @@ def compare(
     pairs, rounding = totals.pair_reports(), totals.rounding_reports()
     edges = _edges(plan_)
     looks = totals.sighting.looks()
-    all_listed = options.rows is None and options.columns is None
-    said = verdict(cases, losses, pairs, rounding, edges, all_listed=all_listed)
-    sentences = (*remarks(options.input, looks), *said)
     settings = _settings(plan_, options, info)
+    said = verdict(cases, losses, pairs, rounding, edges, settings)
+    sentences = (*remarks(options.input, looks), *said)
     return CompareReport(info, settings, cases, losses, pairs, rounding, sentences, edges, looks)
 
 
@@ -156,11 +155,12 @@ def compute(
     pairs, rounding = totals.pair_reports(), totals.rounding_reports()
     edges = _edges(plan_)
     looks = totals.sighting.looks()
-    said = verdict(cases, losses, pairs, rounding, edges, measured=plan_.measured)
+    settings = _settings(plan_, options, info)
+    said = verdict(cases, losses, pairs, rounding, edges, settings, measured=plan_.measured)
     sentences = (*remarks(options.input, looks), *said)
     return ComputeReport(
         info,
-        _settings(plan_, options, info),
+        settings,
         results,
         losses,
         totals.shown.rows(totals.rows),

@@ -6,7 +6,7 @@ which was a fifth of the time that a command takes to start. Here the same code 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, dataclass_transform
 
 if TYPE_CHECKING:
@@ -27,25 +27,21 @@ def frozen(cls: type[T]) -> type[T]:
     (Point(x=1.0, y=0.0), True, False)
     """
     made: Any = dataclass(frozen=True, slots=True, eq=False, repr=False)(cls)
-    made.__eq__, made.__hash__, made.__repr__ = _equals, _hash, _shown
+    names = tuple(field.name for field in fields(made))
+
+    def values(of: Any) -> tuple[Any, ...]:
+        return tuple(getattr(of, name) for name in names)
+
+    def equals(self: Any, other: object) -> Any:
+        if type(other) is not type(self):
+            return NotImplemented
+        return values(self) == values(other)
+
+    def shown(self: Any) -> str:
+        each = zip(names, values(self), strict=True)
+        return f"{type(self).__qualname__}({', '.join(f'{name}={some!r}' for name, some in each)})"
+
+    made.__eq__, made.__repr__ = equals, shown
+    made.__hash__ = lambda self: hash(values(self))
     of_values: type[T] = made
     return of_values
-
-
-def _equals(self: Any, other: object) -> Any:
-    if type(other) is not type(self):
-        return NotImplemented
-    return _fields(self) == _fields(other)
-
-
-def _hash(self: Any) -> int:
-    return hash(_fields(self))
-
-
-def _shown(self: Any) -> str:
-    shown = zip(type(self).__slots__, _fields(self), strict=True)
-    return f"{type(self).__qualname__}({', '.join(f'{name}={some!r}' for name, some in shown)})"
-
-
-def _fields(of: Any) -> tuple[Any, ...]:
-    return tuple(getattr(of, name) for name in type(of).__slots__)

@@ -50,7 +50,8 @@ def why(
     if operation == "divide" and event == "absorbed":
         template = "rounds to 1, as all do from {limit} on"
     if event == "stalled" and origin.column is None:
-        named, template = number(origin.operand), "is missing in the running sum, more than {limit}"
+        named = "the running sum"
+        template = f"is off by {number(origin.operand)}, a wide one by at most {{limit}}"
     name = target.name if rounded_to is None else rounded_to.name
     if takes_argument and name != target.name:
         name = f"{name}, in which it is taken,"

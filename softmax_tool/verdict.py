@@ -18,14 +18,16 @@ from softmax_tool.renderers.display import count, number, plural, share, ulp
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from softmax_tool.report import Case, FormatLimits, InputRounding, Loss, Pair
+    from softmax_tool.report import Case, FormatLimits, InputRounding, Loss, Pair, Settings
 
 
-class Errors(NamedTuple):
-    """Which errors a report has."""
+class Asked(NamedTuple):
+    """What of the question the sentences depend on."""
 
-    of_all: bool  # of every result that is judged
+    errors: bool  # of every result that is judged
     worst: bool  # the largest of them by kind
+    max_ulp: float | None  # above it an error is silent, if the user says so
+    scaled: bool  # whether losses are products with weights or smoothed targets
 
 
 @frozen
@@ -39,7 +41,7 @@ class Part:
     losses: tuple[Loss, ...]
     pairs: tuple[Pair, ...]
     where: str  # "float16", or "float16 strict" where there are several arithmetics
-    errors: Errors
+    asked: Asked
 
     def case(self, quantity: str, formulation: str) -> Case | None:
         """Return a case, None if it was not asked for."""
@@ -58,19 +60,20 @@ def verdict(
     pairs: Sequence[Pair],
     rounding: Sequence[InputRounding],
     edges: Sequence[FormatLimits],
+    settings: Settings,
     *,
     measured: bool = True,
-    all_listed: bool = True,
 ) -> tuple[str, ...]:
     """Return the sentences for every dtype and arithmetic of a report.
 
     `edges` are those of the dtypes, and of the formats that their arithmetics work in. What was not
-    `measured` has kinds, but no errors. The worst cases are of all rows and columns where those are
-    `all_listed`.
+    `measured` has kinds, but no errors.
     """
-    errors = Errors(of_all=measured, worst=measured and all_listed)
+    all_listed = settings.rows is None and settings.columns is None
+    scaled = settings.weights is not None or settings.label_smoothing > 0
+    asked = Asked(measured, measured and all_listed, settings.max_ulp, scaled)
     sentences: dict[str, None] = {}
-    for part in _parts(cases, losses, pairs, rounding, edges, errors):
+    for part in _parts(cases, losses, pairs, rounding, edges, asked):
         for sentence in _sentences(part):
             sentences[sentence] = None
     return tuple(sentences)
@@ -82,7 +85,7 @@ def _parts(
     pairs: Sequence[Pair],
     rounding: Sequence[InputRounding],
     edges: Sequence[FormatLimits],
-    errors: Errors,
+    asked: Asked,
 ) -> Iterator[Part]:
     arithmetics = {case.name.arithmetic for case in cases} - {None}
     of = {limits.dtype: limits for limits in edges}
@@ -108,7 +111,7 @@ def _parts(
                 ),
                 tuple(p for p in pairs if (p.dtype, p.arithmetic) == (limits.dtype, arithmetic)),
                 f"{limits.dtype} {arithmetic}" if len(arithmetics) > 1 else limits.dtype,
-                errors,
+                asked,
             )
 
 
@@ -121,6 +124,7 @@ def _arithmetics(names: Iterable[str | None]) -> list[str | None]:
 def _sentences(part: Part) -> Iterator[str]:
     yield from _input(part)
     yield from _ignored(part)
+    yield from _beyond(part)
     yield from _overflow(part)
     yield from _zero_denominator(part)
     yield from _stalled(part)
@@ -138,8 +142,15 @@ def _sentences(part: Part) -> Iterator[str]:
         return
     if not any(case.judged for case in cases):
         yield f"In {part.where} there is nothing to judge: see what is wrong with the input."
-    elif not any(case.rows_hit for case in cases) and not part.rounding.overflowed:
+    elif not _goes_wrong(part):
         yield f"In {part.where} nothing goes wrong beyond rounding."
+
+
+def _goes_wrong(part: Part) -> bool:
+    """Tell whether anything is, or will be, further off than rounding explains, or infinite."""
+    of_rows = any(case.rows_hit for case in part.cases.values())
+    of_all = any(_is_off(loss) or loss.reduced is not None for loss in part.losses)
+    return of_rows or of_all or bool(part.rounding.overflowed) or any(_beyond(part))
 
 
 _NOTICEABLE = 0.01
@@ -234,6 +245,24 @@ def _ignored(part: Part) -> Iterator[str]:
         )
 
 
+def _beyond(part: Part) -> Iterator[str]:
+    """Say where an exact log-probability may be infinite once rounded, which is no kind."""
+    if _is_far_apart(part) and any(c.name.quantity != "softmax" for c in part.cases.values()):
+        yield (
+            f"In {part.where} logits are more than {number(part.edges.max_finite)} apart: a "
+            "log-probability or a loss as far from 0 is infinite, however it is computed. Use a "
+            "wider dtype."
+        )
+
+
+def _is_far_apart(part: Part) -> bool:
+    """Tell whether logits, perhaps of two rows, are further apart than the dtype reaches."""
+    least, largest = part.rounding.min_logit, part.rounding.max_logit
+    if least is None or largest is None:
+        return False
+    return largest - least > part.edges.max_finite
+
+
 def _is_of_ignored(case: Case) -> bool:
     """Tell whether a case is about labels, and every row has the ignored one."""
     return case.name.quantity in NEED_LABELS and not case.rows
@@ -249,12 +278,18 @@ def _overflow(part: Part) -> Iterator[str]:
         advice = "Subtract the row maximum, or use log-softmax."
         if largest is not None and largest >= edges.exp_first_overflow:
             # The largest logit may stand in another row, even in one that is not judged.
-            alone = case.kinds["overflow"].rows == 1 and not case.invalid_rows
+            is_of_all_rows = case.name.quantity not in NEED_LABELS and not case.invalid_rows
+            alone = case.kinds["overflow"].rows == 1 and is_of_all_rows
             others = "" if alone else ", and a sum of smaller ones may as well"
             yield (
                 f"{start}: {part.exp} passes {number(edges.max_finite)} from "
                 f"{number(edges.exp_first_overflow)}{others}; the largest logit is "
                 f"{number(largest)}. {advice}"
+            )
+        elif part.asked.scaled and case.name.quantity in NEED_LABELS:
+            yield (
+                f"{start}: every exp(x) fits, but their sum, or a product with a weight or a "
+                f"smoothed target, passes {number(edges.max_finite)}."
             )
         else:
             yield (
@@ -289,8 +324,8 @@ def _stalled(part: Part) -> Iterator[str]:
     if hit:
         case = max(hit, key=lambda c: c.kinds["stalled-sum"].rows)
         yield (
-            f"Running sums stall in {_of_rows(case, 'stalled-sum')} in {part.where} "
-            f"({_title(case)}): a sum of ones sticks at "
+            f"Running sums are further off than wide ones in {_of_rows(case, 'stalled-sum')} in "
+            f"{part.where} ({_title(case)}): one of ones sticks at "
             f"{number(part.working.sum_of_ones_stalls_at)}. Accumulate in a wider format."
         )
 
@@ -302,14 +337,17 @@ def _silent(part: Part) -> Iterator[str]:
     case = max(hit, key=lambda c: c.kinds["silent-error"].rows)
     findings = [f.ulp for f in case.worst if f.kind == "silent-error"]
     largest = max(findings, default=float("inf"))
-    is_known = part.errors.worst and isfinite(largest)
+    is_known = part.asked.worst and isfinite(largest)
     extent = f", by up to {ulp(largest)} ULP" if is_known else ""
     names = [other.name.formulation for other in hit if other is not case]
     likewise = [n for n in dict.fromkeys(names) if n != case.name.formulation]
     beside = f" (likewise {', '.join(likewise)})" if likewise else ""
+    beyond = "what its rounding explains"
+    if part.asked.max_ulp is not None:
+        beyond = f"the {number(part.asked.max_ulp)} ULP that are allowed"
     yield (
         f"In {part.where} {_title(case)} is finite but wrong in "
-        f"{_of_rows(case, 'silent-error')}{extent}{beside}: beyond what its rounding explains."
+        f"{_of_rows(case, 'silent-error')}{extent}{beside}: beyond {beyond}."
     )
 
 
@@ -337,11 +375,14 @@ def _absorbed(part: Part) -> Iterator[str]:
         if under is not None:
             rows = plural(under.rows, "row")
             vanished += f", and in {rows} by underflow ({count(under.unavoidable)} unavoidable)"
-        yield (
-            f"In {part.where} {noun} is 0 where the exact value is not in {vanished} "
-            f"({_title(case)}): beside the largest, the other exponentials are 0 or vanish in the "
-            "sum. The log1p formulation keeps those that are not 0."
-        )
+        start = f"In {part.where} {noun} is 0 where the exact value is not in {vanished} "
+        if part.asked.scaled and case.name.quantity in NEED_LABELS:
+            yield f"{start}({_title(case)}): it, or a factor of it, vanishes beside what is larger."
+        else:
+            yield (
+                f"{start}({_title(case)}): beside the largest, the other exponentials are 0 or "
+                "vanish in the sum. The log1p formulation keeps those that are not 0."
+            )
 
 
 _NOTABLE = 0.01  # a loss that is off by a hundredth is worth a sentence
@@ -376,7 +417,7 @@ def _wrong_reductions(part: Part) -> Iterator[str]:
         what = (
             f"overflows: {number(event.operand)} is beyond {number(event.limit)}"
             if event.kind == "overflow"
-            else f"stalls: it is off by {number(event.operand)}, a wide accumulator by at most "
+            else f"is off by {number(event.operand)}, in a wide accumulator by at most "
             f"{number(event.limit)}"
         )
         yield (
@@ -404,12 +445,12 @@ def _stable(part: Part) -> Iterator[str]:
     case = part.case("softmax", "shifted") or part.case("log-softmax", "shifted")
     if case is None or not case.judged:
         return
-    overflow = _avoidable(case, "overflow")
-    if not part.errors.of_all:
-        if not overflow:
+    overflows = _avoidable(case, "overflow") or _is_far_apart(part)
+    if not part.asked.errors:
+        if not overflows:
             yield f"In {part.where} {_title(case)} overflows nowhere."
         return
-    survival = "overflows nowhere and is" if not overflow else "is"
+    survival = "is" if overflows else "overflows nowhere and is"
     yield (
         f"In {part.where} {_title(case)} {survival} at most {ulp(case.max_ulp)} ULP off; "
         f"{share(case.correctly_rounded, case.judged)} of "

@@ -47,6 +47,14 @@ def test_hashes_tell_equal_values() -> None:
         hash(Ours("a"))
 
 
+def test_what_inherits_has_the_fields_too() -> None:
+    below: Any = type("Below", (Sent,), {"__slots__": ()})
+    assert below("a") == below("a") != below("b")
+    assert below("a") != Sent("a")
+    assert repr(below("a")) == "Below(name='a', inner=())"
+    assert hash(below("a")) == hash(below("a"))
+
+
 def test_no_field_is_set_or_added() -> None:
     some = Sent("a")
     with pytest.raises(FrozenInstanceError):

@@ -202,7 +202,7 @@ def test_log1p_is_not_said_to_keep_exponentials_that_are_0() -> None:
 
 def test_stalled_sums_and_clamps_and_calm_data() -> None:
     stalled = sentences(logits=np.zeros((1, 4096)), dtypes=["half"], arithmetics=["strict"])
-    assert "Running sums stall in 1 of 1 row" in stalled
+    assert "Running sums are further off than wide ones in 1 of 1 row" in stalled
     assert "sticks at 2048" in stalled
     assert "clamped formulation does nothing in float16" in sentences(
         logits=[[1.0, 2.0]], labels=[0], dtypes=["half"]
@@ -241,3 +241,73 @@ def test_what_the_stable_way_loses_is_said_where_no_other_loses_more() -> None:
     assert alone.endswith("on the way back through shifted.")
     [beside] = lost_gradients("shifted", "log-of-naive")
     assert "through log-of-naive; through log-softmax (shifted) it is" in beside
+
+
+def test_nothing_is_called_fine_beside_a_reduced_loss_that_is_wrong() -> None:
+    table: dict[str, Any] = {"formulations": ["shifted"], "ops": ["ce"]}
+    table |= {"dtypes": ["half"]}
+    for logits, told in (
+        ([[0.0, 40000.0]] * 2, "overflows: 80000 is beyond 65504"),
+        ([[0.0, 0.0]] * 5000, "is off by 1418.8, in a wide accumulator by at most 1.69918"),
+    ):
+        labels = [0] * len(logits)
+        for report in (
+            st.compare(logits, labels, arithmetics=["strict"], **table),
+            st.compute(logits, labels, arithmetic="strict", **table),
+        ):
+            text = "\n".join(report.verdict)
+            assert told in text
+            assert "nothing goes wrong" not in text
+
+
+def test_a_value_beyond_the_dtype_is_not_called_fine() -> None:
+    table: dict[str, Any] = {"logits": [[60000.0, -60000.0]], "dtypes": ["half"]}
+    for report in (st.compare, st.compute):
+        text = "\n".join(report(ops=["log-softmax"], formulations=["shifted"], **table).verdict)
+        assert "logits are more than 65504 apart: a log-probability or a loss as far" in text
+        assert "overflows nowhere" not in text
+        assert "nothing goes wrong" not in text
+
+
+def test_ignored_rows_explain_no_overflow() -> None:
+    text = sentences(
+        logits=[[20.0, 20.0], [11.0625, 11.0625]],
+        labels=[-100, 0],
+        dtypes=["half"],
+        ops=["ce"],
+        formulations=["naive-lse"],
+    )
+    assert "and a sum of smaller ones may as well; the largest logit is 20" in text
+
+
+def test_scaled_losses_are_not_explained_by_exponentials_alone() -> None:
+    smoothed: dict[str, Any] = {
+        "label_smoothing": 0.95,
+        "weights": [1.0] * 19 + [20000.0],
+        "reduction": "none",
+        "dtypes": ["half"],
+        "ops": ["ce"],
+    }
+    text = sentences(
+        logits=[[0.0] * 19 + [-7.0]], labels=[19], formulations=["log-of-naive"], **smoothed
+    )
+    assert "their sum, or a product with a weight or a smoothed target, passes 65504" in text
+    assert "Subtract" not in text
+    smoothed |= {"label_smoothing": 1e-8, "weights": [0.0, 40000.0, 0.0, 0.0]}
+    text = sentences(logits=[[0.0] * 4], labels=[0], **smoothed)
+    assert "(shifted ce): it, or a factor of it, vanishes beside what is larger" in text
+    assert "log1p formulation keeps" not in text
+
+
+def test_a_chosen_limit_is_what_silent_errors_are_beyond() -> None:
+    table: dict[str, Any] = {"logits": [[1.3, 2.7, 0.4]], "dtypes": ["half"], "ops": ["softmax"]}
+    assert "beyond the 0.1 ULP that are allowed" in sentences(**table, max_ulp=0.1)
+    assert "finite but wrong" not in sentences(**table)
+
+
+def test_a_sum_of_few_terms_is_off_without_having_stalled() -> None:
+    logits = [[0.062098238471834655, -0.050833752304506964, -0.07351137925914626]]
+    report = st.compare(logits, dtypes=["half"], arithmetics=["strict"], ops=["softmax"])
+    assert "Running sums are further off than wide ones in 1 of 1 row" in report.verdict[0]
+    (why,) = {f.why for case in report.cases for f in case.worst if f.kind == "stalled-sum"}
+    assert why.startswith("the running sum is off by 0.00146484, a wide one by at most 0.0014")

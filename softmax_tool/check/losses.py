@@ -94,7 +94,7 @@ class ReducedLoss:
             event = reduction_event(self.mine, self.wide, reduction, target)
         if "LSS102" in rules and event is not None and event.kind == "stalled-sum":
             text = (
-                f"the sum over the rows of {name} stalls: it is off by {number(event.operand)}, a "
+                f"the sum over the rows of {name} is off by {number(event.operand)}, in a "
                 f"wide accumulator by at most {number(event.limit)}; the {reduction} is "
                 f"{number(value)}, {exactly(self.true, reduction)}"
             )

@@ -285,9 +285,10 @@ RULES: tuple[Rule, ...] = (
         "SUM101",
         "stalled-sum",
         ("computation",),
-        "a running sum stops growing",
-        "The sum is so large that further terms no longer change it: in half precision a sum of "
-        "ones sticks at 2048. Nothing is nan, and every probability is too large.",
+        "a running sum stalls, or loses as much",
+        "The sum is further off than one in a wide accumulator would be. At worst it is so large "
+        "that further terms no longer change it: in half precision a sum of ones sticks at 2048, "
+        "nothing is nan, and every probability is too large.",
         "Accumulate in a wider format.",
         "python3 -c \"print(','.join(['0'] * 4096))\" | softmax-tool check - --dtype half "
         "--op softmax --arithmetic strict --format concise",
@@ -344,9 +345,9 @@ RULES: tuple[Rule, ...] = (
         "LSS102",
         "stalled-loss",
         ("losses",),
-        "adding up the losses of rows stalls",
-        "The rows are fine, their running sum is not: it is so large that further rows hardly "
-        "change it.",
+        "adding up the losses of rows stalls, or loses as much",
+        "The rows are fine, their running sum is not: it is further off than one in a wide "
+        "accumulator would be, at worst so large that further rows hardly change it.",
         "Reduce losses in a wider format.",
         "python3 -c \"print('a,b,y\\n' + '0,0,0\\n' * 5000)\" | softmax-tool check - "
         "--label-column y --dtype half --op ce --arithmetic strict --format concise",

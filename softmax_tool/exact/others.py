@@ -22,8 +22,8 @@ ARRAYS = 10
 """How many arrays `exponentials` works in: z, exp z and its own."""
 FAINT = 2.0**-400
 """Sums below it are made on a scale of their own; log1p(t) is t there, to 400 bits."""
-LOWEST = -800.0
-"""Exponentials of less count as this one's: 2**-80 of the smallest subnormal."""
+LOWEST = -1490.0
+"""Exponentials of less count as this one's: too small to be told even in units of 2**-1074."""
 _NOWHERE = np.empty(0, np.intp), np.empty(0, np.intp)
 _LANES = 64  # what is left of a piece of a long row, for all rows to be added up at once
 

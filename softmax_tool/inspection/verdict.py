@@ -121,8 +121,8 @@ def _dtypes(headroom: Sequence[Headroom]) -> Iterator[str]:
     lost = [room for room in judged if room.shifted < room.rows]
     for room in lost:
         yield (
-            f"In {room.dtype} {plural(room.rows - room.shifted, 'row')} cannot be saved: a logit, "
-            "or the distance of two, is beyond the dtype."
+            f"In {room.dtype} the log-softmax of {plural(room.rows - room.shifted, 'row')} cannot "
+            "be saved: a logit, or the distance of two, is beyond the dtype."
         )
 
 
