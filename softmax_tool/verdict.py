@@ -324,9 +324,9 @@ def _stalled(part: Part) -> Iterator[str]:
     if hit:
         case = max(hit, key=lambda c: c.kinds["stalled-sum"].rows)
         yield (
-            f"Running sums are further off than wide ones in {_of_rows(case, 'stalled-sum')} in "
-            f"{part.where} ({_title(case)}): one of ones sticks at "
-            f"{number(part.working.sum_of_ones_stalls_at)}. Accumulate in a wider format."
+            f"Running sums stall, or lose more bits than a wide one, in "
+            f"{_of_rows(case, 'stalled-sum')} in {part.where} ({_title(case)}): a sum of ones "
+            f"sticks at {number(part.working.sum_of_ones_stalls_at)}. Accumulate in a wider format."
         )
 
 

@@ -285,7 +285,7 @@ RULES: tuple[Rule, ...] = (
         "SUM101",
         "stalled-sum",
         ("computation",),
-        "a running sum stalls, or loses as much",
+        "a running sum stalls, or loses bits",
         "The sum is further off than one in a wide accumulator would be. At worst it is so large "
         "that further terms no longer change it: in half precision a sum of ones sticks at 2048, "
         "nothing is nan, and every probability is too large.",
@@ -345,7 +345,7 @@ RULES: tuple[Rule, ...] = (
         "LSS102",
         "stalled-loss",
         ("losses",),
-        "adding up the losses of rows stalls, or loses as much",
+        "adding up the losses of rows stalls, or loses bits",
         "The rows are fine, their running sum is not: it is further off than one in a wide "
         "accumulator would be, at worst so large that further rows hardly change it.",
         "Reduce losses in a wider format.",
