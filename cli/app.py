@@ -78,7 +78,7 @@ def invoke(arguments: Sequence[str]) -> int:
         if _command(arguments) == "check":
             from .unanswered import tell_unanswered  # noqa: PLC0415  # loads what writes reports
 
-            tell_unanswered(error, _understood(root, arguments))
+            tell_unanswered(error, _understood(root, arguments), arguments)
         raise
 
 

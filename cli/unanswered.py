@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-def tell_unanswered(error: BaseException, options: Mapping[str, Any]) -> None:
+def tell_unanswered(
+    error: BaseException, options: Mapping[str, Any], arguments: Sequence[str]
+) -> None:
     """Tell an error in the format of the report, in its place.
 
-    A format that has no words for it loses the file of an earlier report instead. What is read, or
-    run, is never touched.
+    Of `arguments` the options are what was understood. A format that has no words for an error
+    loses the file of an earlier report instead. What is read, or run, is never touched.
     """
     format_ = (options.get("format_") or "").lower()
     if format_ in renderers.CHECK_FORMATS:
@@ -30,7 +32,8 @@ def tell_unanswered(error: BaseException, options: Mapping[str, Any]) -> None:
             _tell(said(error), format_, options.get("output"), _inputs(options))
     if options.get("summary"):
         with suppress(OSError, ValueError):
-            add_no_answer(said(error), _inputs(options))
+            named = [argument.rpartition("=")[2] for argument in arguments]
+            add_no_answer(said(error), [*_inputs(options), *named])
 
 
 def _inputs(options: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -30,9 +31,10 @@ def reduction_event(
     if reduction == "sum" and abs(exactly.losses.fraction()) >= target.overflow_threshold:
         return None  # no reduction could do better
     event = _judge(losses, exactly.losses, rows, target)
-    if event is None and reduction == "mean":
-        event = _judge(divisors, exactly.divisors, rows, target)
-    return event
+    if event is not None or reduction != "mean":
+        return event
+    event = _judge(divisors, exactly.divisors, rows, target)
+    return None if event is None else replace(event, of_divisors=True)
 
 
 def _judge(

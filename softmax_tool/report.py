@@ -181,6 +181,7 @@ class ReductionEvent:
     kind: str  # "overflow" or "stalled-sum"
     operand: Number  # the exact sum that overflowed, or how far the sum is off
     limit: Number  # the largest finite number, or how far a wide accumulator may be off
+    of_divisors: bool = False  # whether it is the sum of what a mean divides by
 
 
 @frozen

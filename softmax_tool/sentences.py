@@ -8,7 +8,7 @@ from softmax_tool.renderers.display import full, number
 
 if TYPE_CHECKING:
     from softmax_tool.formats import FloatFormat
-    from softmax_tool.report import Number, Origin
+    from softmax_tool.report import Number, Origin, ReductionEvent
 
 ROUNDING = "rounding"  # the event of an element that no other event explains
 
@@ -60,6 +60,15 @@ def why(
     if goes_back and kind == "zero-denominator":
         consequence = ", and is divided by on the way"
     return f"{named}{where} {reason}{consequence}"
+
+
+def said(event: ReductionEvent) -> str:
+    """Return what a sum over rows does, after what it is a sum of."""
+    if event.kind == "overflow":
+        return f"overflows: {number(event.operand)} is beyond {number(event.limit)}"
+    return (
+        f"is off by {number(event.operand)}, in a wide accumulator by at most {number(event.limit)}"
+    )
 
 
 # What the operand of an origin is, by operation and event, or by operation and step.

@@ -5,8 +5,11 @@ Every number in a sentence is a number of the report, printed by `renderers.disp
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from softmax_tool.arithmetic import working_format
 from softmax_tool.formats import find_format
@@ -14,6 +17,7 @@ from softmax_tool.formulations import EXACT, GRADIENT, NEED_LABELS
 from softmax_tool.formulations.losses import CLAMP
 from softmax_tool.frozen import frozen
 from softmax_tool.renderers.display import count, number, plural, share, ulp
+from softmax_tool.sentences import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -89,6 +93,7 @@ def _parts(
 ) -> Iterator[Part]:
     arithmetics = {case.name.arithmetic for case in cases} - {None}
     of = {limits.dtype: limits for limits in edges}
+    nothing_kept = any(map(_is_of_ignored, cases))  # the loss of no row is nan, or 0
     for rounded in rounding:
         limits = of[rounded.dtype]
         mine = [case for case in cases if case.name.dtype == limits.dtype]
@@ -104,7 +109,9 @@ def _parts(
                     for c in mine
                     if c.name.arithmetic in belongs
                 },
-                tuple(
+                ()
+                if nothing_kept
+                else tuple(
                     x
                     for x in losses
                     if x.name.dtype == limits.dtype and x.name.arithmetic in belongs
@@ -132,6 +139,7 @@ def _sentences(part: Part) -> Iterator[str]:
     yield from _log_of_zero(part)
     yield from _absorbed(part)
     yield from _wrong_losses(part)
+    yield from _broken_losses(part)
     yield from _wrong_reductions(part)
     yield from _clamp(part)
     yield from _lost_gradients(part)
@@ -149,7 +157,7 @@ def _sentences(part: Part) -> Iterator[str]:
 def _goes_wrong(part: Part) -> bool:
     """Tell whether anything is, or will be, further off than rounding explains, or infinite."""
     of_rows = any(case.rows_hit for case in part.cases.values())
-    of_all = any(_is_off(loss) or loss.reduced is not None for loss in part.losses)
+    of_all = any(_is_off(x) or x.reduced is not None or _is_broken(x) for x in part.losses)
     return of_rows or of_all or bool(part.rounding.overflowed) or any(_beyond(part))
 
 
@@ -260,7 +268,8 @@ def _is_far_apart(part: Part) -> bool:
     least, largest = part.rounding.min_logit, part.rounding.max_logit
     if least is None or largest is None:
         return False
-    return largest - least > part.edges.max_finite
+    apart = Fraction(largest) - Fraction(least)
+    return apart >= find_format(part.edges.dtype).overflow_threshold
 
 
 def _is_of_ignored(case: Case) -> bool:
@@ -275,25 +284,23 @@ def _overflow(part: Part) -> Iterator[str]:
         rows = _of_rows(case, "overflow")
         verb = _verb(case, "overflow", "overflows", "overflow")
         start = f"{rows} {verb} in {part.where} ({_title(case)})"
-        advice = "Subtract the row maximum, or use log-softmax."
+        advice, product = "Subtract the row maximum, or use log-softmax.", ""
+        if part.asked.scaled and case.name.quantity in NEED_LABELS:
+            product = ", or a product with a weight or a smoothed target,"
+            advice = "Of exponentials, subtract the row maximum; of products, use a wider dtype."
         if largest is not None and largest >= edges.exp_first_overflow:
             # The largest logit may stand in another row, even in one that is not judged.
             is_of_all_rows = case.name.quantity not in NEED_LABELS and not case.invalid_rows
             alone = case.kinds["overflow"].rows == 1 and is_of_all_rows
-            others = "" if alone else ", and a sum of smaller ones may as well"
+            others = "" if alone else f", and a sum of smaller ones{product} may as well"
             yield (
                 f"{start}: {part.exp} passes {number(edges.max_finite)} from "
                 f"{number(edges.exp_first_overflow)}{others}; the largest logit is "
                 f"{number(largest)}. {advice}"
             )
-        elif part.asked.scaled and case.name.quantity in NEED_LABELS:
-            yield (
-                f"{start}: every exp(x) fits, but their sum, or a product with a weight or a "
-                f"smoothed target, passes {number(edges.max_finite)}."
-            )
         else:
             yield (
-                f"{start}: every exp(x) fits, but their sum passes "
+                f"{start}: every exp(x) fits, but their sum{product} passes "
                 f"{number(edges.max_finite)}. {advice}"
             )
     for other in part.cases.values():
@@ -409,20 +416,37 @@ def _wrong_losses(part: Part) -> Iterator[str]:
             return
 
 
+def _is_broken(loss: Loss) -> bool:
+    """Return whether a loss, or that of a row, is not finite."""
+    values = loss.per_row if loss.value is None else loss.value
+    return not np.isfinite(np.asarray(values, np.float64)).all()
+
+
+def _broken_losses(part: Part) -> Iterator[str]:
+    """Say which losses are not finite, where no formulation is to blame for it."""
+    broken = [loss for loss in part.losses if _is_broken(loss) and not _is_off(loss)]
+    for quantity in ("ce", "nll"):
+        mine = [loss for loss in broken if loss.name.quantity == quantity]
+        if not mine:
+            continue
+        if mine[0].value is None:
+            names = ", ".join(loss.name.formulation for loss in mine)
+            yield f"The {quantity} of some rows in {part.where} is not finite ({names})."
+        else:
+            listed = ", ".join(f"{x.name.formulation} {number(x.value or 0.0)}" for x in mine)
+            yield f"The {mine[0].reduction} {quantity} in {part.where} is not finite: {listed}."
+        return
+
+
 def _wrong_reductions(part: Part) -> Iterator[str]:
     for loss in part.losses:
         event = loss.reduced
         if event is None:
             continue
-        what = (
-            f"overflows: {number(event.operand)} is beyond {number(event.limit)}"
-            if event.kind == "overflow"
-            else f"is off by {number(event.operand)}, in a wide accumulator by at most "
-            f"{number(event.limit)}"
-        )
+        what = "what the mean divides by" if event.of_divisors else "the rows"
         yield (
-            f"Adding up the rows of {_names(loss)} in {part.where} {what}. Reduce losses in a "
-            "wider format."
+            f"Adding up {what} of {_names(loss)} in {part.where} {said(event)}. Reduce losses in "
+            "a wider format."
         )
         return
 

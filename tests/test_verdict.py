@@ -292,7 +292,7 @@ def test_scaled_losses_are_not_explained_by_exponentials_alone() -> None:
         logits=[[0.0] * 19 + [-7.0]], labels=[19], formulations=["log-of-naive"], **smoothed
     )
     assert "their sum, or a product with a weight or a smoothed target, passes 65504" in text
-    assert "Subtract" not in text
+    assert "of products, use a wider dtype" in text
     smoothed |= {"label_smoothing": 1e-8, "weights": [0.0, 40000.0, 0.0, 0.0]}
     text = sentences(logits=[[0.0] * 4], labels=[0], **smoothed)
     assert "(shifted ce): it, or a factor of it, vanishes beside what is larger" in text
@@ -313,3 +313,41 @@ def test_a_sum_of_few_terms_is_off_without_having_stalled() -> None:
     )
     (why,) = {f.why for case in report.cases for f in case.worst if f.kind == "stalled-sum"}
     assert why.startswith("the running sum is off by 0.00146484, a wide one by at most 0.0014")
+
+
+def test_nothing_is_called_fine_beside_a_loss_that_is_not_finite() -> None:
+    half: dict[str, Any] = {"dtypes": ["half"], "ops": ["ce"], "formulations": ["shifted"]}
+    logits, labels = [[0.0, 1.0], [0.0, 1.0]], [0, 1]
+    for weights in ([1.0, 1e6], [1e-9, 1e-9], [0.0, 0.0]):
+        for report in (st.compare, st.compute):
+            text = "\n".join(report(logits, labels, weights=weights, **half).verdict)
+            assert "The mean ce in float16 is not finite: shifted nan" in text
+            assert "nothing goes wrong" not in text
+    row: dict[str, Any] = {"weights": [1.0, 1000.0], "reduction": "none"}
+    for report in (st.compare, st.compute):
+        text = "\n".join(report([[0.0, -100.0], logits[0]], [1, 0], **row, **half).verdict)
+        assert "The ce of some rows in float16 is not finite (shifted)" in text
+        assert "nothing goes wrong" not in text
+    double: dict[str, Any] = {**half, "dtypes": ["double"], "reduction": "sum"}
+    text = "\n".join(st.compute([[0.0, 1.5e308]] * 2, [0, 0], **double).verdict)
+    assert "The sum ce in float64 is not finite: shifted inf" in text
+    assert "nothing goes wrong" not in text
+
+
+def test_a_distance_that_rounds_to_the_largest_number_is_not_beyond_it() -> None:
+    table: dict[str, Any] = {"dtypes": ["half"], "ops": ["log-softmax"]}
+    assert "apart" not in sentences(logits=[[65504.0, -15.0]], **table)
+    assert "logits are more than 65504 apart" in sentences(logits=[[65504.0, -16.0]], **table)
+
+
+def test_what_a_mean_divides_by_is_not_taken_for_its_losses() -> None:
+    logits = [[0.0, 1.0]] * 3 + [[0.0, -20.0]] * 4000
+    text = sentences(
+        logits=logits,
+        labels=[0] * len(logits),
+        dtypes=["half"],
+        arithmetics=["strict"],
+        ops=["ce"],
+        formulations=["shifted"],
+    )
+    assert "Adding up what the mean divides by of shifted ce in float16 is off by 1955" in text

@@ -14,6 +14,7 @@ from softmax_tool.formats import FLOAT64, find_format
 from softmax_tool.frozen import frozen
 from softmax_tool.reductions import reduction_event
 from softmax_tool.renderers.display import number
+from softmax_tool.sentences import said
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,11 +93,14 @@ class ReducedLoss:
         if self.name.arithmetic is not None:
             target = find_format(self.name.dtype)
             event = reduction_event(self.mine, self.wide, reduction, target)
-        if "LSS102" in rules and event is not None and event.kind == "stalled-sum":
+        # What overflows and is divided by makes a loss 0.
+        if "LSS102" in rules and event is not None and isfinite(value):
+            what = f"the sum over the rows of {name}"
+            if event.of_divisors:
+                what = f"the sum that the mean of {name} divides by"
             text = (
-                f"the sum over the rows of {name} is off by {number(event.operand)}, in a "
-                f"wide accumulator by at most {number(event.limit)}; the {reduction} is "
-                f"{number(value)}, {exactly(self.true, reduction)}"
+                f"{what} {said(event)}; the {reduction} is {number(value)}, "
+                f"{exactly(self.true, reduction)}"
             )
             found["LSS102"] = _of_all_rows(self.wide.rows, text, value, exact)
         return Findings(found)

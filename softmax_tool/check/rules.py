@@ -345,9 +345,11 @@ RULES: tuple[Rule, ...] = (
         "LSS102",
         "stalled-loss",
         ("losses",),
-        "adding up the losses of rows stalls, or loses bits",
+        "adding up losses, or what a mean divides by, goes wrong",
         "The rows are fine, their running sum is not: it is further off than one in a wide "
-        "accumulator would be, at worst so large that further rows hardly change it.",
+        "accumulator would be, at worst so large that further rows hardly change it. Or what a "
+        "mean divides by is, the number of rows or the sum of their weights: where that overflows, "
+        "the loss is 0.",
         "Reduce losses in a wider format.",
         "python3 -c \"print('a,b,y\\n' + '0,0,0\\n' * 5000)\" | softmax-tool check - "
         "--label-column y --dtype half --op ce --arithmetic strict --format concise",

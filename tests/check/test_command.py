@@ -438,13 +438,28 @@ def test_no_answer_is_not_added_to_what_is_read_or_full(
     full, code = unanswered / "full.md", unanswered / "kernels.py"
     full.write_bytes(b"x" * (summary.LARGEST - 10))
     code.write_text("raise RuntimeError\n")
+    (unanswered / "broken.toml").write_text("[tool.softmax-tool\n")
     for page in ("good.csv", "full.md", "kernels.py", "nowhere/summary.md", "."):
         before = {path.name: path.read_bytes() for path in unanswered.iterdir() if path.is_file()}
         monkeypatch.setenv("GITHUB_STEP_SUMMARY", page)
-        for inputs in (["nowhere.csv", "--labels", "good.csv"], ["a,b:c%.csv", "good.csv"]):
+        for inputs in (
+            ["nowhere.csv", "--labels", "good.csv"],
+            ["a,b:c%.csv", "good.csv"],
+        ):
             assert main.run(["check", *inputs, "--summary"]) == 2
         after = {path.name: path.read_bytes() for path in unanswered.iterdir() if path.is_file()}
         assert after == before
+
+
+def test_no_answer_is_not_added_to_a_configuration_that_cannot_be_read(
+    unanswered: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = unanswered / "broken.toml"
+    broken.write_text("[tool.softmax-tool\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(broken))
+    for options in (["--config=broken.toml"], ["--bogus", "--config", "broken.toml"]):
+        assert main.run(["check", "good.csv", "--summary", *options]) == 2
+        assert broken.read_text() == "[tool.softmax-tool\n"
 
 
 @pytest.mark.parametrize("format_", ["table", "concise", "json", "csv", "markdown"])
@@ -535,3 +550,23 @@ def test_a_summary_is_added_to_no_input(
     options = ("--candidate", "summed_kernel:f", "--op", "softmax", "--dtype", "single")
     done = check(TABLE, *options, "--summary")
     assert (done.code, "return x\n" in kernel.read_text()[-10:]) == (2, True)
+
+
+def test_a_mean_whose_divisor_overflows_does_not_pass(check: Callable[..., Any]) -> None:
+    table = "a,b,y\n" + "0,-3,0\n" * 5
+    weights = "20000,1\n"
+    options = ("--label-column", "y", "--dtype", "half", "--op", "ce", "--format", "concise")
+    done = check(table, *options, "--arithmetic", "strict", weights=weights)
+    assert done.code == 1
+    overflows = "the sum that the mean of float16 shifted ce divides by overflows: 100000 is beyond"
+    assert f"LSS102 {overflows} 65504; the mean is 0, exactly 0.0485874" in done.out
+    assert check(table, *options, weights=weights).code == 0
+
+
+def test_a_stalled_count_of_rows_is_not_taken_for_their_losses(check: Callable[..., Any]) -> None:
+    table = "a,b,y\n" + "0,1,0\n" * 3 + "0,-20,0\n" * 4000
+    options = ("--label-column", "y", "--dtype", "half", "--op", "ce", "--arithmetic", "strict")
+    done = check(table, *options, "--select", "LSS", "--format", "concise")
+    assert done.code == 1
+    assert "the sum that the mean of float16 shifted ce divides by is off by 1955, in" in done.out
+    assert check(table, *options, "--select", "LSS", "--reduction", "sum").code == 0
