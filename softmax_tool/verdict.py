@@ -418,8 +418,8 @@ def _wrong_losses(part: Part) -> Iterator[str]:
 
 def _is_broken(loss: Loss) -> bool:
     """Return whether a loss, or that of a row, is not finite."""
-    values = loss.per_row if loss.value is None else loss.value
-    return not np.isfinite(np.asarray(values, np.float64)).all()
+    values = np.asarray(loss.per_row if loss.value is None else loss.value)
+    return not np.isfinite(values).all()
 
 
 def _broken_losses(part: Part) -> Iterator[str]:
