@@ -12,6 +12,7 @@ from softmax_tool.errors import UsageError
 from softmax_tool.renderers import render
 from softmax_tool.renderers.display import visible
 from softmax_tool.renderers.markdown import escape
+from softmax_tool.storing import storing
 
 from .output import input_at
 
@@ -56,7 +57,7 @@ def write_summary(report: CheckReport, messages: Messages) -> None:
     if text is None:
         messages.warning(f"--summary: {path} is full; the report is not on it")
         return
-    with target.open("ab") as stream:
+    with storing(f"--summary: {path}", "leave out --summary"), target.open("ab") as stream:
         stream.write(text)
 
 

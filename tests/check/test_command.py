@@ -451,6 +451,16 @@ def test_no_answer_is_not_added_to_what_is_read_or_full(
         assert after == before
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_summary_that_is_not_stored_is_named(
+    check: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "/dev/full")
+    done = check(TABLE, "--summary")
+    assert (done.code, done.out) == (2, "")
+    assert "--summary: /dev/full: No space left on device; free some, or leave" in done.err
+
+
 def test_no_answer_is_not_added_to_a_configuration_that_cannot_be_read(
     unanswered: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
