@@ -220,7 +220,6 @@ def check(
     from .main import abandon_output
     from .output import Messages, answer
     from .source import NO_LABEL, open_source, read_weights
-    from .summary import write_summary
 
     del debug
     if list_rules:
@@ -297,6 +296,8 @@ def check(
     for warning in report.warnings:
         messages.warning(warning)
     if summary:
+        from .summary import write_summary
+
         write_summary(report, messages)
     try:
         how.write(report)
@@ -311,11 +312,12 @@ def _check_files(inputs: Sequence[str | None], output: str | None, *, summary: b
     """Refuse to read one input twice that can be read once, and to write to any."""
     from .candidate import refuse_stdin_twice
     from .output import spare_inputs
-    from .summary import keep_off_inputs
 
     refuse_stdin_twice(inputs)
     spare_inputs(output, inputs)
     if summary:
+        from .summary import keep_off_inputs
+
         keep_off_inputs(inputs)
 
 

@@ -7,6 +7,7 @@ which was a fifth of the time that a command takes to start. Here the same code 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, dataclass_transform
 
 if TYPE_CHECKING:
@@ -28,9 +29,7 @@ def frozen(cls: type[T]) -> type[T]:
     """
     made: Any = dataclass(frozen=True, slots=True, eq=False, repr=False)(cls)
     names = tuple(field.name for field in fields(made))
-
-    def values(of: Any) -> tuple[Any, ...]:
-        return tuple(getattr(of, name) for name in names)
+    values = attrgetter("__class__", *names)  # the class makes it a tuple, were there one field
 
     def equals(self: Any, other: object) -> Any:
         if type(other) is not type(self):
@@ -38,8 +37,8 @@ def frozen(cls: type[T]) -> type[T]:
         return values(self) == values(other)
 
     def shown(self: Any) -> str:
-        each = zip(names, values(self), strict=True)
-        return f"{type(self).__qualname__}({', '.join(f'{name}={some!r}' for name, some in each)})"
+        each = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return f"{type(self).__qualname__}({each})"
 
     made.__eq__, made.__repr__ = equals, shown
     made.__hash__ = lambda self: hash(values(self))

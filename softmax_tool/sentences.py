@@ -1,4 +1,4 @@
-"""Why an element is wrong, in one phrase: the event, its operand and the limit it crossed."""
+"""Why an element, or a sum over rows, is wrong: the event, its operand and the limit it crossed."""
 
 from __future__ import annotations
 

@@ -443,11 +443,10 @@ def _wrong_reductions(part: Part) -> Iterator[str]:
         event = loss.reduced
         if event is None:
             continue
-        what = "what the mean divides by" if event.of_divisors else "the rows"
-        yield (
-            f"Adding up {what} of {_names(loss)} in {part.where} {said(event)}. Reduce losses in "
-            "a wider format."
-        )
+        what = f"the rows of {_names(loss)}"
+        if event.of_divisors:
+            what = f"what the mean {_names(loss)} is divided by"
+        yield f"Adding up {what} in {part.where} {said(event)}. Reduce losses in a wider format."
         return
 
 

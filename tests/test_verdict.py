@@ -350,4 +350,4 @@ def test_what_a_mean_divides_by_is_not_taken_for_its_losses() -> None:
         ops=["ce"],
         formulations=["shifted"],
     )
-    assert "Adding up what the mean divides by of shifted ce in float16 is off by 1955" in text
+    assert "Adding up what the mean shifted ce is divided by in float16 is off by 1955" in text
