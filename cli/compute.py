@@ -80,6 +80,7 @@ def compute(
     from softmax_tool import engine
     from softmax_tool.declared import INPUTS
     from softmax_tool.plan import Options
+    from softmax_tool.whole_rows import RowStore
 
     from .output import Messages, answer, spare_inputs
     from .source import NO_LABEL, open_source, read_weights
@@ -124,7 +125,7 @@ def compute(
         weights=read_weights(weights, source),
         weights_name=weights,
     )
-    with Values(output, keep=how.whole_values) as values:
+    with Values(output, keep=how.whole_values) as values, RowStore() as store:
         with messages.progress("computing", source) as progress:
             report = engine.compute(
                 source,
@@ -132,6 +133,7 @@ def compute(
                 threads=threads,
                 progress=progress,
                 values=values if values.wanted else None,
+                store=store,
             )
         messages.overflows(source.overflows, source.overflow_count)
         messages.doubts(report)

@@ -44,6 +44,7 @@ from softmax_tool.sink import Outlet
 from softmax_tool.summary import PairSummary, RoundingSummary, Summary
 from softmax_tool.ulp import HISTOGRAM_EDGES, TINIEST, Ruler
 from softmax_tool.verdict import verdict
+from softmax_tool.whole_rows import ChosenRows, are_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from softmax_tool.outcomes import CaseOutcome
     from softmax_tool.readers import Source
     from softmax_tool.sink import ArraySink
+    from softmax_tool.whole_rows import RowStore
 
     Array = NDArray[Any]
     Progress = Callable[[int, int | None], None]
@@ -126,18 +128,26 @@ def compute(
     threads: int | None = None,
     progress: Progress | None = None,
     values: ArraySink | None = None,
+    store: RowStore | None = None,
 ) -> ComputeReport:
-    """Compute quantities, and say what went wrong on the way."""
+    """Compute quantities, and say what went wrong on the way.
+
+    Whole rows that are asked for wait in the `store`, which is open as long as they are read, or
+    else in memory.
+    """
     plan_ = plan(source, options, stored_format, ("naive", "shifted"), measured=False)
     if len(plan_.models) > 1:
         raise UsageError("compute takes one arithmetic; use compare to set several side by side")
     options, source = _with_label_counts(options, plan_, source)
     totals = _Totals(plan_, options)
+    chosen = ChosenRows(options, store)
     sink = Outlet(plan_, options, values) if values is not None else None
     job = Job(plan_, options, totals.pairs, show_rows=True, keep_values=sink is not None)
     for done in _work(job, source, totals, threads):
         totals.add(done.outcome)
         totals.shown.add(done.shown, totals.rows)
+        if done.whole is not None:
+            chosen.add(done.whole, totals.rows)
         if sink is not None:
             sink.add(done.start, done.outcome)
         if progress is not None:
@@ -156,6 +166,7 @@ def compute(
     edges = _edges(plan_)
     looks = totals.sighting.looks()
     settings = _settings(plan_, options, info)
+    shown = chosen if are_whole(options) else totals.shown
     said = verdict(cases, losses, pairs, rounding, edges, settings, measured=plan_.measured)
     sentences = (*remarks(options.input, looks), *said)
     return ComputeReport(
@@ -163,8 +174,8 @@ def compute(
         settings,
         results,
         losses,
-        totals.shown.rows(totals.rows),
-        totals.shown.because(totals.rows),
+        shown.rows(totals.rows),
+        shown.because(totals.rows),
         pairs,
         rounding,
         sentences,

@@ -9,6 +9,7 @@ from softmax_tool.blocks import work
 from softmax_tool.declared import Sighting, as_logits
 from softmax_tool.frozen import frozen
 from softmax_tool.shown import candidates
+from softmax_tool.whole_rows import are_whole, whole_rows
 
 if TYPE_CHECKING:
     from softmax_tool.blocks import BlockOutcome, Earlier
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from softmax_tool.readers.log import ReadLog
     from softmax_tool.readers.portions import Portion
     from softmax_tool.shown import Candidate
+    from softmax_tool.whole_rows import WholeRows
 
 
 @frozen
@@ -28,6 +30,7 @@ class Done:
     sighting: Sighting
     noticed: ReadLog
     shown: tuple[Candidate, ...]
+    whole: WholeRows | None
 
 
 @frozen
@@ -57,12 +60,15 @@ class Job:
         block = as_logits(read, declared)
         outcome = work(block, self.plan, self.options, self.pairs, earlier)
         shown: tuple[Candidate, ...] = ()
+        whole: WholeRows | None = None
         if self.keep_values:
             outcome = replace(outcome, cases=tuple(case.expanded() for case in outcome.cases))
-        if self.show_rows:
+        if self.show_rows and are_whole(self.options):
+            whole = whole_rows(block, outcome, self.plan, self.options)
+        elif self.show_rows:
             shown = candidates(block, outcome, self.plan, self.options, earlier.severity)
         outcome = replace(outcome, cases=tuple(map(self._handed_on, outcome.cases)))
-        return Done(block.start, outcome, Sighting.of(read, declared), noticed, shown)
+        return Done(block.start, outcome, Sighting.of(read, declared), noticed, shown, whole)
 
     def _handed_on(self, case: CaseOutcome) -> CaseOutcome:
         return case.without_marks() if self.keep_values else case.without_values()

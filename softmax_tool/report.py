@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from softmax_tool.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
 
     from numpy.typing import NDArray
@@ -287,7 +287,7 @@ class ComputeReport:
     settings: Settings
     results: tuple[Result, ...]
     losses: tuple[Loss, ...]
-    shown: tuple[ShownRow, ...]
+    shown: Iterable[ShownRow]
     shown_because: str  # one phrase: which rows these are and how many are left out
     pairs: tuple[Pair, ...]
     input_rounding: tuple[InputRounding, ...]

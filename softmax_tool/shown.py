@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.blocks import BlockOutcome
-    from softmax_tool.plan import Options, Plan
+    from softmax_tool.plan import Options, Plan, Slice
     from softmax_tool.readers import Block
     from softmax_tool.report import CaseName
 
@@ -77,15 +77,22 @@ def _promising(start: int, severity: Array, options: Options, limit: int) -> Arr
         worst = worst[severity[worst] < limit]
         # Of rows in which nothing is wrong, the first of all are shown.
         return worst[(severity[worst] < _HARMLESS) | (start + worst < top)]
-    numbers = np.arange(start, start + len(severity))
-    first, last = options.rows
-    inside = np.ones(len(severity), bool)
-    # What counts from the end is settled when the end is known.
-    if first is not None and first >= 0:
-        inside &= numbers >= first
-    if last is not None and last >= 0:
-        inside &= numbers < last
-    return np.flatnonzero(inside)
+    return np.arange(len(severity))[inside(options.rows, start)]
+
+
+def inside(asked: Slice, start: int) -> slice:
+    """Return which rows of a block that begins at row `start` may be among the asked.
+
+    What counts from the end is settled when the end is known.
+
+    Examples
+    --------
+    >>> inside((5, None), 3), inside((0, 5), 3), inside((0, 2), 3), inside((-5, -1), 3)
+    (slice(2, None, None), slice(0, 2, None), slice(0, 0, None), slice(0, None, None))
+    """
+    first, last = asked
+    begin = 0 if first is None else max(first - start, 0)
+    return slice(begin, None if last is None or last < 0 else max(last - start, 0))
 
 
 def _top(options: Options) -> int:
@@ -123,7 +130,7 @@ class ShownRows:
         """Return the rows to show, in their order."""
         chosen = sorted(self._chosen(total), key=lambda candidate: candidate.row.row)
         return tuple(
-            replace(one.row, kinds=tuple(_words(each, len(one.row.columns)) for each in one.codes))
+            replace(one.row, kinds=tuple(words(each, len(one.row.columns)) for each in one.codes))
             for one in chosen
         )
 
@@ -135,19 +142,33 @@ class ShownRows:
 
     def because(self, total: int) -> str:
         """Say which rows these are, and how many are left out."""
-        shown = len(self._chosen(total))
+        if self._slice is not None:
+            return because_asked(self._slice, total)
+        shown = len(self._found)
         if shown == total:
             return "every row"
-        if not shown:
-            return f"none of {plural(total, 'row')}"
         left = f"{plural(total - shown, 'row')} not shown"
-        if self._slice is not None:
-            return f"rows {bounds(self._slice)}; {left}"
         hit = sum(candidate.severity < _HARMLESS for candidate in self._found)
         if not hit:
             return f"the first {plural(shown, 'row')}, nothing being wrong in any; {left}"
         which = "where the worst happens" if hit == shown else "the worst, then the first"
         return f"{plural(shown, 'row')}, {which}; {left}"
+
+
+def because_asked(asked: Slice, total: int) -> str:
+    """Say that the rows shown were asked for, and how many are left out.
+
+    Examples
+    --------
+    >>> because_asked((1, -1), 10), because_asked((0, None), 10), because_asked((12, 15), 10)
+    ('rows 1:-1; 2 rows not shown', 'every row', 'none of 10 rows')
+    """
+    shown = len(range(total)[slice(*asked)])
+    if shown == total:
+        return "every row"
+    if not shown:
+        return f"none of {plural(total, 'row')}"
+    return f"rows {bounds(asked)}; {plural(total - shown, 'row')} not shown"
 
 
 def _candidate(
@@ -175,11 +196,11 @@ def _candidate(
         classes=len(logits),
         columns=columns,
         logits=logits[at].copy(),
-        values=tuple(_stored(name, case.values[place, at]) for name, case in elementwise),
+        values=tuple(stored(name, case.values[place, at]) for name, case in elementwise),
         kinds=(),
         losses=tuple(float(case.values[position, 0]) if kept else 0.0 for case in losses),
         loss_kinds=tuple(
-            str(_words(case.marks.of_row(position), 1)[0]) if kept else "" for case in losses
+            str(words(case.marks.of_row(position), 1)[0]) if kept else "" for case in losses
         ),
         ignored=not kept,
     )
@@ -195,10 +216,12 @@ def _columns(
     return telling(logits, label, codes, range(len(KINDS))) if options.excerpts else every
 
 
-def _stored(name: CaseName, values: Array) -> Array:
+def stored(name: CaseName, values: Array) -> Array:
+    """Return a copy of results in the dtype that they are written in."""
     return find_format(name.dtype).stored(values).copy()
 
 
-def _words(codes: Array, count: int) -> Array:
-    words = np.asarray([*KINDS, ""])[codes]  # NO_KIND is -1, and so the last
-    return np.broadcast_to(words, count)
+def words(codes: Array, count: int) -> Array:
+    """Return the kinds of `count` elements by name; there may be one code for all."""
+    names = np.asarray([*KINDS, ""])[codes]  # NO_KIND is -1, and so the last
+    return np.broadcast_to(names, count)

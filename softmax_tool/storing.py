@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-_TEMPORARY = "set TMPDIR to a folder with more"
 
 
 @contextmanager
@@ -58,7 +57,7 @@ def temporary_file() -> BinaryIO:
     """
     import tempfile  # noqa: PLC0415  # 1 ms that few need
 
-    with storing("temporary files", _TEMPORARY):
+    with storing_for_now():
         return cast("BinaryIO", tempfile.TemporaryFile())
 
 
@@ -71,7 +70,14 @@ def storing_for_now() -> Iterator[None]:
     StorageError
         As `storing` does.
     """
+    with storing(_temporary_files(), "set TMPDIR to a folder with more"):
+        yield
+
+
+def _temporary_files() -> str:
     import tempfile  # noqa: PLC0415  # 1 ms that few need
 
-    with storing(f"temporary files in {tempfile.gettempdir()}", _TEMPORARY):
-        yield
+    try:
+        return f"temporary files in {tempfile.gettempdir()}"
+    except FileNotFoundError:  # there is no such folder, which whoever wants one says better
+        return "temporary files"

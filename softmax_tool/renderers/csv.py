@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 from dataclasses import fields
 from decimal import Decimal
+from itertools import repeat
 from typing import TYPE_CHECKING
 
-from softmax_tool.excerpt import ALL, excerpt
 from softmax_tool.renderers.kinds import KINDS
 from softmax_tool.report import FormatLimits
 
@@ -68,7 +68,7 @@ def render(report: Report, stream: TextIO) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     if report.command == "compute":
         writer.writerow(map(cell, _compute_header(report)))
-        writer.writerows(_elements(report) if report.results else _rows(report))
+        stream.writelines(_elements(report) if report.results else _rows(report))
         return
     if report.command == "compare":
         header, lines = _compare(report)
@@ -142,23 +142,25 @@ def _compute_header(report: ComputeReport) -> list[str]:
     return header
 
 
-def _elements(report: ComputeReport) -> Iterator[list[str]]:
-    for whole in report.shown:
-        row = excerpt(whole, report.settings.columns or ALL, KINDS)
+# Of elements there may be millions. All cells are numbers and names of kinds, which hold nothing to
+# be quoted, so that a writer need not look at each; and an array gives all of its numbers at once.
+def _elements(report: ComputeReport) -> Iterator[str]:
+    for row in report.shown:
         number, label, losses = cell(row.row), cell(row.label), _row_losses(row)
-        # There may be millions: an array gives all of its numbers at once, and what these are and
-        # the names of kinds need no care.
-        found: list[Iterable[str]] = [map(repr, row.columns)]
+        found: list[Iterable[str]] = [repeat(number), map(repr, row.columns), repeat(label)]
         found += [map(repr, row.logits.astype(float).tolist())]
         for values, kinds in zip(row.values, row.kinds, strict=True):
             found += [map(repr, values.tolist()), kinds.tolist()]
-        for column, *cells in zip(*found, strict=True):
-            yield [number, column, label, *cells, *losses]
+        yield from map(_line, zip(*found, *map(repeat, losses), strict=False))
 
 
-def _rows(report: ComputeReport) -> Iterator[list[str]]:
+def _rows(report: ComputeReport) -> Iterator[str]:
     for row in report.shown:
-        yield [cell(row.row), "", cell(row.label), "", *_row_losses(row)]
+        yield _line([cell(row.row), "", cell(row.label), "", *_row_losses(row)])
+
+
+def _line(cells: Iterable[str]) -> str:
+    return ",".join(cells) + "\n"
 
 
 def _row_losses(row: ShownRow) -> list[str]:

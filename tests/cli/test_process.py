@@ -177,6 +177,22 @@ def test_temporary_files_that_the_system_does_not_take(tmp_path: Path, command: 
 
 
 @on_posix
+def test_rows_that_the_system_does_not_take(tmp_path: Path) -> None:
+    """They go to a file once they are many; few need none."""
+    command = "tool compute x.npy --format csv --op softmax"
+    np.save(tmp_path / "x.npy", np.ones((800, 1000)))
+    limited = f"cd {tmp_path}; export TMPDIR=$PWD; ulimit -f 100"
+    done = shell(f"{limited}; {command}")
+    assert done.returncode == 2
+    assert done.stdout == b""
+    told = f"softmax-tool: error: temporary files in {tmp_path}: File too large\n"
+    assert done.stderr == told.encode()
+    assert [path.name for path in tmp_path.iterdir()] == ["x.npy"]
+    np.save(tmp_path / "x.npy", np.ones((8, 1000)))
+    assert shell(f"{limited}; {command}").stdout.count(b"\n") == 8001
+
+
+@on_posix
 def test_standard_input_has_one_name_in_messages() -> None:
     done = shell("echo 1e400,2 | tool compute - > /dev/null")
     assert done.stderr.startswith(b"softmax-tool: warning: <stdin>:1: column 0: 1e400 is beyond")

@@ -181,8 +181,9 @@ def test_a_batch(reduction: str, weighted: bool, smoothing: float) -> None:
         label_smoothing=smoothing,
         top=40,
     )
-    assert len(report.shown) == len(x)
-    for shown in report.shown:
+    rows = list(report.shown)
+    assert len(rows) == len(x)
+    for shown in rows:
         for values in shown.values:
             np.testing.assert_allclose(values, expected[shown.row], rtol=1e-12, atol=1e-15)
 
