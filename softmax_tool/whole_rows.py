@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from softmax_tool.frozen import frozen
 from softmax_tool.kinds import NO_KIND
 from softmax_tool.report import ShownRow
 from softmax_tool.shown import because_asked, inside, stored, words
-from softmax_tool.storing import storing_for_now
+from softmax_tool.storing import storing_for_now, temporary_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 IN_MEMORY = 1 << 24
-"""So many bytes of rows are in no file yet."""
+"""So many bytes of rows need no file."""
 
 
 @frozen
@@ -53,6 +53,11 @@ class WholeRows:
     def stop(self) -> int:
         """The number of the first row after these."""
         return self.start + len(self.logits)
+
+    @property
+    def nbytes(self) -> int:
+        """How much room the elements take."""
+        return sum(each.nbytes for each in (self.logits, *self.values, *self.codes))
 
     def among(self, wanted: range) -> Iterator[ShownRow]:
         """Yield the rows whose numbers are wanted."""
@@ -129,8 +134,9 @@ class RowStore:
     """
 
     def __init__(self) -> None:
-        self._file: IO[bytes] | None = None
-        self._count = 0
+        self._held: list[WholeRows] = []
+        self._file: BinaryIO | None = None
+        self._stored = 0
 
     def append(self, block: WholeRows) -> None:
         """Take the next block.
@@ -140,20 +146,26 @@ class RowStore:
         StorageError
             If there is no room for it.
         """
-        import tempfile  # noqa: PLC0415  # 1 ms that few need
+        self._held.append(block)
+        if sum(one.nbytes for one in self._held) > IN_MEMORY:
+            self._store()
 
+    def _store(self) -> None:
         if self._file is None:
-            self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  # till it is left
+            self._file = temporary_file()
         with storing_for_now():
-            pickle.dump(block, self._file)
-        self._count += 1
+            for block in self._held:
+                pickle.dump(block, self._file)
+            self._file.flush()
+        self._stored += len(self._held)
+        self._held = []
 
     def __iter__(self) -> Iterator[WholeRows]:
-        if self._file is None:
-            return
-        self._file.seek(0)
-        for _ in range(self._count):
-            yield pickle.load(self._file)  # noqa: S301  (our own)
+        if self._file is not None:
+            self._file.seek(0)
+            for _ in range(self._stored):
+                yield pickle.load(self._file)  # noqa: S301  (our own)
+        yield from self._held
 
     def __enter__(self) -> Self:
         return self
