@@ -24,7 +24,6 @@ from .options import (
     one_of,
 )
 
-REDUCTIONS = ("mean", "sum", "none")
 RULES = "What is looked for"
 TOLERANCE = "How far off a result may be"
 CANDIDATE = "Results of somebody else"
@@ -207,11 +206,11 @@ def check(
     2 means that it could not be found out, which is never a pass: unreadable or malformed input,
     nothing to look at, options that do not fit.
     """
-    from softmax_tool.check.gate import check as check_
-    from softmax_tool.check.gate import check_given
+    from softmax_tool.check import gate
     from softmax_tool.check.request import Request
     from softmax_tool.check.tolerance import Tolerance, parse_budget
-    from softmax_tool.plan import Options
+    from softmax_tool.ignored import ignored_label
+    from softmax_tool.plan import REDUCTIONS, Options
     from softmax_tool.renderers import CHECK_FORMATS
 
     from .candidate import Said, open_given, refuse_without_candidate
@@ -219,7 +218,7 @@ def check(
     from .idle import refuse_idle
     from .main import abandon_output
     from .output import Messages, answer
-    from .source import NO_LABEL, open_source, read_weights
+    from .source import open_source, read_weights
 
     del debug
     if list_rules:
@@ -265,7 +264,7 @@ def check(
         formulations=names(formulation),
         arithmetics=arithmetics(arithmetic),
         reduction=one_of("--reduction", reduction, REDUCTIONS),
-        ignore_index=NO_LABEL if ignore_index is None else ignore_index,
+        ignore_index=ignored_label(ignore_index),
         ignore_index_given=ignore_index is not None,
         label_smoothing=a_number("--label-smoothing", label_smoothing),
         top=top,
@@ -274,7 +273,7 @@ def check(
     )
     if candidate is None:
         refuse_without_candidate(baseline=baseline, logits_dtype=logits_dtype)
-        run = partial(check_, source, options, request)
+        run = partial(gate.check, source, options, request)
     else:
         if arithmetic:
             raise UsageError("a candidate is judged as it is; leave out --arithmetic")
@@ -283,7 +282,7 @@ def check(
         )
         _check_files([given.origin], output, summary=summary)
         run = partial(
-            check_given,
+            gate.check_given,
             source,
             options,
             request,

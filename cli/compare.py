@@ -21,8 +21,6 @@ from .options import (
     part,
 )
 
-REDUCTIONS = ("mean", "sum", "none")
-
 Logits = Annotated[
     list[str] | None,
     typer.Argument(
@@ -71,10 +69,11 @@ def compare(
     """
     from softmax_tool import engine
     from softmax_tool.declared import INPUTS
-    from softmax_tool.plan import Options
+    from softmax_tool.ignored import ignored_label
+    from softmax_tool.plan import REDUCTIONS, Options
 
     from .output import Messages, answer, spare_inputs
-    from .source import NO_LABEL, open_source, read_weights
+    from .source import open_source, read_weights
 
     del debug
     messages = Messages(quiet)
@@ -114,7 +113,7 @@ def compare(
         formulations=names(formulation),
         arithmetics=arithmetics(arithmetic),
         reduction=one_of("--reduction", reduction, REDUCTIONS),
-        ignore_index=NO_LABEL if ignore_index is None else ignore_index,
+        ignore_index=ignored_label(ignore_index),
         ignore_index_given=ignore_index is not None,
         label_smoothing=a_number("--label-smoothing", label_smoothing),
         max_ulp=a_number("--max-ulp", max_ulp),

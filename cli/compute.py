@@ -22,8 +22,6 @@ from .options import (
     part,
 )
 
-REDUCTIONS = ("mean", "sum", "none")
-
 Logits = Annotated[
     list[str],
     typer.Argument(
@@ -79,11 +77,12 @@ def compute(
     """
     from softmax_tool import engine
     from softmax_tool.declared import INPUTS
-    from softmax_tool.plan import Options
+    from softmax_tool.ignored import ignored_label
+    from softmax_tool.plan import REDUCTIONS, Options
     from softmax_tool.whole_rows import RowStore
 
     from .output import Messages, answer, spare_inputs
-    from .source import NO_LABEL, open_source, read_weights
+    from .source import open_source, read_weights
     from .values import Values
 
     del debug
@@ -114,7 +113,7 @@ def compute(
         formulations=names(formulation),
         arithmetics=asked,
         reduction=one_of("--reduction", reduction, REDUCTIONS),
-        ignore_index=NO_LABEL if ignore_index is None else ignore_index,
+        ignore_index=ignored_label(ignore_index),
         ignore_index_given=ignore_index is not None,
         label_smoothing=a_number("--label-smoothing", label_smoothing),
         top=top,

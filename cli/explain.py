@@ -89,9 +89,10 @@ def explain(
     limit that was crossed, and with what mends it.
     """
     from softmax_tool.explanation import explaining
+    from softmax_tool.ignored import ignored_label
 
     from .output import Messages, answer, spare_inputs
-    from .source import NO_LABEL, open_source
+    from .source import open_source
 
     del debug
     messages = Messages(quiet)
@@ -124,7 +125,7 @@ def explain(
         column=column,
         dtype=None if computed is None else computed[0],
         arithmetic=asked[0],
-        ignore_index=NO_LABEL if ignore_index is None else ignore_index,
+        ignore_index=ignored_label(ignore_index),
         bits=bits,
     )
     report = explaining.explain(source, request)

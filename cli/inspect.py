@@ -69,10 +69,11 @@ def inspect(
     of largest loss.
     """
     from softmax_tool.declared import INPUTS
+    from softmax_tool.ignored import ignored_label
     from softmax_tool.inspection import inspecting
 
     from .output import Messages, answer, spare_inputs
-    from .source import NO_LABEL, open_source
+    from .source import open_source
 
     del debug
     messages = Messages(quiet)
@@ -93,7 +94,7 @@ def inspect(
         report = inspecting.inspect(
             source,
             dtypes=dtypes(dtype),
-            ignore_index=NO_LABEL if ignore_index is None else ignore_index,
+            ignore_index=ignored_label(ignore_index),
             top=top,
             declared=one_of("--input", input_, tuple(INPUTS)),
             threads=threads,

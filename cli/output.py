@@ -6,7 +6,7 @@ import io
 import os
 import shutil
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -198,7 +198,10 @@ class Messages:
                 self.warning(said)
 
     def _say(self, kind: str, message: str) -> None:
-        if not self.quiet and sys.stderr is not None:
+        if self.quiet or sys.stderr is None:
+            return
+        # Nobody may be listening, which is no reason to give no answer.
+        with suppress(OSError, ValueError):
             sys.stderr.write(f"softmax-tool: {kind}: {display.visible(message)}\n")
 
     @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from softmax_tool.ignored import ignored_label
 from softmax_tool.renderers.display import files
 
 from .options import STDIN, one_of
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 HEADERS = ("auto", "yes", "no")
 CELLS_SAID = 8
 """So many cells of a doubtful header are told."""
-
-NO_LABEL = -100
-"""The label that is ignored unless `--ignore-index` names another."""
 
 
 def open_source(
@@ -62,7 +60,7 @@ def open_source(
         input_dtype=input_dtype,
         labels=tuple(labels or ()),
         label_column=label_column,
-        ignore_index=NO_LABEL if ignore_index is None else ignore_index,
+        ignore_index=ignored_label(ignore_index),
         taken=taken,
     )
     if header == "auto":

@@ -7,7 +7,7 @@ from collections import deque
 from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
 
-from softmax_tool.errors import InputError
+from softmax_tool.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +23,19 @@ def processors() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         return os.cpu_count() or 1
+
+
+def thread_count(threads: int | None) -> int:
+    """Return how many threads to use where so many are asked for, or None.
+
+    Raises
+    ------
+    UsageError
+        For fewer than one.
+    """
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads={threads}: one at least has to do the work")
+    return threads or processors()
 
 
 def in_order(

@@ -9,6 +9,7 @@ import numpy as np
 
 from softmax_tool import engine
 from softmax_tool.explanation import explaining
+from softmax_tool.ignored import ignored_label
 from softmax_tool.inspection import inspecting
 from softmax_tool.plan import Options
 from softmax_tool.readers import from_arrays
@@ -60,7 +61,8 @@ def compare(
     dtypes : sequence of str
         "float16", "float32", "float64", or their aliases ("half", "fp32", "double", …).
     ops : sequence of str, optional
-        Of "softmax", "log-softmax", "log-of-softmax", "nll", "ce"; all that the input allows.
+        Of "softmax", "log-softmax", "log-of-softmax", "nll", "ce", "gradient"; by default all but
+        "gradient" that the input allows.
     formulations : sequence of str, optional
         Of "naive", "shifted", "online", "via-lse", "log-of-naive", "log-of-shifted", "minus-lse",
         "log1p", "naive-lse", "clamped", "exact"; all by default.
@@ -248,7 +250,7 @@ def explain(
     source = (
         explaining.textbook() if logits is None else _source(logits, labels, axis, ignore_index)
     )
-    ignored = -100 if ignore_index is None else ignore_index
+    ignored = ignored_label(ignore_index)
     request = explaining.Request(row, column, dtype, arithmetic, ignored, bits)
     return explaining.explain(source, request)
 
@@ -282,6 +284,8 @@ def inspect(
         Rows with this label do not count; -100 by default.
     top : int
         How many rows of large loss are listed.
+    input_kind : {"logits", "probs", "log-probs"}
+        What the values are, as for `compare`; rows that are no such thing are told.
     threads : int, optional
         How many blocks are worked on at once; changes nothing in the report.
 
@@ -306,7 +310,7 @@ def inspect(
     return inspecting.inspect(
         _source(logits, labels, axis, ignore_index),
         dtypes=dtypes,
-        ignore_index=-100 if ignore_index is None else ignore_index,
+        ignore_index=ignored_label(ignore_index),
         top=top,
         declared=input_kind,
         threads=threads,
@@ -345,9 +349,7 @@ class _Kept:
 def _source(
     logits: ArrayLike, labels: ArrayLike | None, axis: int, ignore_index: int | None
 ) -> Source:
-    return from_arrays(
-        logits, labels, axis=axis, ignore_index=-100 if ignore_index is None else ignore_index
-    )
+    return from_arrays(logits, labels, axis=axis, ignore_index=ignored_label(ignore_index))
 
 
 def _options(
@@ -372,7 +374,7 @@ def _options(
         reduction=reduction,
         weights=None if weights is None else np.asarray(weights, np.float64),
         weights_name=None if weights is None else "<weights>",
-        ignore_index=-100 if ignore_index is None else ignore_index,
+        ignore_index=ignored_label(ignore_index),
         ignore_index_given=ignore_index is not None,
         label_smoothing=label_smoothing,
         max_ulp=max_ulp,

@@ -14,7 +14,7 @@ import numpy as np
 from softmax_tool.arithmetic.history import NEVER, met
 from softmax_tool.arithmetic.masks import both, either
 from softmax_tool.arithmetic.selection import row_any
-from softmax_tool.arithmetic.tracing import EVENTS, Traced, Tracing, is_tiny
+from softmax_tool.arithmetic.tracing import EVENTS, Traced, Tracing, is_subnormal, is_tiny
 from softmax_tool.causes import Causes, Events, at_own_columns
 from softmax_tool.frozen import frozen
 from softmax_tool.kinds import CODE, KINDS, NO_KIND, mark
@@ -145,10 +145,6 @@ def judge(
     return Judged(measured, wrong, counted, aside, kind, unavoidable, traced)
 
 
-def _is_subnormal(values: Array, target: FloatFormat) -> Mask:
-    return np.asarray((values != 0) & is_tiny(values, target))
-
-
 def _judge_unavoidable(got: Array, ruler: Ruler, right: Mask, kind: NDArray[np.int8]) -> Mask:
     """Mark correctly rounded results that are 0 or subnormal all the same."""
     if not right.any():
@@ -234,7 +230,7 @@ def _kinds(
         "inf": lambda: np.isinf(got),
         "stalled-sum": lambda: had("stalled"),
         "silent-error": lambda: silent,
-        "subnormal": lambda: _is_subnormal(got, ruler.target),
+        "subnormal": lambda: is_subnormal(got, ruler.target),
     }
     codes, left = np.full(got.shape, NO_KIND, np.int8), wrong
     for kind in KINDS:

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool import crew
-from softmax_tool.ahead import processors
+from softmax_tool.ahead import thread_count
 from softmax_tool.arithmetic import find_model, working_format
 from softmax_tool.arithmetic.reduction import ExactReduction
 from softmax_tool.block_size import block_rows
 from softmax_tool.blocks import Earlier
 from softmax_tool.counting import label_counts
 from softmax_tool.declared import Sighting, remarks
-from softmax_tool.errors import InputError, UsageError
+from softmax_tool.errors import UsageError
 from softmax_tool.exact.number import of_number
 from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format, narrower_than
 from softmax_tool.formulations import EXACT, GRADIENT, LOSSES
+from softmax_tool.input_info import input_info, nothing_to_look_at, row_count
 from softmax_tool.job import Job
 from softmax_tool.plan import Options, Plan, ieee_formats, plan, stored_format
 from softmax_tool.reductions import reduction_event
-from softmax_tool.renderers.display import files
 from softmax_tool.report import (
     Case,
     CaseName,
@@ -31,7 +31,6 @@ from softmax_tool.report import (
     FormatLimits,
     InputInfo,
     InputRounding,
-    LabelsInfo,
     LimitsReport,
     Loss,
     Pair,
@@ -83,8 +82,8 @@ def compare(
     for done in _work(job, source, totals, threads):
         totals.add(done.outcome)
         if progress is not None:
-            progress(totals.rows, _row_count(source))
-    info = _input_info(source)
+            progress(totals.rows, row_count(source))
+    info = input_info(source)
     cases = tuple(totals.case(index) for index in range(len(plan_.cases)))
     losses = totals.losses(_label_shape(info))
     pairs, rounding = totals.pair_reports(), totals.rounding_reports()
@@ -98,7 +97,7 @@ def compare(
 
 def _counted_from_the_start(options: Options, source: Source) -> Options:
     """Return options whose slices count from 0; rows of a stream cannot be counted from its end."""
-    rows, total = options.rows, _row_count(source)
+    rows, total = options.rows, row_count(source)
     if rows is not None and any(end is not None and end < 0 for end in rows):
         if total is None:
             raise UsageError(
@@ -151,8 +150,8 @@ def compute(
         if sink is not None:
             sink.add(done.start, done.outcome)
         if progress is not None:
-            progress(totals.rows, _row_count(source))
-    info = _input_info(source)
+            progress(totals.rows, row_count(source))
+    info = input_info(source)
     losses = totals.losses(_label_shape(info))
     if sink is not None:
         sink.finish(info, losses)
@@ -200,7 +199,8 @@ def demonstration() -> Source:
 
 def limits(dtypes: Sequence[str] | None = None) -> LimitsReport:
     """Return the edges of formats, all known ones by default."""
-    return LimitsReport(tuple(_limits_of(find_format(name)) for name in dtypes or FORMATS))
+    formats = dict.fromkeys(find_format(name) for name in dtypes or FORMATS)
+    return LimitsReport(tuple(map(_limits_of, formats)))
 
 
 def _edges(plan_: Plan) -> tuple[FormatLimits, ...]:
@@ -241,32 +241,16 @@ def _work(job: Job, source: Source, totals: _Totals, threads: int | None) -> Ite
     )
     elements = source.elements
     many = elements is not None and elements >= _MANY_ELEMENTS
-    count = processors() if threads is None else threads
-    for done in crew.in_order(job, items, count, many=many):
+    for done in crew.in_order(job, items, thread_count(threads), many=many):
         source.note(done.noticed)
         totals.sighting += done.sighting
         yield done
     if not totals.rows:
-        raise InputError(f"{files(source.paths)}: no rows; there is nothing to look at")
+        raise nothing_to_look_at(source)
 
 
 # Fewer are done before another process has started.
 _MANY_ELEMENTS = 1 << 21
-
-
-def _row_count(source: Source) -> int | None:
-    shape = source.shape
-    if shape is None:
-        return None
-    return int(np.prod([n for axis, n in enumerate(shape) if axis != source.axis], dtype=object))
-
-
-def _input_info(source: Source) -> InputInfo:
-    assert source.shape is not None  # noqa: S101  (every row has been read)
-    labels = None
-    if source.label_kind is not None:
-        labels = LabelsInfo(tuple(source.label_paths), source.label_kind)
-    return InputInfo(tuple(source.paths), source.shape, source.stored_dtype, labels, source.axis)
 
 
 def _label_shape(info: InputInfo) -> tuple[int, ...]:

@@ -8,8 +8,9 @@ from softmax_tool.arithmetic import find_model
 from softmax_tool.declared import check_input
 from softmax_tool.errors import InputError, UsageError
 from softmax_tool.formats import FLOAT16, FLOAT32, FLOAT64, FORMATS, find_format
-from softmax_tool.formulations import EXACT, GRADIENT, NEED_LABELS, OPS, expand
+from softmax_tool.formulations import EXACT, GRADIENT, NEED_LABELS, OPS, expand, own_name
 from softmax_tool.frozen import frozen
+from softmax_tool.ignored import IGNORED_LABEL
 from softmax_tool.report import CaseName
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Options:
     reduction: str = "mean"
     weights: NDArray[Any] | None = None
     weights_name: str | None = None
-    ignore_index: int = -100
+    ignore_index: int = IGNORED_LABEL
     ignore_index_given: bool = False
     label_smoothing: float = 0.0
     max_ulp: float | None = None
@@ -165,14 +166,7 @@ def check_ops(ops: tuple[str, ...], source: Source, options: Options) -> None:
 
 
 def _applicable(ops: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in names if any(_expands(op, name) for op in ops))
-
-
-def _expands(op: str, name: str) -> bool:
-    try:
-        return bool(expand((op,), (name,)))
-    except UsageError:
-        return False
+    return tuple(name for name in names if any(own_name(op, name) for op in ops))
 
 
 def _distinct(target: FloatFormat, models: tuple[Model, ...]) -> tuple[Model, ...]:

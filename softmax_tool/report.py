@@ -1,8 +1,8 @@
 """What every renderer gets: the answer of a command as frozen values, before it becomes text.
 
-Field names are those of the machine-readable output; `to_dict` in `renderers/json.py` is the only
-other place that knows them. Numbers are Python floats holding the exact value (float16, float32 and
-float64 all fit); a magnitude that float64 cannot hold is a `Decimal`.
+Field names are those of the machine-readable output, which its schemas describe. Numbers are Python
+floats holding the exact value (float16, float32 and float64 all fit); a magnitude that float64
+cannot hold is a `Decimal`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from softmax_tool.arithmetic.selection import row_any, row_max
 from softmax_tool.distances import Distances
 from softmax_tool.distinct import count
 from softmax_tool.exact import decimals
-from softmax_tool.formulations import GRADIENT
+from softmax_tool.formulations import GRADIENT, LOSSES
 from softmax_tool.frozen import frozen
 from softmax_tool.kinds import KINDS, NO_KIND, occurring
 from softmax_tool.masking import kept
@@ -75,7 +75,7 @@ class Results:
 
     @property
     def is_loss(self) -> bool:
-        return self.quantity in {"nll", "ce"}
+        return self.quantity in LOSSES
 
 
 def summarise(

@@ -51,6 +51,11 @@ class Targets:
     divisor: Fraction = Fraction(1)
     one_hot: Array | None = None
 
+    @property
+    def share(self) -> Fraction:
+        """What a row's own loss counts for in the loss that a gradient is of."""
+        return 1 / self.divisor
+
     @classmethod
     def of(
         cls,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import sys
 from typing import TYPE_CHECKING, Any
 
 from softmax_tool.frozen import frozen
@@ -34,10 +33,14 @@ def main() -> None:
     """Serve the process at the other end of standard input and output."""
     # Whoever started this decides what an interrupt means for it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not get between the answers
+    questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    # Whatever a library reads or prints must not get between questions and answers.
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
     keep_freed_memory()
-    serve(sys.stdin.buffer, answers)
+    serve(questions, answers)
 
 
 def serve(questions: BinaryIO, answers: BinaryIO) -> None:

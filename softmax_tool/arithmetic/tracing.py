@@ -203,7 +203,7 @@ class Tracing:
         events = {
             "overflow": np.isfinite(exact) & ~np.isfinite(value),
             "zero": (exact != 0) & (value == 0),
-            "subnormal": _is_subnormal(value, self.result),
+            "subnormal": is_subnormal(value, self.result),
         }
         if operation.name == "divide":
             events["absorbed"] = (value == 1) & (exact != 1)
@@ -438,7 +438,8 @@ def is_tiny(values: Array, target: FloatFormat) -> Mask:
     return np.asarray((values < least) & (values > -least))
 
 
-def _is_subnormal(values: Array, target: FloatFormat) -> Mask:
+def is_subnormal(values: Array, target: FloatFormat) -> Mask:
+    """Return where magnitudes are below the normal numbers of a format, and not 0."""
     return np.asarray((values != 0) & is_tiny(values, target))
 
 

@@ -15,9 +15,12 @@ from softmax_tool.check.rules import RULES
 from softmax_tool.check.tolerance import Tolerance, parse_budget
 from softmax_tool.errors import UsageError
 from softmax_tool.formats import find_format
+from softmax_tool.formulations import LOSSES
+from softmax_tool.ignored import ignored_label
 from softmax_tool.plan import Options
 from softmax_tool.readers import from_arrays
-from softmax_tool.renderers.display import count, number, plural, ulp
+from softmax_tool.renderers.display import count, plural
+from softmax_tool.renderers.of_check import tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,21 +98,21 @@ def assert_accurate(
     Traceback (most recent call last):
     ...
     AssertionError: softmax in float32 is not accurate
-    ACC101 inaccurate: 2 of 2 elements, in 1 row; tolerance: careful computation
+    ACC101 inaccurate: 2 of 2 elements, in 1 row; tolerance: the a-priori bound of careful computation
       [0, 0]: float32 softmax is 0.27, exactly 0.268941, 3.6e+04 ULP off: so are 2 of 2 in its row
     """
     source = from_arrays(
         as_array(logits, "<logits>"),
         None if labels is None else as_array(labels, "<labels>"),
         axis=axis,
-        ignore_index=-100 if ignore_index is None else ignore_index,
+        ignore_index=ignored_label(ignore_index),
     )
     options = Options(
         ops=(op,),
         reduction=reduction,
         weights=None if weights is None else np.asarray(as_array(weights, "<weights>"), np.float64),
         weights_name=None if weights is None else "<weights>",
-        ignore_index=-100 if ignore_index is None else ignore_index,
+        ignore_index=ignored_label(ignore_index),
         ignore_index_given=ignore_index is not None,
         label_smoothing=label_smoothing,
         top=top,
@@ -167,11 +170,11 @@ def _lines(report: CheckReport) -> Iterator[str]:
         if not rule.failed:
             continue
         of = f" of {count(case.judged)}" if rule.code in {"ACC101", "NAN101"} else ""
-        tolerance = f"; tolerance: {_tolerance(report)}" if rule.code == "ACC101" else ""
+        limits = f"; tolerance: {tolerance(report.settings)}" if rule.code == "ACC101" else ""
         noun = "element" if rule.elements == 1 and not of else "elements"
         yield (
             f"{rule.code} {rule.name}: {count(rule.elements)}{of} {noun}, in "
-            f"{plural(rule.rows, 'row')}{tolerance}"
+            f"{plural(rule.rows, 'row')}{limits}"
         )
         for finding in report.findings:
             if finding.code == rule.code:
@@ -185,21 +188,7 @@ def _index(finding: CheckFinding, report: CheckReport) -> str:
     shape, axis = report.input.shape, report.input.axis
     others = tuple(length for place, length in enumerate(shape) if place != axis)
     index = [str(place) for place in np.unravel_index(finding.row, others)] if others else []
-    is_loss = report.settings.ops[0] in {"nll", "ce"}
+    is_loss = report.settings.ops[0] in LOSSES
     if not is_loss:
         index.insert(axis, ":" if finding.column is None else str(finding.column))
     return f"[{', '.join(index)}]: "
-
-
-def _tolerance(report: CheckReport) -> str:
-    settings = report.settings
-    given = [
-        f"{shown} {unit}"
-        for shown, unit in (
-            (settings.max_ulp and ulp(settings.max_ulp), "ULP"),
-            (settings.max_abs and number(settings.max_abs), "absolute"),
-            (settings.max_rel and number(settings.max_rel), "relative"),
-        )
-        if shown
-    ]
-    return ", ".join(given) or "careful computation"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from math import prod
 from typing import TYPE_CHECKING
 
-from softmax_tool.ahead import in_order, processors
+from softmax_tool.ahead import in_order, thread_count
 from softmax_tool.check.blocks import Work, work
 from softmax_tool.check.comparison import compared_with_baseline
 from softmax_tool.check.found import Findings
@@ -30,8 +29,10 @@ from softmax_tool.check.rules import ignored, selected
 from softmax_tool.counting import label_counts
 from softmax_tool.errors import InputError, LabelError, UsageError
 from softmax_tool.formulations import GRADIENT, LOSSES, expand, quantity_of
+from softmax_tool.input_info import nothing_to_look_at, row_count
 from softmax_tool.plan import Options, check_ops, default_ops, plan, stored_format
 from softmax_tool.plan import check as check_options
+from softmax_tool.renderers.display import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -91,10 +92,10 @@ def check(
     )
     totals = _Totals.of(plan_)
     try:
-        for outcome in in_order(task, source.blocks(_rows(source)), threads or processors()):
+        for outcome in in_order(task, source.blocks(_rows(source)), thread_count(threads)):
             totals.add(outcome)
             if progress is not None:
-                progress(totals.rows, _row_count(source))
+                progress(totals.rows, row_count(source))
     except LabelError as error:
         raise _with_rule(error) from error
     _check_counted(source, totals.rows, totals.counted)
@@ -142,10 +143,10 @@ def check_given(
     totals = _GivenTotals()
     blocks = _paired(source, candidate, baseline)
     try:
-        for outcome in in_order(partial(judge_block, task=task), blocks, threads or processors()):
+        for outcome in in_order(partial(judge_block, task=task), blocks, thread_count(threads)):
             totals.add(outcome)
             if progress is not None:
-                progress(totals.rows, _row_count(source))
+                progress(totals.rows, row_count(source))
     except LabelError as error:
         raise _with_rule(error) from error
     _check_counted(source, totals.rows, totals.counted)
@@ -230,19 +231,14 @@ def _with_rule(error: LabelError) -> LabelError:
     return LabelError(f"{error} (LAB101)")
 
 
-def _row_count(source: Source) -> int | None:
-    return None if source.shape is None else prod(source.shape) // source.classes
-
-
 def _check_counted(source: Source, rows: int, counted: int) -> None:
     """Refuse to answer where nothing was looked at."""
-    names = ", ".join("<stdin>" if path == "-" else path for path in source.paths)
     if not rows:
-        raise InputError(f"{names}: no rows; there is nothing to look at")
+        raise nothing_to_look_at(source)
     if source.label_kind is not None and not counted:
         raise InputError(
-            f"{names}: every row has the ignored label, so that no loss was looked at (LAB102); "
-            "mend the labels or --ignore-index, or check without labels"
+            f"{files(source.paths)}: every row has the ignored label, so that no loss was looked "
+            "at (LAB102); mend the labels or --ignore-index, or check without labels"
         )
 
 

@@ -12,6 +12,7 @@ from softmax_tool.arithmetic.reduction import ExactReduction
 from softmax_tool.check.blocks import Judge, kept_rows
 from softmax_tool.check.candidates import examine_candidate, examine_ignored
 from softmax_tool.check.careful import careful_bound, sum_constant
+from softmax_tool.check.comparison import ALWAYS_GRANTED
 from softmax_tool.check.found import Findings, Found, Place
 from softmax_tool.check.inputs import InputFacts, examine_input
 from softmax_tool.check.losses import LossRows, exactly
@@ -231,7 +232,7 @@ def judge_reduced(value: float, exact: ExactLoss, name: CaseName, task: Task) ->
         "ACC101": beyond,
         "NAN101": lost,
         "RNG101": value < 0 <= true[0, 0],
-        "BSL101": error > 0.5,
+        "BSL101": error > ALWAYS_GRANTED,
         "BSL102": beyond or lost,
     }
     never = int(lost or (beyond and bool(nowhere[0, 0])))

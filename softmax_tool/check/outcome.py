@@ -19,8 +19,8 @@ from softmax_tool.check.verdict import verdict
 from softmax_tool.errors import InputError
 from softmax_tool.formats import find_format
 from softmax_tool.frozen import frozen
-from softmax_tool.renderers.display import plural
-from softmax_tool.report import InputInfo, LabelsInfo
+from softmax_tool.input_info import input_info
+from softmax_tool.renderers.display import files, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from softmax_tool.formats import FloatFormat
     from softmax_tool.plan import Options
     from softmax_tool.readers import Source
-    from softmax_tool.report import CaseName
+    from softmax_tool.report import CaseName, InputInfo
 
     _Key = tuple[str, int | None, int | None, str]
 
@@ -82,7 +82,7 @@ def to_report(
     results = tuple(_result(rule, of_input, outcome.subjects, request.budget) for rule in rules)
     if not any(result.failed for result in results):
         _check_judged(outcome, source)
-    info = _input_info(source)
+    info = input_info(source)
     given = request.tolerance.is_given
     cases = tuple(_case(subject, given=given) for subject in outcome.subjects)
     advice: tuple[str, ...] = ()
@@ -107,10 +107,9 @@ def to_report(
 def _check_judged(outcome: Outcome, source: Source) -> None:
     for subject in outcome.subjects:
         if not subject.measured.judged:
-            names = ", ".join("<stdin>" if path == "-" else path for path in source.paths)
             raise InputError(
-                f"{names}: no element of {subject.name.quantity} could be judged: every logit is "
-                "masked, or every row holds nan or +inf"
+                f"{files(source.paths)}: no element of {subject.name.quantity} could be judged: "
+                "every logit is masked, or every row holds nan or +inf"
             )
         if subject.measured.overlooked:
             raise InputError(
@@ -210,14 +209,6 @@ def _warnings(outcome: Outcome, tolerance: Tolerance, budget: Budget) -> Iterato
         judged = subject.measured.judged
         if judged and budget.allows(judged) >= judged:
             yield f"--budget {budget.text} covers every element: no inaccuracy can fail"
-
-
-def _input_info(source: Source) -> InputInfo:
-    assert source.shape is not None  # noqa: S101  (every row has been read)
-    labels = None
-    if source.label_kind is not None:
-        labels = LabelsInfo(tuple(source.label_paths), source.label_kind)
-    return InputInfo(tuple(source.paths), source.shape, source.stored_dtype, labels, source.axis)
 
 
 def _settings(

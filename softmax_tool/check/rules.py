@@ -456,9 +456,9 @@ def selected(select: Sequence[str], ignore: Sequence[str]) -> tuple[Rule, ...]:
         For an entry that names no rule, or one that cannot be ignored; if none is left.
     """
     chosen = _named("--select", select) if select else {r.code for r in RULES if r.by_default}
-    left_out = ignored(ignore)
+    left_out, asked = ignored(ignore), {entry.lower() for entry in ignore}
     for code in left_out:
-        if BY_CODE[code].is_error and code in {entry.upper() for entry in ignore}:
+        if BY_CODE[code].is_error and {code.lower(), BY_CODE[code].name} & asked:
             raise UsageError(f"--ignore {code}: is an input error, which cannot be ignored")
     left = tuple(r for r in RULES if r.code in chosen - left_out and not r.is_error)
     if not left:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import isfinite, isnan
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -155,7 +155,7 @@ def parse_budget(text: str) -> Budget:
         value: Any = float(stripped[:-1]) if is_share else int(stripped)
     except ValueError:
         value = -1
-    if isnan(value) or not isfinite(value) or value < 0 or (is_share and value > 100):
+    if not 0 <= value <= (100 if is_share else inf):
         raise UsageError(
             f"--budget {text}: is neither a count like 3 nor a share like 0.01% of the elements"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,14 +18,22 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 _DIGITS = Context(prec=15, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
-_WIDE = Context(prec=60, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])  # for what exp takes
+_WIDE = Context(prec=60, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])  # for what cancels
 _SMALLEST = Decimal(f"1E{MIN_EMIN}")  # stands for what not even a decimal can hold
 
 
 def number(value: Fraction) -> float | Decimal:
-    """Return a rational number rounded to float64, or to 15 digits where it is beyond that."""
-    if abs(value) < FLOAT64.overflow_threshold:
-        return FLOAT64.round_exactly(value)
+    """Return a rational number rounded to float64, or to 15 digits where its magnitude is beyond.
+
+    Examples
+    --------
+    >>> from fractions import Fraction
+    >>> number(Fraction(1, 3)), number(Fraction(10) ** 400), number(Fraction(1, 3 * 10**400))
+    (0.3333333333333333, Decimal('1.00000000000000E+400'), Decimal('3.33333333333333E-401'))
+    """
+    rounded = FLOAT64.round_exactly(value)
+    if not value or 0 < abs(rounded) < inf:
+        return rounded
     return _DIGITS.divide(Decimal(value.numerator), Decimal(value.denominator))
 
 
@@ -44,7 +53,7 @@ def log_softmax(logits: Array, column: int) -> Decimal:
         return Decimal(0)
     total = _exp(_WIDE.add(_difference(row, column, others), Decimal(_log_sum(others))))
     # log1p(t) is t as far as 15 digits go where t is tiny, the case this is for.
-    return _DIGITS.minus(_DIGITS.ln(_DIGITS.add(1, total)) if total > Decimal("1e-15") else total)
+    return _DIGITS.minus(_WIDE.ln(_WIDE.add(1, total)) if total > Decimal("1e-16") else total)
 
 
 def times(value: Decimal, factor: float) -> Decimal:

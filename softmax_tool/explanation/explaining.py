@@ -34,10 +34,11 @@ from softmax_tool.explanation.undefined import undefined
 from softmax_tool.formats import FLOAT32, find_format
 from softmax_tool.formulations import FORMULATIONS, GRADIENT
 from softmax_tool.frozen import frozen
+from softmax_tool.ignored import IGNORED_LABEL
+from softmax_tool.input_info import input_info
 from softmax_tool.lookalike import Likeness
 from softmax_tool.plan import stored_format
 from softmax_tool.readers import Block, from_arrays
-from softmax_tool.report import InputInfo, LabelsInfo
 from softmax_tool.rows import Yardsticks
 from softmax_tool.tally import exact_number, lost_share
 
@@ -75,7 +76,7 @@ class Request:
     column: int | None = None
     dtype: str | None = None
     arithmetic: str = "wide-sum"
-    ignore_index: int = -100
+    ignore_index: int = IGNORED_LABEL
     bits: bool = False
 
 
@@ -186,19 +187,8 @@ def _report(row: _Row, source: Source, request: Request, column: int | None) -> 
         request.ignore_index,
         request.bits,
     )
-    labels = None
-    if source.label_kind is not None:
-        labels = LabelsInfo(tuple(source.label_paths), source.label_kind)
-    shape = source.shape
     return ExplainReport(
-        InputInfo(
-            tuple(source.paths),
-            shape or (block.start + 1, source.classes),
-            source.stored_dtype,
-            labels,
-            source.axis,
-            uncounted=shape is None,
-        ),
+        input_info(source, block.start + 1),
         settings,
         label=None if block.labels is None else int(block.labels[0]),
         ignored=row.ignored,

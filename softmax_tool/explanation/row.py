@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from math import prod
 from typing import TYPE_CHECKING
 
-from softmax_tool.errors import InputError, UsageError
+from softmax_tool.errors import UsageError
+from softmax_tool.input_info import nothing_to_look_at, row_count
 from softmax_tool.readers import Block
 from softmax_tool.renderers.display import files
 
@@ -28,7 +28,7 @@ def read_row(source: Source, row: int) -> Block:
     UsageError
         There is no such row.
     """
-    total = _row_count(source)
+    total = row_count(source)
     if row < 0 and total is not None:
         if -row > total:
             raise _missing(source, row, total)
@@ -42,7 +42,7 @@ def read_row(source: Source, row: int) -> Block:
         last.append(block)
         seen += 1
     if not seen:
-        raise InputError(f"{files(source.paths)}: no rows; there is nothing to look at")
+        raise nothing_to_look_at(source)
     if row >= 0 or -row > seen:
         raise _missing(source, row, seen)
     return last[0]
@@ -54,12 +54,6 @@ def _single_rows(source: Source) -> Iterator[Block]:
             here = slice(place, place + 1)
             labels = None if block.labels is None else block.labels[here]
             yield Block(block.start + place, block.logits[here], labels)
-
-
-def _row_count(source: Source) -> int | None:
-    if source.shape is None:
-        return None
-    return prod(n for axis, n in enumerate(source.shape) if axis != source.axis)
 
 
 def _missing(source: Source, row: int, total: int) -> UsageError:

@@ -74,7 +74,7 @@ def expand(ops: Iterable[str], names: Sequence[str] | None) -> tuple[tuple[str, 
             raise UsageError(f"unknown op {op!r}; known are {', '.join(OPS)}")
     wanted: set[tuple[str, str]] = set()
     for name in names if names is not None else all_names():
-        pairs = {(quantity_of(op), own) for op in ops if (own := _own_name(op, name))}
+        pairs = {(quantity_of(op), own) for op in ops if (own := own_name(op, name))}
         if not pairs and names is not None:
             raise UsageError(_no_such_formulation(name, ops))
         wanted |= pairs
@@ -82,7 +82,7 @@ def expand(ops: Iterable[str], names: Sequence[str] | None) -> tuple[tuple[str, 
     return tuple(pair for pair in every if pair in wanted)
 
 
-def _own_name(op: str, name: str) -> str | None:
+def own_name(op: str, name: str) -> str | None:
     """Return what a given name means for an op, None if the op has no such formulation."""
     own = _SHORTHAND.get(name, {}).get(op, name)
     return own if own in names_of(op) else None
@@ -97,7 +97,7 @@ def all_names() -> tuple[str, ...]:
 def _no_such_formulation(name: str, ops: tuple[str, ...]) -> str:
     if name not in all_names():
         return f"unknown formulation {name!r}; known are {', '.join(all_names())}"
-    having = [op for op in OPS if _own_name(op, name)]
+    having = [op for op in OPS if own_name(op, name)]
     return (
         f"formulation {name!r} does not exist for op {', '.join(ops)}; "
         f"it does for {', '.join(having)}"

@@ -90,9 +90,9 @@ def _soft(back: Arithmetic, targets: Targets) -> Array:
 
 
 def _upstream(back: Arithmetic, coefficients: Array, targets: Targets) -> Array:
-    if targets.divisor == 1:
+    if targets.share == 1:
         return coefficients
-    return back.multiply(back.constant(1 / targets.divisor), coefficients)
+    return back.multiply(back.constant(targets.share), coefficients)
 
 
 def _through_softmax(back: Arithmetic, g: Array, e: Array, total: Array, p: Array) -> Array:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from softmax_tool.ahead import in_order, processors
+from softmax_tool.ahead import in_order, thread_count
 from softmax_tool.declared import INPUTS, check_input
-from softmax_tool.errors import InputError, UsageError
+from softmax_tool.errors import UsageError
 from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format
+from softmax_tool.ignored import IGNORED_LABEL
+from softmax_tool.input_info import input_info, nothing_to_look_at, row_count
 from softmax_tool.inspection.blocks import LARGE, summarise
 from softmax_tool.inspection.report import (
     ClassCount,
@@ -26,8 +28,6 @@ from softmax_tool.inspection.report import (
 from softmax_tool.inspection.verdict import LOSS, verdict
 from softmax_tool.inspection.worst import PLAIN, worst_rows
 from softmax_tool.lookalike import LOGITS
-from softmax_tool.renderers.display import files
-from softmax_tool.report import InputInfo, LabelsInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,7 +53,7 @@ def inspect(
     source: Source,
     *,
     dtypes: Sequence[str] | None = None,
-    ignore_index: int = -100,
+    ignore_index: int = IGNORED_LABEL,
     top: int = 5,
     declared: str = "logits",
     threads: int | None = None,
@@ -71,18 +71,18 @@ def inspect(
     check_input(declared)
     if top < 0:
         raise UsageError(f"the number of worst rows cannot be {top}; give 0 or more")
-    formats = tuple(find_format(name) for name in dtypes or FORMATS)
+    formats = tuple(dict.fromkeys(find_format(name) for name in dtypes or FORMATS))
     work = partial(
         summarise, formats=formats, declared=declared, ignore_index=ignore_index, top=top
     )
     blocks = source.blocks(max(1, _ELEMENTS // source.classes))
     total: InspectSummary | None = None
-    for summary in in_order(work, blocks, processors() if threads is None else threads):
+    for summary in in_order(work, blocks, thread_count(threads)):
         total = summary if total is None else total + summary
         if progress is not None:
-            progress(total.rows, None)
+            progress(total.rows, row_count(source))
     if total is None:
-        raise InputError(f"{files(source.paths)}: no rows; there is nothing to look at")
+        raise nothing_to_look_at(source)
     names = tuple(target.name for target in formats)
     settings = InspectSettings(declared, names, source.axis, ignore_index, top)
     return _report(source, settings, total, formats)
@@ -110,12 +110,7 @@ def _report(
         for target, survivors in zip(formats, total.survivors, strict=True)
     )
     labels = None if total.labels is None else _labels(total.labels, source.classes)
-    label_info = None
-    if source.label_kind is not None:
-        label_info = LabelsInfo(tuple(source.label_paths), source.label_kind)
-    info = InputInfo(
-        tuple(source.paths), source.shape, source.stored_dtype, label_info, source.axis
-    )
+    info = input_info(source)
     extent = total.extent
     taken_for = INPUTS[settings.input]
     kind = looks.kind if taken_for == LOGITS or not judged else taken_for

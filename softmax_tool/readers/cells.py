@@ -41,7 +41,7 @@ def cells_of(line: str, delimiter: str | None) -> tuple[str, ...]:
 
 
 def _quoted_cells(line: str, delimiter: str | None) -> tuple[str, ...]:
-    """Like `_cells`; a quote inside quotes is written twice, and one that is not closed stays."""
+    """Like `cells_of`; a quote inside quotes is written twice, and one that is not closed stays."""
     cells: list[str] = []
     parts: list[str] = []  # of the cell that is being read
     is_blank = True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.errors import InputError
+from softmax_tool.ignored import IGNORED_LABEL
 from softmax_tool.readers.labels import (
     Expected,
     Labels,
@@ -35,7 +36,7 @@ def from_arrays(
     labels: ArrayLike | None = None,
     *,
     axis: int = -1,
-    ignore_index: int = -100,
+    ignore_index: int = IGNORED_LABEL,
     name: str = "<array>",
 ) -> Source:
     """Treat arrays in memory as an input, by the rules that files follow.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from softmax_tool.errors import InputError, UsageError
+from softmax_tool.ignored import IGNORED_LABEL
 from softmax_tool.readers.dialect import label_column_index, sniffed
 from softmax_tool.readers.labels import Expected, check_count, open_labels
 from softmax_tool.readers.layout import Layout
@@ -49,7 +50,7 @@ def open_logits(
     input_dtype: str | None = None,
     labels: Sequence[str] = (),
     label_column: str | int | None = None,
-    ignore_index: int = -100,
+    ignore_index: int = IGNORED_LABEL,
     stdin: BinaryIO | None = None,
     taken: set[str] | None = None,
 ) -> Source:

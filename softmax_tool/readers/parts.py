@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from softmax_tool.frozen import frozen
+from softmax_tool.ignored import IGNORED_LABEL
 from softmax_tool.readers.classes import LabelColumn
 from softmax_tool.readers.csv import parsed_batches, text_rows
 from softmax_tool.readers.file_rows import file_rows
@@ -92,7 +93,7 @@ class TextPart:
     dialect: Dialect
     label_column: int | None = None
     label_name: str | None = None
-    ignore_index: int = -100
+    ignore_index: int = IGNORED_LABEL
 
     @property
     def path(self) -> str:

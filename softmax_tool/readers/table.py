@@ -62,12 +62,10 @@ class Part(Protocol):
 class Table:
     """A `Source` over parts that fit each other, and their labels: none, one, or one for each."""
 
-    def __init__(
-        self, parts: Sequence[Part], labels: Sequence[Labels] = (), name: str | None = None
-    ) -> None:
+    def __init__(self, parts: Sequence[Part], labels: Sequence[Labels] = ()) -> None:
         self._parts = tuple(parts)
         self._labels = tuple(labels)
-        self._name = name or joint_name(parts)
+        self._name = joint_name(parts)
         self._shape = joint_shape(parts)
         self._log = ReadLog()
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from softmax_tool.readers.origin import Origin
 
 
-def read_vector(path: str, length: int, what: str = "weights") -> NDArray[np.float64]:
-    """Read exactly `length` finite numbers from a CSV or NPY file; `what` names them.
+def read_vector(path: str, length: int) -> NDArray[np.float64]:
+    """Read exactly `length` finite numbers from a CSV or NPY file: weights.
 
     Text has them one a line or all on one line. Negative numbers are fine.
 
@@ -35,32 +35,32 @@ def read_vector(path: str, length: int, what: str = "weights") -> NDArray[np.flo
     """
     origin = open_origin(path)
     is_array = head(origin, len(MAGIC)) == MAGIC
-    return _from_array(origin, length, what) if is_array else _from_text(origin, length, what)
+    return _from_array(origin, length) if is_array else _from_text(origin, length)
 
 
-def _from_array(origin: Origin, length: int, what: str) -> NDArray[np.float64]:
+def _from_array(origin: Origin, length: int) -> NDArray[np.float64]:
     header = read_header(origin)
     if len(header.shape) != 1:
         raise InputError(
-            f"{origin.name}: {what} of shape {header.shape}; one axis of {length} is needed"
+            f"{origin.name}: weights of shape {header.shape}; one axis of {length} is needed"
         )
-    _check_length(origin.name, header.shape[0], length, what)
+    _check_length(origin.name, header.shape[0], length)
     as_numbers = header.dtype.name if header.dtype.kind == "u" else None
     numbers = numbers_of(origin.name, header.dtype, as_numbers)
     (row,) = array_chunks(origin, header, numbers, Layout(header.shape, 0), 1)
     values: NDArray[np.float64] = row[0].astype(np.float64)
-    _check_finite(values, what, lambda place: f"{origin.name}: element {place}")
+    _check_finite(values, lambda place: f"{origin.name}: element {place}")
     return values
 
 
-def _from_text(origin: Origin, length: int, what: str) -> NDArray[np.float64]:
+def _from_text(origin: Origin, length: int) -> NDArray[np.float64]:
     dialect = sniffed(origin, refuse_counting=False)
     values: list[NDArray[np.float64]] = []
     count = 0
     for parsed in parsed_batches(origin, dialect):
         if dialect.columns > 1 and not dialect.single_row:
             raise InputError(
-                f"{origin.name}: {what} are one a line, or all on one line, not "
+                f"{origin.name}: weights are one a line, or all on one line, not "
                 f"{counted(dialect.columns, 'column')} and several lines"
             )
 
@@ -70,21 +70,21 @@ def _from_text(origin: Origin, length: int, what: str) -> NDArray[np.float64]:
             return f"{origin.name}:{parsed.line_of(place)}"
 
         part = parsed.values.reshape(-1)
-        _check_finite(part, what, where)
+        _check_finite(part, where)
         count += part.size
         if count <= length:  # a file that is far too long is counted, not kept
             values.append(part)
-    _check_length(origin.name, count, length, what)
+    _check_length(origin.name, count, length)
     return np.concatenate(values)
 
 
-def _check_length(name: str, count: int, length: int, what: str) -> None:
+def _check_length(name: str, count: int, length: int) -> None:
     if count != length:
-        raise InputError(f"{name}: holds {count} {what}, but {length} are needed")
+        raise InputError(f"{name}: holds {count} weights, but {length} are needed")
 
 
-def _check_finite(values: NDArray[np.float64], what: str, where: Callable[[int], str]) -> None:
+def _check_finite(values: NDArray[np.float64], where: Callable[[int], str]) -> None:
     finite = np.isfinite(values)
     if not finite.all():
         place = int(np.argmin(finite))
-        raise InputError(f"{where(place)}: {what} must be finite, not {values[place]}")
+        raise InputError(f"{where(place)}: weights must be finite, not {values[place]}")

@@ -38,7 +38,7 @@ def found_in(report: CheckReport, finding: CheckFinding) -> str:
 
 
 def _files(paths: Sequence[str]) -> str:
-    names = ["<stdin>" if path == "-" else display.visible(path) for path in paths]
+    names = [display.visible(display.files([path])) for path in paths]
     if len(names) > LONGEST_LIST:
         return f"{names[0]} … {names[-1]}"
     return ", ".join(names)

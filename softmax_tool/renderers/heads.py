@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
+from softmax_tool.ignored import IGNORED_LABEL
 from softmax_tool.renderers import display
 from softmax_tool.renderers.grids import Prose
 
@@ -62,7 +63,7 @@ def _asked(settings: Settings) -> Iterator[str]:
         yield f"weights from {display.visible(settings.weights)}"
     if settings.label_smoothing:
         yield f"label smoothing {display.number(settings.label_smoothing)}"
-    if settings.ignore_index != -100:
+    if settings.ignore_index != IGNORED_LABEL:
         yield f"ignore index {settings.ignore_index}"
     if settings.max_ulp is not None:
         yield f"silent error above {display.ulp(settings.max_ulp)} ULP"

@@ -189,8 +189,13 @@ def _loss(loss: Loss) -> dict[str, Any]:
 def _reduced(event: ReductionEvent | None) -> dict[str, Any] | None:
     if event is None:
         return None
-    limits = {"operand": _plain(event.operand), "limit": _plain(event.limit)}
-    return {"kind": event.kind, "step": "reduce"} | limits
+    return {
+        "kind": event.kind,
+        "step": "reduce",
+        "operand": _plain(event.operand),
+        "limit": _plain(event.limit),
+        "of_divisors": event.of_divisors,
+    }
 
 
 def _case(case: Case) -> dict[str, Any]:
