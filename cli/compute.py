@@ -29,6 +29,15 @@ Logits = Annotated[
         help="Files of logits, CSV, NPY or NPZ, in the order of their rows; - is stdin.",
     ),
 ]
+Top = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=0,
+        rich_help_panel=OUTPUT,
+        help="How many rows are shown, the worst first; one at least.",
+    ),
+]
 Arrays = Annotated[
     str | None,
     typer.Option(
@@ -63,7 +72,7 @@ def compute(
     label_smoothing: LossOptions.LabelSmoothing = 0.0,
     rows: OutputOptions.Rows = None,
     columns: OutputOptions.Columns = None,
-    top: OutputOptions.Top = 10,
+    top: Top = 10,
     format_: OutputOptions.Format = "table",
     output: Arrays = None,
     color: OutputOptions.Color = "auto",

@@ -16,12 +16,12 @@ from softmax_tool.distinct import Distinct
 from softmax_tool.extremes import Extremes
 from softmax_tool.formulations import GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.frozen import frozen
+from softmax_tool.input_rounding import summarise_rounding
 from softmax_tool.pairs import compare_pair
 from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.screening import Screened, Seen
 from softmax_tool.shown import ANY_SEVERITY
 from softmax_tool.summary import PairSummary
-from softmax_tool.tally import summarise_rounding
 from softmax_tool.targets import Targets
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool import crew
+from softmax_tool import crew, declared, weight_rounding
 from softmax_tool.ahead import thread_count
 from softmax_tool.arithmetic import find_model, working_format
 from softmax_tool.arithmetic.reduction import ExactReduction
 from softmax_tool.block_size import block_rows
 from softmax_tool.blocks import Earlier
 from softmax_tool.counting import label_counts
-from softmax_tool.declared import Sighting, remarks
+from softmax_tool.declared import Sighting
 from softmax_tool.errors import UsageError
 from softmax_tool.exact.number import of_number
 from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format, narrower_than
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from softmax_tool.job import Done
     from softmax_tool.outcomes import CaseOutcome
     from softmax_tool.readers import Source
+    from softmax_tool.report import InputLooks
     from softmax_tool.sink import ArraySink
     from softmax_tool.whole_rows import RowStore
 
@@ -91,7 +92,7 @@ def compare(
     looks = totals.sighting.looks()
     settings = _settings(plan_, options, info)
     said = verdict(cases, losses, pairs, rounding, edges, settings)
-    sentences = (*remarks(options.input, looks), *said)
+    sentences = (*_remarks(plan_, options, looks), *said)
     return CompareReport(info, settings, cases, losses, pairs, rounding, sentences, edges, looks)
 
 
@@ -167,7 +168,7 @@ def compute(
     settings = _settings(plan_, options, info)
     shown = chosen if are_whole(options) else totals.shown
     said = verdict(cases, losses, pairs, rounding, edges, settings, measured=plan_.measured)
-    sentences = (*remarks(options.input, looks), *said)
+    sentences = (*_remarks(plan_, options, looks), *said)
     return ComputeReport(
         info,
         settings,
@@ -251,6 +252,12 @@ def _work(job: Job, source: Source, totals: _Totals, threads: int | None) -> Ite
 
 # Fewer are done before another process has started.
 _MANY_ELEMENTS = 1 << 21
+
+
+def _remarks(plan_: Plan, options: Options, looks: InputLooks) -> Iterator[str]:
+    """Say what is to be known of the input before its results."""
+    yield from declared.remarks(options.input, looks)
+    yield from weight_rounding.remarks(options.weights, plan_.formats, plan_.ops)
 
 
 def _label_shape(info: InputInfo) -> tuple[int, ...]:
@@ -442,6 +449,7 @@ class _Totals:
                 total.new_ties,
                 total.min_logit,
                 total.max_logit,
+                total.far_apart,
             )
             for target, total in zip(self.plan.formats, self._rounding, strict=True)
         )

@@ -226,6 +226,7 @@ class InputRounding:
     new_ties: int  # rows whose set of largest logits grew
     min_logit: float | None  # the smallest and largest finite logit after rounding
     max_logit: float | None
+    far_apart: int = 0  # rows whose finite logits are further apart than the dtype reaches
 
 
 @frozen

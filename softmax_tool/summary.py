@@ -139,6 +139,7 @@ class RoundingSummary:
     new_ties: int = 0
     min_logit: float | None = None
     max_logit: float | None = None
+    far_apart: int = 0
 
     def __add__(self, other: RoundingSummary) -> RoundingSummary:
         return RoundingSummary(
@@ -148,4 +149,5 @@ class RoundingSummary:
             self.new_ties + other.new_ties,
             smallest(self.min_logit, other.min_logit),
             largest(self.max_logit, other.max_logit),
+            self.far_apart + other.far_apart,
         )

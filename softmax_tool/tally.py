@@ -22,7 +22,7 @@ from softmax_tool.origins import Cause
 from softmax_tool.peaks import changed_rows
 from softmax_tool.rational import exactly_right
 from softmax_tool.report import Finding
-from softmax_tool.summary import RoundingSummary, Summary, worst_of
+from softmax_tool.summary import Summary, worst_of
 from softmax_tool.tiling import TILE
 from softmax_tool.ulp import TINIEST, UlpStatistics
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from softmax_tool.diagnose import Judged
     from softmax_tool.distinct import Counts
     from softmax_tool.exact import Exact
-    from softmax_tool.exact.values import RowValues
     from softmax_tool.formats import FloatFormat
     from softmax_tool.report import Number
     from softmax_tool.rows import Rows
@@ -393,54 +392,3 @@ def _exact_gradient(results: Results, row: int, column: int) -> Number:
     if column == results.columns[row]:
         return decimals.times(decimals.log_softmax(logits, column), c)
     return decimals.times(decimals.softmax(logits, column), c)
-
-
-def _is_changed(stored: Array, rounded: Array) -> Mask:
-    if stored.dtype.kind != "i":
-        changed = stored != rounded
-        if np.isnan(rounded.max(initial=0)):
-            changed &= ~(np.isnan(stored) & np.isnan(rounded))
-        return np.asarray(changed)
-    # NumPy would compare an integer as the float64 it rounds to; 2**63 is no int64.
-    inside = np.abs(rounded) < 2.0**63
-    back = np.where(inside, rounded, 0).astype(np.int64)
-    return np.asarray(~inside | (back != stored))
-
-
-def _new_ties(stored: Array, rounded: Array) -> int:
-    """Count rows whose largest logit was rounded to what others were rounded to."""
-    leaders = row_max(rounded)
-    ties = rounded == leaders
-    # A row with NaN has no largest.
-    if np.count_nonzero(ties) <= np.count_nonzero(~np.isnan(leaders)):
-        return 0
-    before = np.count_nonzero(stored == row_max(stored), axis=1)
-    return int(np.count_nonzero(np.count_nonzero(ties, axis=1) > before))
-
-
-def summarise_rounding(
-    stored: Array, rounded: Array, target: FloatFormat, of_rows: RowValues
-) -> RoundingSummary:
-    """Count what rounding a block of logits changed, given what belongs to its rounded rows."""
-    low, high = float(of_rows.minimum.min()), float(of_rows.maximum.max())
-    all_finite = np.isfinite(low) and np.isfinite(high)
-    finite = np.isfinite(rounded) if not all_finite else np.ones((1, 1), bool)
-    # One zero: which of −0 and +0 a minimum is depends on their order.
-    limits: tuple[float | None, float | None] = (low + 0.0, high + 0.0)
-    if not all_finite:
-        some = rounded[finite]
-        limits = (float(some.min()) + 0.0, float(some.max()) + 0.0) if some.size else (None, None)
-    if stored.dtype == target.storage:
-        return RoundingSummary(0, 0, 0, 0, *limits)
-    with np.errstate(invalid="ignore"):
-        changed = _is_changed(stored, rounded)
-        if not changed.any():
-            return RoundingSummary(0, 0, 0, 0, *limits)
-    overflowed = 0 if all_finite else int(np.count_nonzero(np.isfinite(stored) & ~finite))
-    return RoundingSummary(
-        overflowed,
-        int(np.count_nonzero(stored[rounded == 0])),
-        int(np.count_nonzero(changed)),
-        _new_ties(stored, rounded),
-        *limits,
-    )

@@ -5,7 +5,6 @@ Every number in a sentence is a number of the report, printed by `renderers.disp
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -142,6 +141,7 @@ def _sentences(part: Part) -> Iterator[str]:
     yield from _broken_losses(part)
     yield from _wrong_reductions(part)
     yield from _clamp(part)
+    yield from _broken_gradients(part)
     yield from _lost_gradients(part)
     yield from _stable(part)
     yield from _pair(part)
@@ -184,6 +184,31 @@ def _lost_gradients(part: Part) -> Iterator[str]:
             f"In {part.where} {how_much} of a row's gradient is lost on the way back through "
             f"{', '.join(names)}{advice}."
         )
+
+
+_NOT_FINITE = ("nan", "inf", "zero-denominator")
+
+
+def _broken_gradients(part: Part) -> Iterator[str]:
+    """Say which ways back give entries that are not finite though they should be."""
+    gradients = [case for (quantity, _), case in part.cases.items() if quantity == GRADIENT]
+    broken = [case for case in gradients if _has_broken(case)]
+    if not broken:
+        return
+    stable = part.case(GRADIENT, "shifted")
+    advice = ""
+    if stable is not None and stable not in broken:
+        advice = "; through log-softmax (shifted) they all are"
+    names = ", ".join(case.name.formulation for case in broken)
+    yield (
+        f"In {part.where} the gradients of some rows are not finite on the way back through "
+        f"{names}{advice}."
+    )
+
+
+def _has_broken(case: Case) -> bool:
+    """Tell whether elements are not finite though they should be; what overflowed may be 0."""
+    return bool(case.infinite_ulp) or any(_avoidable(case, kind) for kind in _NOT_FINITE)
 
 
 def _rows_of(part: Part, kind: str, *names: tuple[str, str]) -> Case | None:
@@ -255,21 +280,13 @@ def _ignored(part: Part) -> Iterator[str]:
 
 def _beyond(part: Part) -> Iterator[str]:
     """Say where an exact log-probability may be infinite once rounded, which is no kind."""
-    if _is_far_apart(part) and any(c.name.quantity != "softmax" for c in part.cases.values()):
+    far = part.rounding.far_apart
+    if far and any(c.name.quantity != "softmax" for c in part.cases.values()):
         yield (
-            f"In {part.where} logits are more than {number(part.edges.max_finite)} apart: a "
-            "log-probability or a loss as far from 0 is infinite, however it is computed. Use a "
-            "wider dtype."
+            f"In {part.where} the logits of {plural(far, 'row')} are more than "
+            f"{number(part.edges.max_finite)} apart: a log-probability or a loss as far from 0 is "
+            "infinite, however it is computed. Use a wider dtype."
         )
-
-
-def _is_far_apart(part: Part) -> bool:
-    """Tell whether logits, perhaps of two rows, are further apart than the dtype reaches."""
-    least, largest = part.rounding.min_logit, part.rounding.max_logit
-    if least is None or largest is None:
-        return False
-    apart = Fraction(largest) - Fraction(least)
-    return apart >= find_format(part.edges.dtype).overflow_threshold
 
 
 def _is_of_ignored(case: Case) -> bool:
@@ -399,6 +416,8 @@ def _is_off(loss: Loss) -> bool:
     """Return whether a reduced loss is not finite though it should be, or notably wrong."""
     if loss.value is None or loss.exact is None or not isfinite(loss.exact):
         return False
+    if loss.ulp is not None and loss.ulp <= 1:
+        return False  # nothing in the dtype is much nearer
     exact = float(loss.exact)
     return not isfinite(loss.value) or abs(loss.value - exact) > _NOTABLE * abs(exact)
 
@@ -468,7 +487,7 @@ def _stable(part: Part) -> Iterator[str]:
     case = part.case("softmax", "shifted") or part.case("log-softmax", "shifted")
     if case is None or not case.judged:
         return
-    overflows = _avoidable(case, "overflow") or _is_far_apart(part)
+    overflows = _avoidable(case, "overflow") or part.rounding.far_apart
     if not part.asked.errors:
         if not overflows:
             yield f"In {part.where} {_title(case)} overflows nowhere."

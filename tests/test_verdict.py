@@ -264,7 +264,7 @@ def test_a_value_beyond_the_dtype_is_not_called_fine() -> None:
     table: dict[str, Any] = {"logits": [[60000.0, -60000.0]], "dtypes": ["half"]}
     for report in (st.compare, st.compute):
         text = "\n".join(report(ops=["log-softmax"], formulations=["shifted"], **table).verdict)
-        assert "logits are more than 65504 apart: a log-probability or a loss as far" in text
+        assert "the logits of 1 row are more than 65504 apart: a log-probability or a loss" in text
         assert "overflows nowhere" not in text
         assert "nothing goes wrong" not in text
 
@@ -337,7 +337,7 @@ def test_nothing_is_called_fine_beside_a_loss_that_is_not_finite() -> None:
 def test_a_distance_that_rounds_to_the_largest_number_is_not_beyond_it() -> None:
     table: dict[str, Any] = {"dtypes": ["half"], "ops": ["log-softmax"]}
     assert "apart" not in sentences(logits=[[65504.0, -15.0]], **table)
-    assert "logits are more than 65504 apart" in sentences(logits=[[65504.0, -16.0]], **table)
+    assert "1 row are more than 65504 apart" in sentences(logits=[[65504.0, -16.0]], **table)
 
 
 def test_what_a_mean_divides_by_is_not_taken_for_its_losses() -> None:
@@ -351,3 +351,62 @@ def test_what_a_mean_divides_by_is_not_taken_for_its_losses() -> None:
         formulations=["shifted"],
     )
     assert "Adding up what the mean shifted ce is divided by in float16 is off by 1955" in text
+
+
+def test_a_loss_that_is_correctly_rounded_is_not_called_wrong() -> None:
+    """log1p(exp(-16)) = 1.125e-07 lies between two subnormal numbers of half precision."""
+    text = sentences(
+        logits=[[16.0, 0.0]],
+        labels=[0],
+        dtypes=["half"],
+        ops=["ce"],
+        formulations=["log1p", "exact"],
+    )
+    assert text == "In float16 nothing goes wrong beyond rounding."
+    text = sentences(
+        logits=[[16.0, 0.0]],
+        labels=[0],
+        dtypes=["half"],
+        ops=["ce"],
+        formulations=["log1p", "shifted"],
+    )
+    assert "should be 1.12535e-07, but is: shifted 0." in text
+
+
+def test_gradients_that_are_not_finite_are_told() -> None:
+    table: dict[str, Any] = {
+        "logits": [[30.0, 0.0], [1.0, 2.0]],
+        "labels": [0, 0],
+        "dtypes": ["half"],
+        "ops": ["gradient"],
+    }
+    told = (
+        "In float16 the gradients of some rows are not finite on the way back through "
+        "{}; through log-softmax (shifted) they all are."
+    )
+    names = "log-of-naive, log-of-shifted, naive-lse, clamped"
+    assert told.format(names) in sentences(**table)
+    formulations = ["log-of-shifted", "shifted", "clamped"]
+    computed = st.compute(formulations=formulations, **table)
+    assert told.format("log-of-shifted, clamped") in computed.verdict
+
+
+def test_logits_of_two_rows_are_not_far_apart() -> None:
+    table: dict[str, Any] = {"dtypes": ["half"], "formulations": ["shifted"]}
+    text = sentences(logits=[[40000.0, 39968.0], [-40000.0, -40032.0]], **table)
+    assert "apart" not in text
+    assert "shifted softmax overflows nowhere" in text
+
+
+@pytest.mark.parametrize("report", [st.compare, st.compute])
+def test_weights_that_a_dtype_makes_infinite_or_0_are_told(report: Any) -> None:
+    table: dict[str, Any] = {"logits": [[1.0, 0.0]], "labels": [0], "dtypes": ["half"]}
+    told = (
+        "Rounding the weights to float16 makes some of them infinite, the largest float16 being "
+        "65504 and some 0: losses are those of the rounded weights. Scale the weights, or use a "
+        "wider dtype."
+    )
+    assert told in report(weights=[70000.0, 1e-9], **table).verdict
+    assert not any("weights" in said for said in report(weights=[7.0, 0.0], **table).verdict)
+    unweighed = report(weights=[70000.0, 1.0], ops=["softmax"], **table)
+    assert not any("weights" in said for said in unweighed.verdict)

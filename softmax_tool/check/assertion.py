@@ -100,7 +100,7 @@ def assert_accurate(
     AssertionError: softmax in float32 is not accurate
     ACC101 inaccurate: 2 of 2 elements, in 1 row; tolerance: the a-priori bound of careful computation
       [0, 0]: float32 softmax is 0.27, exactly 0.268941, 3.6e+04 ULP off: so are 2 of 2 in its row
-    """
+    """  # noqa: E501
     source = from_arrays(
         as_array(logits, "<logits>"),
         None if labels is None else as_array(labels, "<labels>"),

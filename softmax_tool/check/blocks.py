@@ -137,8 +137,8 @@ def work(block: Block, task: Work) -> BlockOutcome:
     # Overflow and 0/0 are what this is about. A thread does not inherit the setting.
     with np.errstate(all="ignore"):
         kept = kept_rows(block, task.options)
-        formats, top = task.plan.formats, task.options.top
-        facts = examine_input(block, kept, formats, task.rules, top)
+        formats, ops = task.plan.formats, task.plan.ops
+        facts = examine_input(block, kept, formats, task.rules, task.options, ops)
         cases = [
             case
             for target in formats

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.check.found import Findings, Found, Place, gather
+from softmax_tool.check.found import Findings, Found, Place, gather, worst_of
+from softmax_tool.check.masked_targets import masked_targets
+from softmax_tool.formulations import NEED_LABELS
 from softmax_tool.frozen import frozen
 from softmax_tool.lookalike import LOG_PROBABILITIES, PROBABILITIES, Likeness
 from softmax_tool.renderers.display import number, plural
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.formats import FloatFormat
+    from softmax_tool.plan import Options
     from softmax_tool.readers import Block
 
     Array = NDArray[Any]
@@ -40,26 +43,51 @@ def examine_input(
     kept: Mask,
     formats: Sequence[FloatFormat],
     rules: frozenset[str],
-    top: int,
+    options: Options,
+    ops: Sequence[str],
 ) -> InputFacts:
     """Examine a block of logits; rows whose label is ignored may hold anything."""
     counted = np.flatnonzero(kept)
-    logits = block.logits[counted]
+    logits, top = block.logits[counted], options.top
     likeness = Likeness()
     rows = block.start + counted
     found = dict(_odd_logits(logits, rows, top))
-    if block.labels is not None and block.labels.ndim == 1:
-        masked = _masked_labels(logits, block.labels[counted], rows, top)
+    if block.labels is not None:
+        masked = masked_targets(logits, block.labels[counted], rows, options, ops)
         if masked is not None:
             found["LAB103"] = masked
     if rules & {"DBL101", "DBL102"}:
         likeness = Likeness.of(logits)
     total = Findings(found)
     for target in formats:
-        total += Findings(dict(_rounding(block, target, rules, top)))
+        total += Findings(dict(_rounding(logits, rows, target, rules, top)))
     return InputFacts(
         Findings({code: part for code, part in total.by_code.items() if code in rules}), likeness
     )
+
+
+def weights_beyond(
+    options: Options, formats: Sequence[FloatFormat], ops: Sequence[str], rules: frozenset[str]
+) -> Findings:
+    """Find the class weights that a format makes infinite, where something is weighed."""
+    if options.weights is None or "INP104" not in rules or not set(ops) & set(NEED_LABELS):
+        return Findings()
+    weights, found = np.asarray(options.weights), Findings()
+    for target in formats:
+        places = tuple(
+            Place(
+                abs(float(weights[label])),
+                None,
+                int(label),
+                f"{target.name} weight {number(float(weights[label]))} of class {label} is beyond "
+                f"{number(target.max_finite)} and becomes infinite",
+            )
+            for label in np.flatnonzero(np.isinf(target.round(weights)))
+        )
+        if places:
+            worst = worst_of(places, options.top)
+            found += Findings({"INP104": Found(options.top, len(places), 0, worst)})
+    return found
 
 
 def doubled(likeness: Likeness, classes: int, rules: frozenset[str]) -> Findings:
@@ -68,7 +96,9 @@ def doubled(likeness: Likeness, classes: int, rules: frozenset[str]) -> Findings
     if code is None or code not in rules or classes == 1:
         return Findings()
     rows = likeness.count(likeness.kind)
-    of = f"{rows} of {plural(likeness.rows, 'row')} sum to 1"
+    decided = plural(likeness.rows - likeness.undecided, "row")
+    aside = " without nan or +inf" if likeness.undecided else ""
+    of = f"{rows} of {decided}{aside} sum to 1"
     text = of if code == "DBL101" else f"the exponentials of {of}"
     return Findings({code: Found(1, rows * classes, rows, (Place(0.0, None, None, text),))})
 
@@ -102,22 +132,9 @@ def _odd_logits(logits: Array, rows: Array, top: int) -> Iterator[tuple[str, Fou
         yield "INP103", part
 
 
-def _masked_labels(logits: Array, labels: Array, rows: Array, top: int) -> Found | None:
-    picked = np.take_along_axis(logits, labels[:, None], axis=1)
-    where = (picked == -np.inf) & (logits != -np.inf).any(axis=1, keepdims=True)
-
-    def at(row: int, _: int) -> Place:
-        column = int(labels[row])
-        text = f"label {column} is a masked class, logit -inf: the loss is inf"
-        return Place(0.0, int(rows[row]), column, text)
-
-    return gather(where, np.zeros(where.shape), top, at)
-
-
 def _rounding(
-    block: Block, target: FloatFormat, rules: frozenset[str], top: int
+    stored: Array, rows: Array, target: FloatFormat, rules: frozenset[str], top: int
 ) -> Iterator[tuple[str, Found]]:
-    stored = block.logits
     if stored.dtype == target.storage or not rules & {"INP104", "RNK103"}:
         return
     rounded = target.round(stored)
@@ -128,19 +145,18 @@ def _rounding(
         def at(row: int, column: int) -> Place:
             value, limit = float(stored[row, column]), number(target.max_finite)
             text = f"{target.name} logit {number(value)} is beyond {limit} and becomes infinite"
-            return Place(abs(value), block.start + row, column, text)
+            return Place(abs(value), int(rows[row]), column, text)
 
         part = gather(beyond, np.abs(stored.astype(np.float64)), top, at)
         if part is not None:
             yield "INP104", part
     if "RNK103" in rules:
-        yield from _new_ties(block, rounded, target, top)
+        yield from _new_ties(stored, rows, rounded, target, top)
 
 
 def _new_ties(
-    block: Block, rounded: Array, target: FloatFormat, top: int
+    stored: Array, rows: Array, rounded: Array, target: FloatFormat, top: int
 ) -> Iterator[tuple[str, Found]]:
-    stored = block.logits
     with np.errstate(invalid="ignore"):
         after = rounded == rounded.max(axis=1, keepdims=True)
         before = stored == stored.max(axis=1, keepdims=True)
@@ -153,7 +169,7 @@ def _new_ties(
             f"{number(float(stored[row, first]))} (column {first}) both become "
             f"{number(float(rounded[row, column]))}, the largest of the row"
         )
-        return Place(0.0, block.start + row, column, text)
+        return Place(0.0, int(rows[row]), column, text)
 
     part = gather(new, np.zeros(new.shape), top, at)
     if part is not None:

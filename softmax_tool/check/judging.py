@@ -131,7 +131,7 @@ def _judge_block(given: GivenBlock, task: Task) -> GivenOutcome:
     kept = kept_rows(block, options)
     rounded = np.array_equal(given.logits, given.target.round(block.logits), equal_nan=True)
     formats = [given.target] if rounded else []
-    facts = examine_input(block, kept, formats, task.rules, options.top)
+    facts = examine_input(block, kept, formats, task.rules, options, (task.quantity,))
     rows = np.flatnonzero(kept) if task.quantity in NEED_LABELS else np.arange(len(kept))
     judge_ = Judge.of(block, rows, given.target, options, given.logits)
     measured = [_measured(got, rows, judge_, task) for got in (given.candidate, given.baseline)]

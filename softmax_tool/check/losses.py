@@ -85,7 +85,7 @@ class ReducedLoss:
         if "LSS101" in rules and not isfinite(value) and (isfinite(exact) or rows_are_finite):
             text = f"{reduction} of {name} is {number(value)}"
             if reduction == "mean" and self._divides_by_zero():
-                text += ": the weights that it divides by add up to 0"
+                text += ": the weights that it divides by add up to 0 once rounded"
             else:
                 text += f", {exactly(self.true, reduction)}"
             found["LSS101"] = _of_all_rows(self.wide.rows, text, value, exact)

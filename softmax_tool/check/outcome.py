@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from softmax_tool.check.inputs import doubled
+from softmax_tool import weight_rounding
+from softmax_tool.check.inputs import doubled, weights_beyond
 from softmax_tool.check.report import (
     CheckedCase,
     CheckFinding,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from softmax_tool.check.report import ResultsInfo
     from softmax_tool.check.request import Request
     from softmax_tool.check.rules import Rule
-    from softmax_tool.check.tolerance import Budget, Tolerance
+    from softmax_tool.check.tolerance import Budget
     from softmax_tool.formats import FloatFormat
     from softmax_tool.plan import Options
     from softmax_tool.readers import Source
@@ -79,6 +80,7 @@ def to_report(
     """
     codes = frozenset(rule.code for rule in rules)
     of_input = outcome.facts.findings + doubled(outcome.facts.likeness, source.classes, codes)
+    of_input += weights_beyond(options, outcome.formats, outcome.ops, codes)
     results = tuple(_result(rule, of_input, outcome.subjects, request.budget) for rule in rules)
     if not any(result.failed for result in results):
         _check_judged(outcome, source)
@@ -98,7 +100,7 @@ def to_report(
         cases,
         results,
         findings,
-        tuple(dict.fromkeys(_warnings(outcome, request.tolerance, request.budget))),
+        tuple(dict.fromkeys(_warnings(outcome, options, request))),
         advice,
         verdict(results, cases, findings),
     )
@@ -203,7 +205,9 @@ def _merge(
     )
 
 
-def _warnings(outcome: Outcome, tolerance: Tolerance, budget: Budget) -> Iterator[str]:
+def _warnings(outcome: Outcome, options: Options, request: Request) -> Iterator[str]:
+    tolerance, budget = request.tolerance, request.budget
+    yield from weight_rounding.remarks(options.weights, outcome.formats, outcome.ops)
     for subject in outcome.subjects:
         yield from tolerance.warnings(subject.measured.seen, find_format(subject.name.dtype))
         judged = subject.measured.judged

@@ -84,10 +84,10 @@ RULES: tuple[Rule, ...] = (
         "INP104",
         "input-overflow",
         ("input",),
-        "a finite logit becomes infinite in the dtype",
-        "The logit is beyond the largest number of the dtype; rounding it gives an infinity before "
-        "softmax has begun.",
-        "Scale the logits, or use a dtype with more range.",
+        "a finite logit or weight becomes infinite in the dtype",
+        "The logit, or the weight of a class, is beyond the largest number of the dtype; rounding "
+        "it gives an infinity before softmax has begun.",
+        "Scale it, or use a dtype with more range.",
         r"printf '%s\n' '1,2,-70000' '3,4,5' | softmax-tool check - --dtype half --format concise",
     ),
     Rule(
@@ -95,7 +95,8 @@ RULES: tuple[Rule, ...] = (
         "probabilities-given",
         ("input",),
         "the logits look like probabilities",
-        "Every row lies in [0, 1] and sums to 1. Softmax of a softmax is nearly uniform, and its "
+        "Nine rows of ten at least, those with a nan or +inf set aside, lie in [0, 1] and sum to "
+        "1, give or take a 64th. Softmax of a softmax is nearly uniform, and its "
         "loss hardly falls: the classic bug of feeding softmax output into cross-entropy.",
         "Give the logits, or use `nll` on the logarithm of these. If they are logits after all: "
         "`--ignore DBL101`.",
@@ -106,8 +107,9 @@ RULES: tuple[Rule, ...] = (
         "log-probabilities-given",
         ("input",),
         "the logits look like log-probabilities",
-        "The log-sum-exp of every row is 0: a log-softmax has been here. Another changes nothing "
-        "but rounding, and costs what the first one did.",
+        "The exponentials of nine rows of ten at least, those with a nan or +inf set aside, sum to "
+        "1, give or take a 64th: a log-softmax has been here. Another changes nothing but "
+        "rounding, and costs what the first one did.",
         "Give the logits, or take `nll` of these. If they are logits after all: `--ignore DBL102`.",
         r"printf '%s\n' '-0.357,-1.609,-2.303' '-2.303,-2.303,-0.223' | "
         "softmax-tool check - --format concise",
@@ -137,11 +139,13 @@ RULES: tuple[Rule, ...] = (
         "LAB103",
         "masked-label",
         ("labels",),
-        "the class of a label is masked",
+        "a masked class has a target",
         "The logit of the label is −inf: its loss is +inf, and so is the mean. Rightly so, which "
-        "is why no formulation helps.",
+        "is why no formulation helps. With label smoothing, and of probability labels, a loss "
+        "takes every class, and any that is masked does it: nan where its target or its weight is "
+        "0.",
         "Mask other classes than those that are labels, or leave the row out with "
-        "`--ignore-index`.",
+        "`--ignore-index`; smooth no labels where classes are masked.",
         r"printf 'a,b,y\n1,-inf,1\n3,4,0\n' | softmax-tool check - --label-column y "
         "--format concise",
     ),

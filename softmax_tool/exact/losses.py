@@ -170,7 +170,7 @@ class _Terms:
             hi[nothing] = 0.0
             if tail is not None:
                 tail[nothing] = 0.0
-        infinite = row_any(contributing & y.infinite)
+        infinite = row_any(contributing & (y.infinite | np.isinf(self.coefficients.hi)))
         return Exact(hi, tail, nonzero, infinite)
 
 

@@ -48,6 +48,11 @@ def verdict(
 def _kind(looks: Looks, declared: str, classes: int) -> Iterator[str]:
     if declared == "probs":
         yield "Taken for probabilities, of which the logarithms were looked at: nll takes those."
+    elif declared == "log-probs" and looks.misfits:
+        yield (
+            "Taken for log-probabilities: nll takes them as they are; cross-entropy divides by "
+            "their sum first, which changes rows that do not sum to 1."
+        )
     elif declared == "log-probs":
         yield (
             "Taken for log-probabilities: nll takes them as they are; cross-entropy gives the "

@@ -203,8 +203,7 @@ def test_weights_that_add_up_to_zero_are_no_overflow(check: Callable[..., Any]) 
     options = ("--op", "ce", "-d", "single", "--label-column", "y", "--format", "json")
     table = "a,b,y\n1,2,0\n3,4,0\n"
     [finding] = check(table, *options, weights="0,1\n").report["findings"]
-    assert (finding["code"], finding["message"]) == (
-        "LSS101",
-        "mean of float32 shifted ce is nan: the weights that it divides by add up to 0",
-    )
+    assert finding["code"] == "LSS101"
+    told = "mean of float32 shifted ce is nan: the weights that it divides by add up to 0"
+    assert finding["message"] == f"{told} once rounded"
     assert check(table, *options, "--reduction", "sum", weights="0,1\n").code == 0

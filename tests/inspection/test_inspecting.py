@@ -451,6 +451,9 @@ def test_what_is_wrong_with_declared_distributions_is_named() -> None:
     assert (report.range.stored_smallest, report.range.stored_largest) == (-0.5, 0.5)
     logits = st.inspect([[3.0, 1.0]], input_kind="log-probs").verdict
     assert "(row 0: 3); the table looks like logits." in logits[1]
+    assert "cross-entropy divides by their sum first, which changes rows" in logits[0]
+    fitting = st.inspect(np.log([[0.75, 0.25]]), input_kind="log-probs").verdict
+    assert "cross-entropy gives the same" in fitting[0]
 
 
 @pytest.mark.parametrize(
