@@ -26,14 +26,12 @@ if TYPE_CHECKING:
 
     from softmax_tool.arithmetic import Arithmetic
     from softmax_tool.exact import Exact
-    from softmax_tool.formats import FloatFormat
     from softmax_tool.infinities import Infinities
     from softmax_tool.plan import Options, Slice, Variant
     from softmax_tool.report import CaseName
     from softmax_tool.rows import Rows, Yardsticks
     from softmax_tool.screening import Screened
     from softmax_tool.summary import Summary
-    from softmax_tool.targets import Targets
     from softmax_tool.ulp import Ruler
 
     Array = NDArray[Any]
@@ -284,7 +282,7 @@ class CaseWork:
         if not self._is_loss:
             return None, None
         assert self.rows.targets is not None  # noqa: S101  (losses have targets)
-        divisors = _divisors(self.rows.targets, len(got), self.variant.target)
+        divisors = self.rows.targets.divisors(len(got), self.variant.target)
         # The sum takes both parts of each value; there is one divisor for the two.
         true_part = replace(
             _part(true.hi, divisors, kept), losses=true.summands(), vanished=true.has_vanished
@@ -316,10 +314,3 @@ def _part(values: Array, divisors: Array, kept: Mask) -> LossPart:
     per_row = np.zeros(len(kept), values.dtype)
     per_row[kept] = values[:, 0]
     return LossPart(values[:, 0], divisors, per_row)
-
-
-def _divisors(targets: Targets, rows: int, target: FloatFormat) -> Array:
-    """Return what each row adds to a mean's denominator: its label's weight, or 1."""
-    if targets.labels is None or targets.weights is None:
-        return np.ones(rows, target.carrier)
-    return np.asarray(targets.weights[0, targets.labels[:, 0]])

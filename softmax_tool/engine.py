@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_tool import crew, declared, weight_rounding
 from softmax_tool.ahead import thread_count
-from softmax_tool.arithmetic import find_model, working_format
-from softmax_tool.arithmetic.reduction import ExactReduction
+from softmax_tool.arithmetic import working_format
 from softmax_tool.block_size import block_rows
 from softmax_tool.blocks import Earlier
 from softmax_tool.counting import label_counts
 from softmax_tool.declared import Sighting
 from softmax_tool.errors import UsageError
 from softmax_tool.exact.number import of_number
-from softmax_tool.formats import FLOAT64, FORMATS, exp_edges, find_format, narrower_than
+from softmax_tool.formats import FORMATS, exp_edges, find_format, narrower_than
 from softmax_tool.formulations import EXACT, GRADIENT, LOSSES
 from softmax_tool.input_info import input_info, nothing_to_look_at, row_count
 from softmax_tool.job import Job
 from softmax_tool.plan import Options, Plan, ieee_formats, plan, stored_format
-from softmax_tool.reductions import reduction_event
+from softmax_tool.reduced_loss import LossRows, ReducedLoss
 from softmax_tool.report import (
     Case,
     CaseName,
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from softmax_tool.arithmetic.protocol import Reduction
     from softmax_tool.blocks import BlockOutcome
     from softmax_tool.formats import FloatFormat
     from softmax_tool.job import Done
@@ -320,26 +318,6 @@ def _lone_pairs(
     return [(pair[0], pair[1]) for pair in by_quantity.values() if len(pair) == 2]
 
 
-@dataclass(slots=True)
-class _LossState:
-    """One loss on its way: the reduction of the model, and that of the true values."""
-
-    mine: Reduction
-    wide: ExactReduction  # of the same row values
-    true: ExactReduction
-    per_row: list[Array] = field(default_factory=list)
-
-    def add(self, outcome: CaseOutcome, *, keep_rows: bool) -> None:
-        part, true = outcome.loss, outcome.true_loss
-        assert part is not None  # noqa: S101  (a loss has parts)
-        assert true is not None  # noqa: S101
-        self.mine = self.mine.fold(part.losses, part.divisors)
-        self.wide = self.wide.fold(part.losses, part.divisors)
-        self.true = self.true.fold(true.losses, true.divisors, vanished=true.vanished)
-        if keep_rows:
-            self.per_row.append(part.per_row)
-
-
 class _Totals:
     """Adds outcomes up, in row order, and turns the sums into the parts of a report."""
 
@@ -353,30 +331,29 @@ class _Totals:
         self._summaries = [Summary(options.top) for _ in self.names]
         self._pairs = [PairSummary() for _ in self.pairs]
         self._rounding = [RoundingSummary() for _ in plan_.formats]
-        self._losses = {
-            index: self._loss_state(name)
-            for index, name in enumerate(self.names)
-            if name.quantity in LOSSES
-        }
-
-    def _loss_state(self, name: CaseName) -> _LossState:
-        target = find_format(name.dtype)
-        wide, true = ExactReduction(target), ExactReduction(FLOAT64)
-        if name.arithmetic is None:
-            return _LossState(wide, wide, true)
-        return _LossState(find_model(name.arithmetic).reduction(target), wide, true)
+        losses = {i: name for i, name in enumerate(self.names) if name.quantity in LOSSES}
+        self._losses = {index: ReducedLoss.of(name) for index, name in losses.items()}
+        self._per_row: dict[int, list[Array]] = {index: [] for index in losses}
 
     def add(self, outcome: BlockOutcome) -> None:
         self.rows += len(outcome.kept)
         for index, case in enumerate(outcome.cases):
             self._summaries[index] += case.summary
             if index in self._losses:
-                keep_rows = self.options.reduction == "none"
-                self._losses[index].add(case, keep_rows=keep_rows)
+                self._add_loss(index, case)
         for index, pair in enumerate(outcome.pairs):
             self._pairs[index] += pair
         for index, rounding in enumerate(outcome.rounding):
             self._rounding[index] += rounding
+
+    def _add_loss(self, index: int, case: CaseOutcome) -> None:
+        part, true = case.loss, case.true_loss
+        assert part is not None  # noqa: S101  (a loss has parts)
+        assert true is not None  # noqa: S101
+        rows = LossRows(part.losses, part.divisors, true.losses, true.vanished)
+        self._losses[index] = self._losses[index].fold(rows)
+        if self.options.reduction == "none":
+            self._per_row[index].append(part.per_row)
 
     def earlier(self) -> Earlier:
         """Return what later rows must exceed to be told."""
@@ -412,26 +389,19 @@ class _Totals:
         return tuple(self._loss(index, label_shape) for index in self._losses)
 
     def _loss(self, index: int, label_shape: tuple[int, ...]) -> Loss:
-        name, state = self.names[index], self._losses[index]
+        name, loss = self.names[index], self._losses[index]
         kinds = self._summaries[index].kind_counts()
-        reduction = self.options.reduction
+        target, reduction = find_format(name.dtype), self.options.reduction
         if reduction == "none":
-            whole = np.concatenate(state.per_row).reshape(label_shape)
-            per_row = find_format(name.dtype).stored(whole)
-            return Loss(name, reduction, None, per_row, kinds, None, None)
-        target = find_format(name.dtype)
-        true = _reduced(state.true, reduction)
-        value = _reduced(state.mine, reduction)
-        if name.arithmetic is None:
-            value = _reduced(_with_format(state.true, target), reduction)
-        error = _scalar_ulp(value, state.true.exact(reduction), target)
-        tiny = state.true.is_tiny(reduction)
+            whole = np.concatenate(self._per_row[index]).reshape(label_shape)
+            return Loss(name, reduction, None, target.stored(whole), kinds, None, None)
+        value, true = loss.value(reduction), loss.true
+        tiny = true.is_tiny(reduction)
+        error = _scalar_ulp(value, true.exact(reduction), target)
         if tiny and value == 0:
             error = TINIEST
-        event = None
-        if name.arithmetic is not None:
-            event = reduction_event(state.mine, state.wide, reduction, target)
-        return Loss(name, reduction, value, None, kinds, true, error, event, tiny)
+        event = loss.event(reduction)
+        return Loss(name, reduction, value, None, kinds, true.value(reduction), error, event, tiny)
 
     def pair_reports(self) -> tuple[Pair, ...]:
         return tuple(
@@ -453,14 +423,6 @@ class _Totals:
             )
             for target, total in zip(self.plan.formats, self._rounding, strict=True)
         )
-
-
-def _reduced(reduction: Reduction, name: str) -> float:
-    return reduction.mean() if name == "mean" else reduction.sum()
-
-
-def _with_format(reduction: ExactReduction, target: FloatFormat) -> ExactReduction:
-    return ExactReduction(target, reduction.losses, reduction.divisors)
 
 
 def _scalar_ulp(value: float, true: Fraction | float, target: FloatFormat) -> float:

@@ -108,6 +108,12 @@ class Targets:
             np.put_along_axis(one_hot, self.labels, 1.0, axis=1)
         return replace(self, divisor=divisor, one_hot=one_hot)
 
+    def divisors(self, rows: int, target: FloatFormat) -> Array:
+        """Return what so many rows add to what a mean divides by: their labels' weights, or 1."""
+        if self.labels is None or self.weights is None:
+            return np.ones(rows, target.carrier)
+        return np.asarray(self.weights[0, self.labels[:, 0]])
+
     def map(self, function: Callable[[Array], Array]) -> Targets:
         """Apply a function to the probabilities and the weights."""
         probabilities, weights = self.probabilities, self.weights

@@ -61,6 +61,10 @@ class ExactReduction:
     def _once(self, value: Fraction | float) -> float:
         return self.format.round_exactly(value) if isinstance(value, Fraction) else value
 
+    def value(self, reduction: str) -> float:
+        """Return the mean or the sum, rounded once."""
+        return self._once(self.exact(reduction))
+
     def exact(self, reduction: str) -> Fraction | float:
         """Return the mean or the sum before it is rounded; a float where it is not finite."""
         return self.exact_mean() if reduction == "mean" else self.exact_sum()

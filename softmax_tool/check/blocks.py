@@ -12,7 +12,7 @@ from softmax_tool.arithmetic.sharing import Sharing
 from softmax_tool.check.careful import careful_bound, in_ulp
 from softmax_tool.check.computations import examine_computation
 from softmax_tool.check.inputs import InputFacts, examine_input
-from softmax_tool.check.losses import LossRows
+from softmax_tool.check.losses import loss_rows
 from softmax_tool.computation import Computation
 from softmax_tool.diagnose import judge
 from softmax_tool.formulations import EXACT, FORMULATIONS, GRADIENT, LOSSES, NEED_LABELS
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from softmax_tool.formats import FloatFormat
     from softmax_tool.plan import Options, Plan, Variant
     from softmax_tool.readers import Block
+    from softmax_tool.reduced_loss import LossRows
     from softmax_tool.report import CaseName
 
     Array = NDArray[Any]
@@ -201,7 +202,7 @@ def _case(
     )
     targets = judge_.rows.targets
     is_loss = name.quantity in LOSSES and targets is not None
-    return measured, LossRows.of(results, targets) if is_loss and targets is not None else None
+    return measured, loss_rows(results, targets) if is_loss and targets is not None else None
 
 
 def a_priori(judge_: Judge, quantity: str) -> Array:

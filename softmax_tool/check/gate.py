@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from softmax_tool.ahead import in_order, thread_count
+from softmax_tool.check import losses
 from softmax_tool.check.blocks import Work, work
 from softmax_tool.check.comparison import compared_with_baseline
 from softmax_tool.check.found import Findings
@@ -22,7 +23,6 @@ from softmax_tool.check.judging import (
     judge_block,
     judge_reduced,
 )
-from softmax_tool.check.losses import ReducedLoss
 from softmax_tool.check.measured import Measured
 from softmax_tool.check.outcome import Outcome, Subject, to_report
 from softmax_tool.check.rules import ignored, selected
@@ -32,6 +32,7 @@ from softmax_tool.formulations import GRADIENT, LOSSES, expand, quantity_of
 from softmax_tool.input_info import nothing_to_look_at, row_count
 from softmax_tool.plan import Options, check_ops, default_ops, plan, stored_format
 from softmax_tool.plan import check as check_options
+from softmax_tool.reduced_loss import ReducedLoss
 from softmax_tool.renderers.display import files
 
 if TYPE_CHECKING:
@@ -272,7 +273,7 @@ class _Totals:
     def outcome(self, options: Options, codes: frozenset[str]) -> Outcome:
         cases = list(self.cases)
         for index, loss in self.losses.items():
-            findings = cases[index].findings + loss.findings(options.reduction, codes)
+            findings = cases[index].findings + losses.findings(loss, options.reduction, codes)
             cases[index] = replace(cases[index], findings=findings)
         return Outcome(
             facts=self.facts,

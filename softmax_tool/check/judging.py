@@ -15,7 +15,7 @@ from softmax_tool.check.careful import careful_bound, sum_constant
 from softmax_tool.check.comparison import ALWAYS_GRANTED
 from softmax_tool.check.found import Findings, Found, Place
 from softmax_tool.check.inputs import InputFacts, examine_input
-from softmax_tool.check.losses import LossRows, exactly
+from softmax_tool.check.losses import exactly, loss_rows
 from softmax_tool.check.measured import Largest, Measured
 from softmax_tool.check.rules import GIVEN
 from softmax_tool.check.tolerance import Seen
@@ -99,7 +99,7 @@ class ExactLoss:
 
     def value(self, reduction: str) -> float:
         """Return the exact loss, rounded to float64."""
-        return self.losses.mean() if reduction == "mean" else self.losses.sum()
+        return self.losses.value(reduction)
 
     def exact(self, reduction: str) -> Exact:
         """Return the exact loss as results are measured by it, (1, 1)."""
@@ -198,7 +198,7 @@ def _exact_loss(judge_: Judge, quantity: str) -> ExactLoss:
     target, targets = judge_.yardsticks.target, judge_.rows.targets
     assert targets is not None  # noqa: S101  (losses have targets)
     rounded = judge_.yardsticks.ruler(quantity).rounded
-    rows = LossRows.of(judge_.results(quantity, rounded, None), targets)
+    rows = loss_rows(judge_.results(quantity, rounded, None), targets)
     bound = careful_bound(judge_.yardsticks, quantity)
     losses = ExactReduction(FLOAT64).fold(rows.true, rows.divisors, vanished=rows.vanished)
     return ExactLoss(target, losses, ExactSum.of(bound))
