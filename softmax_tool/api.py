@@ -7,22 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool import engine
+from softmax_tool import arguments, engine
 from softmax_tool.explanation import explaining
 from softmax_tool.ignored import ignored_label
 from softmax_tool.inspection import inspecting
 from softmax_tool.plan import Options
-from softmax_tool.readers import from_arrays
+from softmax_tool.readers import as_weights, from_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
 
     from softmax_tool.explanation.report import ExplainReport
     from softmax_tool.inspection.report import InspectReport
     from softmax_tool.readers import Source
     from softmax_tool.report import CaseName, CompareReport, ComputeReport, LimitsReport
+
+    Names = str | Sequence[str]
+    Dtypes = DTypeLike | Sequence[DTypeLike]
 
 
 def compare(
@@ -30,10 +33,10 @@ def compare(
     labels: ArrayLike | None = None,
     *,
     axis: int = -1,
-    dtypes: Sequence[str] = ("float16", "float32", "float64"),
-    ops: Sequence[str] | None = None,
-    formulations: Sequence[str] | None = None,
-    arithmetics: Sequence[str] = ("wide-sum",),
+    dtypes: Dtypes | None = ("float16", "float32", "float64"),
+    ops: Names | None = None,
+    formulations: Names | None = None,
+    arithmetics: Names = ("wide-sum",),
     reduction: str = "mean",
     weights: ArrayLike | None = None,
     ignore_index: int | None = None,
@@ -110,21 +113,23 @@ def compare(
     >>> [case.worst[0].kind for case in report.cases if case.name.dtype == "float64" and case.worst]
     ['absorbed']
     """
-    source = _source(logits, labels, axis, ignore_index)
-    options = _options(
-        dtypes=tuple(dtypes),
-        ops=ops,
-        formulations=formulations,
-        arithmetics=tuple(arithmetics),
-        reduction=reduction,
-        weights=weights,
-        ignore_index=ignore_index,
-        label_smoothing=label_smoothing,
-        max_ulp=max_ulp,
-        top=top,
-        input_kind=input_kind,
-    )
-    return engine.compare(source, options, threads=threads)
+    with arguments.named_as_arguments():
+        workers = arguments.threads_of(threads)
+        options = _options(
+            dtypes=dtypes,
+            ops=ops,
+            formulations=formulations,
+            arithmetics=arguments.names("arithmetics", arithmetics),
+            reduction=reduction,
+            weights=weights,
+            ignore_index=ignore_index,
+            label_smoothing=label_smoothing,
+            max_ulp=max_ulp,
+            top=top,
+            input_kind=input_kind,
+        )
+        source = _source(logits, labels, axis, options.ignore_index)
+        return engine.compare(source, options, threads=workers)
 
 
 def compute(
@@ -132,9 +137,9 @@ def compute(
     labels: ArrayLike | None = None,
     *,
     axis: int = -1,
-    dtypes: Sequence[str] | None = None,
-    ops: Sequence[str] | None = None,
-    formulations: Sequence[str] = ("naive", "shifted"),
+    dtypes: Dtypes | None = None,
+    ops: Names | None = None,
+    formulations: Names = ("naive", "shifted"),
     arithmetic: str = "wide-sum",
     reduction: str = "mean",
     weights: ArrayLike | None = None,
@@ -161,25 +166,27 @@ def compute(
     >>> report.results[0].values.round(4).tolist()
     [[0.659, 0.2424, 0.0986]]
     """
-    source = _source(logits, labels, axis, ignore_index)
-    options = _options(
-        dtypes=None if dtypes is None else tuple(dtypes),
-        ops=ops,
-        formulations=formulations,
-        arithmetics=(arithmetic,),
-        reduction=reduction,
-        weights=weights,
-        ignore_index=ignore_index,
-        label_smoothing=label_smoothing,
-        max_ulp=max_ulp,
-        top=top,
-        input_kind=input_kind,
-    )
-    kept = _Kept()
-    return kept.into(engine.compute(source, options, threads=threads, values=kept))
+    with arguments.named_as_arguments():
+        workers = arguments.threads_of(threads)
+        options = _options(
+            dtypes=dtypes,
+            ops=ops,
+            formulations=formulations,
+            arithmetics=(arguments.name("arithmetic", arithmetic),),
+            reduction=reduction,
+            weights=weights,
+            ignore_index=ignore_index,
+            label_smoothing=label_smoothing,
+            max_ulp=max_ulp,
+            top=top,
+            input_kind=input_kind,
+        )
+        source = _source(logits, labels, axis, options.ignore_index)
+        kept = _Kept()
+        return kept.into(engine.compute(source, options, threads=workers, values=kept))
 
 
-def limits(dtypes: Sequence[str] | None = None) -> LimitsReport:
+def limits(dtypes: Dtypes | None = None) -> LimitsReport:
     """Return the edges of dtypes: largest and smallest numbers, and where exp changes its nature.
 
     Every argument named is a value of the dtype itself, so that the edges are those of the rounded
@@ -190,7 +197,8 @@ def limits(dtypes: Sequence[str] | None = None) -> LimitsReport:
     >>> limits(["half"]).formats[0].exp_first_overflow
     11.09375
     """
-    return engine.limits(dtypes)
+    with arguments.named_as_arguments():
+        return engine.limits(arguments.optional_dtype_names("dtypes", dtypes))
 
 
 def explain(
@@ -200,7 +208,7 @@ def explain(
     row: int = 0,
     column: int | None = None,
     axis: int = -1,
-    dtype: str | None = None,
+    dtype: DTypeLike | None = None,
     arithmetic: str = "wide-sum",
     ignore_index: int | None = None,
     bits: bool = False,
@@ -247,12 +255,18 @@ def explain(
     >>> [(t.step, t.operand, t.limit, t.margin) for t in report.trouble][0]
     ('exp', 12.0, 11.09375, 0.90625)
     """
-    source = (
-        explaining.textbook() if logits is None else _source(logits, labels, axis, ignore_index)
-    )
-    ignored = ignored_label(ignore_index)
-    request = explaining.Request(row, column, dtype, arithmetic, ignored, bits)
-    return explaining.explain(source, request)
+    with arguments.named_as_arguments():
+        request = explaining.Request(
+            row=arguments.whole_number("row", row),
+            column=arguments.optional_whole_number("column", column),
+            dtype=arguments.optional_dtype_name(dtype),
+            arithmetic=arguments.name("arithmetic", arithmetic),
+            ignore_index=_ignored(ignore_index),
+            bits=arguments.flag("bits", bits),
+        )
+        if logits is None:
+            return explaining.explain(explaining.textbook(), request)
+        return explaining.explain(_source(logits, labels, axis, request.ignore_index), request)
 
 
 def inspect(
@@ -260,7 +274,7 @@ def inspect(
     labels: ArrayLike | None = None,
     *,
     axis: int = -1,
-    dtypes: Sequence[str] | None = None,
+    dtypes: Dtypes | None = None,
     ignore_index: int | None = None,
     top: int = 5,
     threads: int | None = None,
@@ -307,14 +321,18 @@ def inspect(
     >>> report.looks_like.kind, report.loss
     ('probabilities', 'log, then nll')
     """
-    return inspecting.inspect(
-        _source(logits, labels, axis, ignore_index),
-        dtypes=dtypes,
-        ignore_index=ignored_label(ignore_index),
-        top=top,
-        declared=input_kind,
-        threads=threads,
-    )
+    with arguments.named_as_arguments():
+        asked = arguments.optional_dtype_names("dtypes", dtypes)
+        ignored, most = _ignored(ignore_index), arguments.whole_number("top", top)
+        kind, workers = arguments.name("input_kind", input_kind), arguments.threads_of(threads)
+        return inspecting.inspect(
+            _source(logits, labels, axis, ignored),
+            dtypes=asked,
+            ignore_index=ignored,
+            top=most,
+            declared=kind,
+            threads=workers,
+        )
 
 
 class _Kept:
@@ -346,17 +364,20 @@ class _Kept:
         return replace(report, results=results)
 
 
-def _source(
-    logits: ArrayLike, labels: ArrayLike | None, axis: int, ignore_index: int | None
-) -> Source:
-    return from_arrays(logits, labels, axis=axis, ignore_index=ignored_label(ignore_index))
+def _source(logits: ArrayLike, labels: ArrayLike | None, axis: int, ignored: int) -> Source:
+    class_axis = arguments.whole_number("axis", axis)
+    return from_arrays(logits, labels, axis=class_axis, ignore_index=ignored)
+
+
+def _ignored(ignore_index: int | None) -> int:
+    return ignored_label(arguments.optional_whole_number("ignore_index", ignore_index))
 
 
 def _options(
     *,
-    dtypes: tuple[str, ...] | None,
-    ops: Sequence[str] | None,
-    formulations: Sequence[str] | None,
+    dtypes: Dtypes | None,
+    ops: Names | None,
+    formulations: Names | None,
     arithmetics: tuple[str, ...],
     reduction: str,
     weights: ArrayLike | None,
@@ -367,17 +388,17 @@ def _options(
     input_kind: str,
 ) -> Options:
     return Options(
-        dtypes=dtypes,
-        ops=None if ops is None else tuple(ops),
-        formulations=None if formulations is None else tuple(formulations),
+        dtypes=arguments.optional_dtype_names("dtypes", dtypes),
+        ops=arguments.optional_names("ops", ops),
+        formulations=arguments.optional_names("formulations", formulations),
         arithmetics=arithmetics,
-        reduction=reduction,
-        weights=None if weights is None else np.asarray(weights, np.float64),
+        reduction=arguments.name("reduction", reduction),
+        weights=None if weights is None else as_weights(weights, "<weights>"),
         weights_name=None if weights is None else "<weights>",
-        ignore_index=ignored_label(ignore_index),
+        ignore_index=_ignored(ignore_index),
         ignore_index_given=ignore_index is not None,
-        label_smoothing=label_smoothing,
-        max_ulp=max_ulp,
-        top=top,
-        input=input_kind,
+        label_smoothing=arguments.number("label_smoothing", label_smoothing),
+        max_ulp=arguments.optional_number("max_ulp", max_ulp),
+        top=arguments.whole_number("top", top),
+        input=arguments.name("input_kind", input_kind),
     )

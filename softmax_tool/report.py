@@ -3,6 +3,10 @@
 Field names are those of the machine-readable output, which its schemas describe. Numbers are Python
 floats holding the exact value (float16, float32 and float64 all fit); a magnitude that float64
 cannot hold is a `Decimal`.
+
+The reports of `compare` and `compute`, and what of them holds arrays, are equal to themselves alone
+and can be hashed; hold fields against each other to compare two of them. Other values are equal if
+their fields are.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from softmax_tool.frozen import frozen
+from softmax_tool.frozen import frozen, frozen_by_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -184,7 +188,7 @@ class ReductionEvent:
     of_divisors: bool = False  # whether it is the sum of what a mean divides by
 
 
-@frozen
+@frozen_by_identity
 class Loss:
     """A loss, reduced. `value` is None for reduction "none", `per_row` is None otherwise."""
 
@@ -229,9 +233,9 @@ class InputRounding:
     far_apart: int = 0  # rows whose finite logits are further apart than the dtype reaches
 
 
-@frozen
+@frozen_by_identity
 class CompareReport:
-    """The answer of `compare`."""
+    """The answer of `compare`; equal to itself alone."""
 
     input: InputInfo
     settings: Settings
@@ -245,7 +249,7 @@ class CompareReport:
     command: Literal["compare"] = field(default="compare", init=False)
 
 
-@frozen
+@frozen_by_identity
 class ShownRow:
     """One row as `compute` shows it: logits after rounding to the dtype, and every quantity.
 
@@ -266,7 +270,7 @@ class ShownRow:
     ignored: bool
 
 
-@frozen
+@frozen_by_identity
 class Result:
     """One elementwise quantity that `compute` calculated.
 
@@ -280,9 +284,9 @@ class Result:
     rows: int
 
 
-@frozen
+@frozen_by_identity
 class ComputeReport:
-    """The answer of `compute`."""
+    """The answer of `compute`; equal to itself alone."""
 
     input: InputInfo
     settings: Settings

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool.check.arrays import as_array, as_floating
+from softmax_tool import arguments
+from softmax_tool.check.arrays import as_floating
 from softmax_tool.check.gate import check_given, given_quantity
 from softmax_tool.check.given import results_of_array
 from softmax_tool.check.request import Request
 from softmax_tool.check.rules import RULES
 from softmax_tool.check.tolerance import Tolerance, parse_budget
-from softmax_tool.errors import UsageError
 from softmax_tool.formats import find_format
 from softmax_tool.formulations import LOSSES
 from softmax_tool.ignored import ignored_label
 from softmax_tool.plan import Options
-from softmax_tool.readers import from_arrays
+from softmax_tool.readers import as_weights, from_arrays
 from softmax_tool.renderers.display import count, plural
 from softmax_tool.renderers.of_check import tolerance
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from softmax_tool.check.report import CheckFinding, CheckReport
+    from softmax_tool.check.tolerance import Budget
+    from softmax_tool.formats import FloatFormat
 
 NAME = "<candidate>"
 
@@ -101,66 +103,52 @@ def assert_accurate(
     ACC101 inaccurate: 2 of 2 elements, in 1 row; tolerance: the a-priori bound of careful computation
       [0, 0]: float32 softmax is 0.27, exactly 0.268941, 3.6e+04 ULP off: so are 2 of 2 in its row
     """  # noqa: E501
-    source = from_arrays(
-        as_array(logits, "<logits>"),
-        None if labels is None else as_array(labels, "<labels>"),
-        axis=axis,
-        ignore_index=ignored_label(ignore_index),
-    )
-    options = Options(
-        ops=(op,),
-        reduction=reduction,
-        weights=None if weights is None else np.asarray(as_array(weights, "<weights>"), np.float64),
-        weights_name=None if weights is None else "<weights>",
-        ignore_index=ignored_label(ignore_index),
-        ignore_index_given=ignore_index is not None,
-        label_smoothing=label_smoothing,
-        top=top,
-    )
-    request = Request(
-        select=tuple(r.code for r in RULES if "candidate" in r.about and r.by_default),
-        ignore=(ignore,) if isinstance(ignore, str) else tuple(ignore),
-        tolerance=Tolerance(
-            _limit("max_ulp", max_ulp), _limit("max_abs", max_abs), _limit("max_rel", max_rel)
-        ),
-        budget=parse_budget(str(budget)),
-    )
-    given = results_of_array(
-        as_floating(candidate, NAME),
-        source,
-        given_quantity(source, options, NAME),
-        name=NAME,
-        dtype=_name(dtype),
-        logits_format=None if logits_dtype is None else find_format(_name(logits_dtype) or ""),
-    )
-    report = check_given(source, options, request, given)
+    with arguments.named_as_arguments():
+        ignored = ignored_label(arguments.optional_whole_number("ignore_index", ignore_index))
+        options = Options(
+            ops=(arguments.name("op", op),),
+            reduction=arguments.name("reduction", reduction),
+            weights=None if weights is None else as_weights(weights, "<weights>"),
+            weights_name=None if weights is None else "<weights>",
+            ignore_index=ignored,
+            ignore_index_given=ignore_index is not None,
+            label_smoothing=arguments.number("label_smoothing", label_smoothing),
+            top=arguments.whole_number("top", top),
+        )
+        request = Request(
+            select=tuple(r.code for r in RULES if "candidate" in r.about and r.by_default),
+            ignore=arguments.any_names("ignore", ignore),
+            tolerance=Tolerance(
+                arguments.optional_number("max_ulp", max_ulp),
+                arguments.optional_number("max_abs", max_abs),
+                arguments.optional_number("max_rel", max_rel),
+            ),
+            budget=_budget(budget),
+        )
+        class_axis = arguments.whole_number("axis", axis)
+        source = from_arrays(logits, labels, axis=class_axis, ignore_index=ignored, name="<logits>")
+        given = results_of_array(
+            as_floating(candidate, NAME),
+            source,
+            given_quantity(source, options, NAME),
+            name=NAME,
+            dtype=arguments.optional_dtype_name(dtype),
+            logits_format=_format(logits_dtype),
+        )
+        report = check_given(source, options, request, given)
     for warning in report.warnings:
-        warnings.warn(warning, stacklevel=2)
+        warnings.warn(arguments.with_arguments(warning), stacklevel=2)
     if not report.passed:
-        raise AssertionError("\n".join(_lines(report)))
+        raise AssertionError(arguments.with_arguments("\n".join(_lines(report))))
 
 
-def _name(dtype: Any) -> str | None:
-    """Return the name of a dtype: NumPy's, PyTorch's, or a name already."""
-    if dtype is None or isinstance(dtype, str):
-        return dtype
-    name = getattr(dtype, "__name__", None) or getattr(dtype, "name", None) or str(dtype)
-    return str(name).removeprefix("torch.")
+def _budget(budget: int | str) -> Budget:
+    text = budget if isinstance(budget, str) else str(arguments.whole_number("budget", budget))
+    return parse_budget(text)
 
 
-def _limit(name: str, limit: Any) -> float | None:
-    """Return a limit as a number.
-
-    Raises
-    ------
-    UsageError
-        It is none.
-    """
-    if limit is None:
-        return None
-    if isinstance(limit, str | bytes) or not hasattr(limit, "__float__"):
-        raise UsageError(f"{name}={limit!r}: is not a number")
-    return float(limit)
+def _format(dtype: Any) -> FloatFormat | None:
+    return None if dtype is None else find_format(arguments.dtype_name(dtype))
 
 
 def _lines(report: CheckReport) -> Iterator[str]:

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from softmax_tool.readers.arrays import as_weights
     from softmax_tool.readers.column import open_column
     from softmax_tool.readers.memory import from_arrays
     from softmax_tool.readers.opening import open_logits
@@ -16,6 +17,7 @@ __all__ = [
     "Block",
     "InputOverflow",
     "Source",
+    "as_weights",
     "from_arrays",
     "open_column",
     "open_logits",
@@ -27,6 +29,7 @@ _HOMES = {
     "Block": "source",
     "InputOverflow": "source",
     "Source": "source",
+    "as_weights": "arrays",
     "from_arrays": "memory",
     "open_column": "column",
     "open_logits": "opening",

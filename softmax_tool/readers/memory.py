@@ -8,6 +8,7 @@ import numpy as np
 
 from softmax_tool.errors import InputError
 from softmax_tool.ignored import IGNORED_LABEL
+from softmax_tool.readers.arrays import as_array
 from softmax_tool.readers.labels import (
     Expected,
     Labels,
@@ -72,7 +73,7 @@ def from_arrays(
 
 
 def _checked(values: ArrayLike, name: str) -> NDArray[Any]:
-    array = _as_array(values, name)
+    array = as_array(values, name, ", for instance with -inf")
     if array.dtype.kind == "u":
         raise InputError(
             f"{name}: holds {array.dtype.name}: numbers or bit patterns? Convert it with "
@@ -90,19 +91,9 @@ def _checked(values: ArrayLike, name: str) -> NDArray[Any]:
     return array
 
 
-def _as_array(values: ArrayLike, name: str) -> NDArray[Any]:
-    if isinstance(values, np.ma.MaskedArray):
-        raise InputError(f"{name}: is a masked array; fill it first, for instance with -inf")
-    try:
-        return np.asarray(values)
-    except (ValueError, TypeError, OverflowError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{name}: is not an array ({reason})") from None
-
-
 def _labels(values: ArrayLike, expected: Expected, ignore_index: int) -> Labels:
     name = "<labels>"
-    array = _as_array(values, name)
+    array = as_array(values, name, ": class indices with the ignored label, probabilities with 0")
     if array.dtype.kind not in "iuf":
         raise InputError(
             f"{name}: holds {array.dtype.name}; labels are whole numbers, or probabilities in a "
