@@ -1,4 +1,8 @@
-"""The library's own functions: the work of the commands, on arrays."""
+"""The library's own functions: the work of the commands, on arrays.
+
+What is said of the arguments of `compare` holds for all of them: a list of names may be a single
+name, a dtype a name or a dtype, and integers and floats may be NumPy's.
+"""
 
 from __future__ import annotations
 
@@ -54,53 +58,57 @@ def compare(
     Parameters
     ----------
     logits : array_like, any rank ≥ 1
-        float16, float32, float64 or signed integers. -inf masks a class. A row with a NaN, a +inf,
-        or nothing but -inf is NaN by definition: counted apart, never a failure.
+        float16, float32, float64 or signed integers; anything with `__array__` or DLPack. -inf
+        masks a class. A row with a NaN, a +inf, or nothing but -inf is NaN by definition: counted
+        apart, never a failure. Masked arrays are refused, and arrays without an element.
     labels : array_like, optional
         Class indices, of the logits' shape without `axis`; or target probabilities of the logits'
-        shape. Without labels there are no losses.
+        shape. Without labels there are no losses. A NaN or infinite label is refused.
     axis : int
         The class axis.
-    dtypes : sequence of str
-        "float16", "float32", "float64", or their aliases ("half", "fp32", "double", …).
-    ops : sequence of str, optional
+    dtypes : dtype, or sequence of them
+        "float16", "float32", "float64", or their aliases ("half", "fp32", "double", …), or dtypes.
+        The type `float` is float64; the name "float" is float32, as it is in C.
+    ops : str or sequence of str, optional
         Of "softmax", "log-softmax", "log-of-softmax", "nll", "ce", "gradient"; by default all but
         "gradient" that the input allows.
-    formulations : sequence of str, optional
+    formulations : str or sequence of str, optional
         Of "naive", "shifted", "online", "via-lse", "log-of-naive", "log-of-shifted", "minus-lse",
         "log1p", "naive-lse", "clamped", "exact"; all by default.
-    arithmetics : sequence of str
+    arithmetics : str or sequence of str
         Of "strict", "wide-sum", "fused", "native".
     reduction : {"mean", "sum", "none"}
-        Of the losses, as in torch.nn.functional.cross_entropy.
+        Of the losses, as in torch.nn.functional.cross_entropy. The mean of no rows, where every
+        label is ignored, is NaN.
     weights : array_like, shape (classes,), optional
-        Class weights.
+        Class weights: real and finite, 0 and negative ones too. Masked arrays are refused.
     ignore_index : int, optional
         Rows with this label do not count; -100 by default.
     label_smoothing : float
-        Between 0 and 1.
+        Between 0 and 1. A NumPy float has its own value: float32(0.1) is 0.10000000149….
     max_ulp : float, optional
-        Error above which a finite result is a silent error, in ULP; by default the a-priori bound
-        of the `shifted` formulation for that row.
+        Error above which a finite result is a silent error, in ULP, not below 0, and not NaN; by
+        default the a-priori bound of the `shifted` formulation for that row.
     top : int
-        How many worst cases are listed for each formulation.
+        How many worst cases are listed for each formulation; 0 or more.
     input_kind : {"logits", "probs", "log-probs"}
-        What the values are. Of probabilities the logarithms are taken for logits; log-probabilities
-        are logits of themselves.
+        What the values are. Of probabilities the logarithms are taken for logits, so that 0 masks
+        its class and a negative one is NaN; log-probabilities are logits of themselves.
     threads : int, optional
-        How many blocks are worked on at once; changes nothing in the report.
+        How many blocks are worked on at once, 1 or more; changes nothing in the report.
 
     Returns
     -------
     CompareReport
-        Frozen values; their fields are those of the JSON report.
+        Frozen values; their fields are those of the JSON report. A report is equal to itself alone:
+        hold fields against each other to compare two.
 
     Raises
     ------
     InputError
-        Arrays that cannot be read as logits or labels, or do not fit each other.
+        Arrays that cannot be read as logits, labels or weights, or do not fit each other.
     UsageError
-        Options that do not exist or do not fit the input.
+        Options that do not exist, are of another type, or do not fit the input.
 
     Notes
     -----
@@ -153,12 +161,16 @@ def compute(
     """Compute softmax, log-softmax, log(softmax), NLL and cross-entropy, and judge every element.
 
     Parameters, special values and errors are those of `compare`; `dtypes` is by default the
-    logits' own floating dtype, float32 for integers, and `top` is how many rows are in `shown`.
+    logits' own floating dtype, float32 for integers, `arithmetic` is one, and `top` is how many
+    rows are in `shown`.
 
     Returns
     -------
     ComputeReport
-        `results[i].values` has the logits' shape and the storage type of its dtype.
+        `results[i].values` has the logits' shape and the storage type of its dtype. They are what
+        the formulation gives: NaN in a row that is NaN by definition, or that overflowed; 0 or
+        -inf for a masked class. Rows whose label is ignored have a loss of 0 where losses are not
+        reduced. A report is equal to itself alone: hold fields against each other to compare two.
 
     Examples
     --------
@@ -190,7 +202,13 @@ def limits(dtypes: Dtypes | None = None) -> LimitsReport:
     """Return the edges of dtypes: largest and smallest numbers, and where exp changes its nature.
 
     Every argument named is a value of the dtype itself, so that the edges are those of the rounded
-    grid and not log(max), which lies between two arguments.
+    grid and not log(max), which lies between two arguments. Each dtype is told of once, whatever
+    names it was given by; all of them by default. Every edge is finite.
+
+    Raises
+    ------
+    UsageError
+        There is no such dtype, or none is named.
 
     Examples
     --------
@@ -223,12 +241,12 @@ def explain(
     logits : array_like, optional
         As for `compare`; the textbook's row 2, 1, 0.1 without.
     labels : array_like, optional
-        Class indices.
+        Class indices; a row with the ignored one has no loss.
     row, column : int
         The row to explain, and a class to show besides those that matter; negative from the end.
     axis : int
         The class axis.
-    dtype : str, optional
+    dtype : str or dtype, optional
         The format to compute in; the logits' own floating dtype by default.
     arithmetic : str
         One of "strict", "wide-sum", "fused", "native".
@@ -240,14 +258,15 @@ def explain(
     Returns
     -------
     ExplainReport
-        Frozen values; a row that is NaN by definition has `nan` for every true value.
+        Frozen values; a row that is NaN by definition has `nan` for every true value. A masked
+        class has the probability 0 and the log-probability -inf.
 
     Raises
     ------
     InputError
         Arrays that cannot be read as logits or labels, or do not fit each other.
     UsageError
-        There is no such row, class, dtype or arithmetic.
+        There is no such row, class, dtype or arithmetic, or an option is of another type.
 
     Examples
     --------
@@ -289,10 +308,11 @@ def inspect(
     Parameters
     ----------
     logits, labels : array_like
-        As for `compare`.
+        As for `compare`. Rows with a NaN, a +inf, or nothing but -inf are counted, and left out of
+        what is said of dtypes and losses; masked classes count as -inf.
     axis : int
         The class axis.
-    dtypes : sequence of str, optional
+    dtypes : dtype, or sequence of them, optional
         Formats to ask about; all by default.
     ignore_index : int, optional
         Rows with this label do not count; -100 by default.
@@ -313,7 +333,7 @@ def inspect(
     InputError
         Arrays that cannot be read as logits or labels, or do not fit each other.
     UsageError
-        Options that do not exist.
+        Options that do not exist, or are of another type.
 
     Examples
     --------

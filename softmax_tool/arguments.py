@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from operator import index
 from reprlib import Repr
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ _SHORT.maxstring = _SHORT.maxother = 40
 
 # The options of the commands, as messages name them, that are not arguments of the same name.
 _OTHERWISE = {
-    "--labels or --label-column": "labels",
+    "with --labels or --label-column": "as the argument labels",
     "--list-rules": "softmax-tool check --list-rules",
     "--input": "input_kind",
 }
@@ -107,14 +108,17 @@ def whole_number(argument: str, value: Any) -> int:
     Raises
     ------
     UsageError
-        It is none; a float is none, nor is a bool.
+        It is none, or beyond 64 bits; a float is none, nor is a bool.
     """
-    if not isinstance(value, bool) and hasattr(value, "__index__"):
-        try:
-            return int(value.__index__())
-        except TypeError:  # an array of more than one
-            pass
-    raise UsageError(f"{argument}={_shown(value)}: is no whole number")
+    try:
+        number_ = None if isinstance(value, bool) else index(value)
+    except TypeError:
+        number_ = None
+    if number_ is None:
+        raise UsageError(f"{argument}={_shown(value)}: is no whole number")
+    if not -(2**63) <= number_ < 2**63:
+        raise UsageError(f"{argument}={_shown(value)}: is beyond 64 bits")
+    return number_
 
 
 def optional_whole_number(argument: str, value: Any) -> int | None:
@@ -132,14 +136,13 @@ def number(argument: str, value: Any) -> float:
     UsageError
         It is none, or beyond float64; strings, bools, complex numbers and arrays are none.
     """
-    is_number = hasattr(value, "__float__") or hasattr(value, "__index__")
-    if is_number and not (isinstance(value, bool | np.bool_) or _is_complex_or_array(value)):
-        try:
+    try:
+        if _may_be_number(value):
             return float(value)
-        except OverflowError:
-            raise UsageError(f"{argument}={_shown(value)}: is beyond float64") from None
-        except (TypeError, ValueError):
-            pass
+    except OverflowError:
+        raise UsageError(f"{argument}={_shown(value)}: is beyond float64") from None
+    except (TypeError, ValueError):
+        pass
     raise UsageError(f"{argument}={_shown(value)}: is not a number")
 
 
@@ -213,8 +216,14 @@ def _some(argument: str, values: Any) -> tuple[Any, ...]:
     return several
 
 
-def _is_complex_or_array(value: Any) -> bool:
-    return isinstance(value, complex | np.complexfloating) or bool(getattr(value, "ndim", 0))
+def _may_be_number(value: Any) -> bool:
+    """Tell whether a value is of a kind that is a number; NumPy makes floats of strings, too."""
+    if isinstance(value, bool) or getattr(value, "ndim", None):
+        return False
+    dtype = getattr(value, "dtype", None)
+    if isinstance(dtype, np.dtype):
+        return dtype.kind in "iuf"
+    return hasattr(value, "__float__") or hasattr(value, "__index__")
 
 
 def _shown(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from softmax_tool.frozen import frozen
+from softmax_tool.frozen import frozen, frozen_by_identity
 
 
 class Some:
@@ -73,3 +73,23 @@ def test_dataclasses_knows_them() -> None:
     match Sent("a", (2.0,)):
         case Sent(name, (inner,)):
             assert (name, inner) == ("a", 2.0)
+
+
+@frozen_by_identity
+class Held:
+    """What holds something that neither compares nor hashes."""
+
+    made: list[int]
+    name: str = ""
+
+
+def test_by_identity_each_is_equal_to_itself_alone() -> None:
+    numbers = [1]
+    one, other = Held(numbers), Held(numbers)
+    assert one == one != other  # noqa: PLR0124
+    assert len({one, other, one}) == 2
+    assert repr(one) == "Held(made=[1], name='')"
+    assert replace(one, name="a").made is numbers
+    with pytest.raises(FrozenInstanceError):
+        one.name = "b"  # type: ignore[misc]
+    assert not hasattr(one, "__dict__")

@@ -124,3 +124,31 @@ def test_a_zero_in_place_of_what_float64_cannot_hold_is_wrong_by_all_of_it(
     (case,) = (case for case in report.cases if case.name.formulation == "shifted")
     assert case.max_rel_error is not None
     assert (case.max_rel_error < 1) if is_held else (case.max_rel_error == 1)
+
+
+def test_reports_and_what_holds_arrays_are_equal_to_themselves_alone() -> None:
+    options: dict[str, Any] = {"logits": LOGITS, "labels": LABELS, "reduction": "none"}
+    for function in (st.compute, st.compare):
+        one, other = function(**options), function(**options)
+        assert one == one  # noqa: PLR0124
+        assert one != other
+        assert (one.losses[0] == other.losses[0]) is False
+        assert len({one, other, one, one.losses[0], other.losses[0]}) == 4
+    computed = st.compute(LOGITS)
+    assert computed.results[0] != st.compute(LOGITS).results[0]
+    assert len({computed.results[0], computed.shown}) == 2
+    assert st.limits() == st.limits()
+    assert hash(st.limits()) == hash(st.limits())
+
+
+def test_a_reduction_that_fails_by_what_it_divides_by_says_so() -> None:
+    """60000 and 60000 are float16s, their sum 120000 is beyond; losses of 0 add up to 0."""
+    options: dict[str, Any] = {"dtypes": ["half"], "ops": ["ce"], "formulations": ["shifted"]}
+    rows: dict[str, Any] = {"logits": [[20.0, -20.0]] * 2, "labels": [0, 0]}
+    data = validated(st.compare(**rows, weights=[60000, 1], arithmetics=["strict"], **options))
+    (loss,) = data["losses"]
+    assert loss["reduced"]["of_divisors"] is True
+    assert (loss["reduced"]["kind"], loss["reduced"]["operand"]) == ("overflow", 120000)
+    losing: dict[str, Any] = {"logits": [[0.0, 60000.0]] * 2, "labels": [0, 0]}
+    data = validated(st.compare(**losing, arithmetics=["strict"], **options))
+    assert data["losses"][0]["reduced"]["of_divisors"] is False

@@ -62,20 +62,22 @@ def assert_accurate(
     ----------
     candidate : array
         Results in the shape of the logits; a loss for each row, in that of the labels; or one
-        number, a reduced loss. NumPy's, or anything with `__array__` or DLPack.
+        number, a reduced loss. NumPy's, or anything with `__array__` or DLPack. Rows that
+        are NaN by definition are not judged; a masked class has to be 0, or -inf as a logarithm;
+        elsewhere nan and inf fail.
     logits, labels : arrays
         As for `compare`; likewise anything with `__array__` or DLPack.
     op : {"softmax", "log-softmax", "nll", "ce", "gradient"}
         What was computed.
     dtype : str or dtype, optional
-        The format of the results; by default that of the array.
+        The format of the results; by default that of the array. The type `float` is float64.
     logits_dtype : str or dtype, optional
         The format in which the candidate got the logits; by default `dtype`.
     axis : int
         The class axis of the logits, and of results in their shape.
     max_ulp, max_abs, max_rel : float, optional
-        Limits on the error of each element, all of which hold; by default what careful computation
-        may be off.
+        Limits on the error of each element, all of which hold, not below 0, and not NaN; by default
+        what careful computation may be off.
     budget : int or str
         How many elements may be further off: a count, or a share such as "0.01%".
     ignore : str or sequence of str
@@ -90,8 +92,10 @@ def assert_accurate(
     AssertionError
         With the worst elements: index, what was computed, the exact value, the error in ULP, and
         how many there are of how many.
-    InputError, UsageError
-        If the arrays do not fit, or the options do not.
+    InputError
+        If arrays cannot be read or are masked, hold no element, or do not fit each other.
+    UsageError
+        If options do not exist, are of another type, or do not fit the input.
 
     Examples
     --------

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
-from softmax_tool import InputError, UsageError, assert_accurate
+from softmax_tool import InputError, UsageError, assert_accurate, compute
 
 X = np.random.default_rng(4).normal(size=(3, 5, 4)) * 3
 LABELS = np.array([[1, 0, 4, 2], [3, 3, 3, 3], [0, 1, 2, -100]])
@@ -155,3 +156,53 @@ def test_what_cannot_be_judged_is_no_assertion(
 ) -> None:
     with pytest.raises((InputError, UsageError), match=told):
         assert_accurate(candidate, X, **options)
+
+
+def test_the_type_float_is_float64() -> None:
+    rounded = np.array([[0.26894143, 0.7310586]], np.float32).astype(np.float64)
+    assert_accurate(rounded, [[1.0, 2.0]], dtype="float", logits_dtype=float)
+    for dtype in (float, np.float64, np.dtype("f8"), "double"):
+        with pytest.raises(AssertionError, match="softmax in float64 is not accurate"):
+            assert_accurate(rounded, [[1.0, 2.0]], dtype=dtype)
+
+
+def test_logits_of_the_type_float_are_not_rounded() -> None:
+    x = [[2.0**24 + 1, 2.0**24]]  # the same in float32
+    right = np.array([[0.7310586, 0.26894143]], np.float32)
+    assert_accurate(right, x, logits_dtype=float)
+    with pytest.raises(AssertionError, match=r"exactly 0\.5"):
+        assert_accurate(right, x, logits_dtype="float")
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"), [({"max_ulp": 0}, "0 ULP"), ({"max_abs": 0.0}, "0 absolute")]
+)
+def test_a_limit_of_zero_is_named(limit: dict[str, Any], told: str) -> None:
+    with (
+        pytest.warns(UserWarning, match="correctly rounded"),
+        pytest.raises(AssertionError, match=f"tolerance: {re.escape(told)}$|tolerance: {told}\n"),
+    ):
+        assert_accurate(np.array([[0.27, 0.73]], np.float32), [[1.0, 2.0]], **limit)
+
+
+def test_a_loss_is_negative_where_the_true_one_is() -> None:
+    """By hand, with log p = (-1.5514, -0.5514, -1.5514): the row of label 0 loses −1.3444."""
+    x, labels = np.array([[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]), [0, 1]
+    options: dict[str, Any] = {
+        "weights": [-1, 1, 1],
+        "label_smoothing": 0.1,
+        "reduction": "none",
+    }
+    report = compute(x, labels, ops=["ce"], formulations=["exact"], **options)
+    losses = report.losses[0].per_row
+    assert losses is not None
+    log_p = x[0] - np.log(2 + np.e)
+    spread = -0.1 / 3 * (-log_p[0] + log_p[1] + log_p[2])
+    by_hand = [0.9 * log_p[0] + spread, -0.9 * log_p[1] + spread]
+    np.testing.assert_allclose(losses, by_hand, rtol=1e-14)
+    assert losses[0] < 0 < losses[1]
+    assert_accurate(losses, x, labels, op="ce", **options)
+    turned = losses * np.array([1, -1])
+    with pytest.raises(AssertionError, match="RNG101 out-of-range: 1 element, in 1 row") as caught:
+        assert_accurate(turned, x, labels, op="ce", **options)
+    assert "the true loss is not below 0" in str(caught.value)

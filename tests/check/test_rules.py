@@ -81,7 +81,9 @@ def test_selection_by_code_prefix_and_name() -> None:
         ("OVF", "OVF", "no rule is selected"),
         ("", "all", "no rule is selected"),
         ("LAB101", "", "no rule is selected"),
-        ("", "LAB101", "cannot be ignored"),
+        ("", "LAB101", "--ignore LAB101: is an input error, which cannot be ignored"),
+        ("", "label-out-of-range", "--ignore LAB101: is an input error, which cannot be ignored"),
+        ("", "Label-Out-Of-Range", "--ignore LAB101: is an input error, which cannot be ignored"),
     ],
 )
 def test_selections_that_make_no_sense(select: str, ignore: str, told: str) -> None:

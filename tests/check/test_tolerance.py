@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from softmax_tool.check.tolerance import Tolerance, parse_budget
+from softmax_tool.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,6 +138,20 @@ def test_budgets() -> None:
     assert parse_budget("0.01%").allows(10_000) == 1
     assert parse_budget("1e-2%").allows(10_000) == 1
     assert parse_budget("100%").allows(7) == 7
+    assert parse_budget("1" + 400 * "0").allows(7) == 10**400  # beyond float64
+
+
+@pytest.mark.parametrize("budget", ["nan%", "inf%", "-inf%", "nan", "inf", "-1", "101%", "1.5", ""])
+def test_what_is_no_budget(budget: str) -> None:
+    with pytest.raises(UsageError, match="is neither a count like 3 nor a share like"):
+        parse_budget(budget)
+
+
+def test_a_budget_of_hundreds_of_digits_covers_all(check: Callable[..., Any]) -> None:
+    done = check(
+        "0,0\n", "--op", "softmax", "--budget", 401 * "9", candidate=np.array([[0.4, 0.6]])
+    )
+    assert (done.code, "covers every element" in done.err) == (0, True)
 
 
 @pytest.mark.parametrize(("budget", "code"), [("0", 1), ("2", 1), ("3", 0), ("5%", 1), ("10%", 0)])

@@ -111,6 +111,27 @@ def test_labels_that_are_refused(labels: Any, message: str) -> None:
     assert str(caught.value).startswith(message)
 
 
+class Raising:
+    """What a tensor that requires a gradient does."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        raise RuntimeError("Can't call numpy() on this.\n  Use detach() first.")
+
+
+def test_arrays_that_cannot_be_read_are_wrong_input() -> None:
+    told = r"is not an array \(Can't call numpy\(\) on this. Use detach\(\) first.\)$"
+    with pytest.raises(InputError, match=f"^<array>: {told}"):
+        from_arrays(Raising())
+    with pytest.raises(InputError, match=f"^<labels>: {told}"):
+        from_arrays(np.zeros((2, 2)), Raising())
+
+
+def test_masked_labels_are_told_what_labels_may_be_filled_with() -> None:
+    labels = np.ma.masked_array([0, 1], [False, True])
+    with pytest.raises(InputError, match=r"fill it first: class indices with the ignored label"):
+        from_arrays(np.zeros((2, 2)), labels)
+
+
 def test_an_axis_that_is_not_there() -> None:
     with pytest.raises(UsageError, match="--axis 2 does not exist: the array has 2 axes"):
         from_arrays(np.zeros((2, 2)), axis=2)

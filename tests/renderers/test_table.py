@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from softmax_tool import renderers
+from softmax_tool import kinds, renderers
 from softmax_tool.renderers import display, grids, sections, table
+from softmax_tool.renderers.kinds import KINDS
 from softmax_tool.report import CompareReport
 
 if TYPE_CHECKING:
@@ -248,3 +249,7 @@ def test_loss_probability_labels_have_no_class(reports: dict[str, Report]) -> No
     whole_row = replace(first.worst[0], column=None, logit=None)
     text = rendered(replace(report, cases=(replace(first, worst=(whole_row,)),), losses=()))
     assert re.search(r"softmax naive +3 ", text)
+
+
+def test_kinds_are_printed_in_the_order_in_which_they_are_asked() -> None:
+    assert tuple(KINDS) == kinds.KINDS
