@@ -62,8 +62,8 @@ def assert_accurate(
     ----------
     candidate : array
         Results in the shape of the logits; a loss for each row, in that of the labels; or one
-        number, a reduced loss. NumPy's, or anything with `__array__` or DLPack. Rows that
-        are NaN by definition are not judged; a masked class has to be 0, or -inf as a logarithm;
+        number, a reduced loss. NumPy's, or anything with `__array__` or DLPack. Rows that are NaN
+        by definition are not judged; the exact value of a masked class is 0, of its logarithm -inf;
         elsewhere nan and inf fail.
     logits, labels : arrays
         As for `compare`; likewise anything with `__array__` or DLPack.
