@@ -113,7 +113,10 @@ def _cases(report: CheckReport) -> Section:
             Column("correctly\nrounded"),
             [Cell(display.share(case.correctly_rounded, case.judged)) for case in cases],
         ),
-        "beyond": (Column("finite but\ntoo far off"), [Cell(display.count(c.beyond)) for c in cases]),
+        "beyond": (
+            Column("finite but\ntoo far off"),
+            [Cell(display.count(c.beyond)) for c in cases],
+        ),
         "allowed": (Column("allowed\nULP"), [_allowed(case) for case in cases]),
         "ulp": (Column("worst\nULP"), [Cell(display.ulp(case.max_ulp)) for case in cases]),
         "abs": (Column("worst\nabsolute"), [_number(case.max_abs_error) for case in cases]),
