@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +16,12 @@ from softmax_tool.extremes import Extremes
 from softmax_tool.formulations import GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.frozen import frozen
 from softmax_tool.input_rounding import summarise_rounding
+from softmax_tool.labelled import kept_rows, targets_of
 from softmax_tool.pairs import compare_pair
 from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.screening import Screened, Seen
 from softmax_tool.shown import ANY_SEVERITY
 from softmax_tool.summary import PairSummary
-from softmax_tool.targets import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from softmax_tool.summary import RoundingSummary
     from softmax_tool.sweep import Case
     from softmax_tool.tally import Results
+    from softmax_tool.targets import Targets
 
     Array = NDArray[Any]
     Mask = NDArray[np.bool_]
@@ -95,7 +95,7 @@ def _work(
     pairs: tuple[tuple[int, int], ...],
     earlier: Earlier,
 ) -> BlockOutcome:
-    kept = _kept(block, options)
+    kept = kept_rows(block, options)
     done: list[tuple[CaseOutcome, CaseWork]] = []
     rounding = []
     names = plan.cases
@@ -108,7 +108,7 @@ def _work(
         extremes = Extremes(logits)
         reference = exact.reference(logits, target, extremes)
         rounding.append(summarise_rounding(block.logits, logits, target, reference.of_rows))
-        targets = _targets(block, plan, options, target)
+        targets = _targets(block, target, plan, options)
         rows = Rows(logits, targets, reference, extremes=extremes)
         distinct = _distinct(block, logits, targets, target, plan, options)
         measure = _Measure.of(rows, kept, target, distinct, options)
@@ -198,7 +198,7 @@ def judge_case(block: Block, plan: Plan, options: Options) -> Results:
     variant = plan.variants[0]
     target = variant.target
     logits = target.round(block.logits)
-    targets = _targets(block, plan, options, target)
+    targets = _targets(block, target, plan, options)
     extremes = Extremes(logits)
     rows = Rows(logits, targets, exact.reference(logits, target, extremes), extremes=extremes)
     numbers = np.arange(block.start, block.start + len(logits))
@@ -208,27 +208,9 @@ def judge_case(block: Block, plan: Plan, options: Options) -> Results:
         return case.judge(case.compute(variant.model.build(target)))
 
 
-def _kept(block: Block, options: Options) -> Mask:
-    """Return which rows losses count: all but those whose label is the ignored one."""
-    if block.labels is None or block.labels.ndim > 1:
-        return np.ones(len(block.logits), bool)
-    return np.asarray(block.labels != options.ignore_index)
-
-
-def _targets(block: Block, plan: Plan, options: Options, target: FloatFormat) -> Targets | None:
-    if block.labels is None:
-        return None
-    targets = Targets.of(
-        block.labels,
-        target,
-        block.logits.shape[1],
-        ignore_index=options.ignore_index,
-        smoothing=Fraction(options.label_smoothing),
-        weights=options.weights,
-    )
-    if GRADIENT in plan.ops:
-        return targets.for_gradient(options.label_counts, block.logits.shape)
-    return targets
+def _targets(block: Block, target: FloatFormat, plan: Plan, options: Options) -> Targets | None:
+    classes = block.logits.shape[1]
+    return targets_of(block.labels, classes, target, options, gradient=GRADIENT in plan.ops)
 
 
 @frozen

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from softmax_tool import exact
 from softmax_tool.bounds import half_an_ulp
 from softmax_tool.computation import Computation
 from softmax_tool.diagnose import judge
-from softmax_tool.formulations import EXACT, FORMULATIONS, GRADIENT, LOSSES, NEED_LABELS
+from softmax_tool.formulations import EXACT, FORMULATIONS, LOSSES
 from softmax_tool.frozen import frozen
 from softmax_tool.glance import glance
 from softmax_tool.outcomes import CaseOutcome, LossPart, Marks
@@ -219,9 +218,9 @@ class CaseWork:
             reference.invalid,
             self.rows,
             self.numbers,
-            self._labels(),
+            self.yardsticks.labels(self.name.quantity),
             self._listed(),
-            self._coefficients(),
+            self.yardsticks.coefficients(self.name.quantity),
         )
 
     @property
@@ -250,31 +249,16 @@ class CaseWork:
         formulation = FORMULATIONS[self.name.quantity, self.name.formulation]
         return self.yardsticks.bound(formulation, self.variant.model)
 
-    def _labels(self) -> NDArray[np.int64] | None:
-        targets = self.rows.targets
-        if self.name.quantity not in NEED_LABELS or targets is None or targets.labels is None:
-            return None
-        return targets.labels[:, 0].astype(np.int64)
-
     def _listed(self) -> Mask:
         """Return what the list of worst cases may name: `--rows` and `--columns` of it."""
         rows = _inside(self.numbers, self.options.rows)[:, None]
         if self._is_loss:
-            labels = self._labels()
+            labels = self.yardsticks.labels(self.name.quantity)
             return rows if labels is None else rows & _inside(labels, self.options.columns)[:, None]
         if self.options.columns is None:
             return rows
         columns = np.arange(self.rows.logits.shape[1])[None, :]
         return rows & _inside(columns, self.options.columns)
-
-    def _coefficients(self) -> Array | None:
-        targets = self.rows.targets
-        if self._labels() is None or targets is None or targets.smoothing:
-            return None
-        coefficients = exact.coefficients_of(self.rows.reference, targets)
-        if self.name.quantity == GRADIENT:
-            return coefficients / float(targets.divisor)
-        return coefficients
 
     def _loss_parts(
         self, got: Array, true: Exact, kept: Mask

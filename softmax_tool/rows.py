@@ -14,7 +14,7 @@ from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.bounds import LEAST_IN_ULP, Conditions, loss_bound
 from softmax_tool.extremes import Extremes
 from softmax_tool.formats import FLOAT64
-from softmax_tool.formulations import FORMULATIONS, GRADIENT, LOSSES
+from softmax_tool.formulations import FORMULATIONS, GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.frozen import frozen
 from softmax_tool.row_sets import rows_of
 from softmax_tool.ulp import Ruler
@@ -122,6 +122,24 @@ class Yardsticks:
         key = ("ruler", "loss" if quantity in LOSSES else quantity)
         ruler: Ruler = self._once(key, lambda: _ruler(self.rows, self.target, quantity))
         return ruler
+
+    def labels(self, quantity: str) -> NDArray[np.int64] | None:
+        """Return the class of each row's label, (rows,), if a quantity is of such; else None."""
+        targets = self.rows.targets
+        if quantity not in NEED_LABELS or targets is None or targets.labels is None:
+            return None
+        return targets.labels[:, 0].astype(np.int64)
+
+    def coefficients(self, quantity: str) -> Array | None:
+        """Return what multiplies the label's log-probability, (rows, 1); None if others are in.
+
+        Of a gradient it is what its own row's loss counts for.
+        """
+        targets = self.rows.targets
+        if self.labels(quantity) is None or targets is None or targets.smoothing:
+            return None
+        coefficients = exact.coefficients_of(self.rows.reference, targets)
+        return coefficients / float(targets.divisor) if quantity == GRADIENT else coefficients
 
     def leaders(self, quantity: str) -> NDArray[np.intp]:
         """Return where each row has its largest rounded true values, counted through the rows."""

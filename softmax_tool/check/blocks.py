@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +16,9 @@ from softmax_tool.computation import Computation
 from softmax_tool.diagnose import judge
 from softmax_tool.formulations import EXACT, FORMULATIONS, GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.frozen import frozen
+from softmax_tool.labelled import kept_rows, targets_of
 from softmax_tool.rows import Rows, Yardsticks
 from softmax_tool.tally import Results
-from softmax_tool.targets import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,18 +79,8 @@ class Judge:
         """Prepare to judge results of some rows of a block, or of other logits in its place."""
         logits = target.round(block.logits[rows]) if logits is None else logits[rows]
         labels = None if block.labels is None else block.labels[rows]
-        targets = None
-        if labels is not None:
-            targets = Targets.of(
-                labels,
-                target,
-                logits.shape[1],
-                ignore_index=options.ignore_index,
-                smoothing=Fraction(options.label_smoothing),
-                weights=options.weights,
-            )
-        if targets is not None and options.ops is not None and GRADIENT in options.ops:
-            targets = targets.for_gradient(options.label_counts, logits.shape)
+        gradient = options.ops is not None and GRADIENT in options.ops
+        targets = targets_of(labels, logits.shape[1], target, options, gradient=gradient)
         reference = exact.reference(logits.astype(np.float64), target)
         numbers = block.start + rows.astype(np.int64)
         return cls(Yardsticks(Rows(logits, targets, reference), target, options.max_ulp), numbers)
@@ -105,7 +94,6 @@ class Judge:
         ruler, reference = self.yardsticks.ruler(quantity), self.rows.reference
         masked = self.yardsticks.masked(quantity)
         judged = judge(got, ruler, reference.invalid, masked, computation)
-        columns = self._columns(quantity)
         return Results(
             self.yardsticks.target,
             quantity,
@@ -114,23 +102,10 @@ class Judge:
             reference.invalid,
             self.rows,
             self.numbers,
-            columns,
+            self.yardsticks.labels(quantity),
             np.ones((1, 1), bool),
-            self._coefficients(quantity),
+            self.yardsticks.coefficients(quantity),
         )
-
-    def _coefficients(self, quantity: str) -> Array | None:
-        targets = self.rows.targets
-        if self._columns(quantity) is None or targets is None or targets.smoothing:
-            return None
-        coefficients = exact.coefficients_of(self.rows.reference, targets)
-        return coefficients / float(targets.divisor) if quantity == GRADIENT else coefficients
-
-    def _columns(self, quantity: str) -> NDArray[np.int64] | None:
-        targets = self.rows.targets
-        if quantity not in NEED_LABELS or targets is None or targets.labels is None:
-            return None
-        return targets.labels[:, 0].astype(np.int64)
 
 
 def work(block: Block, task: Work) -> BlockOutcome:
@@ -152,13 +127,6 @@ def work(block: Block, task: Work) -> BlockOutcome:
         tuple(measured for measured, _ in cases),
         tuple(loss for _, loss in cases),
     )
-
-
-def kept_rows(block: Block, options: Options) -> Mask:
-    """Return which rows count: all but those whose label is the ignored one."""
-    if block.labels is None or block.labels.ndim > 1:
-        return np.ones(len(block.logits), bool)
-    return np.asarray(block.labels != options.ignore_index)
 
 
 def _of_format(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool.arithmetic.reduction import ExactReduction
-from softmax_tool.check.blocks import Judge, kept_rows
+from softmax_tool.check.blocks import Judge
 from softmax_tool.check.candidates import examine_candidate, examine_ignored
 from softmax_tool.check.careful import careful_bound, sum_constant
 from softmax_tool.check.comparison import ALWAYS_GRANTED
@@ -27,6 +27,7 @@ from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64
 from softmax_tool.formulations import GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.frozen import frozen
+from softmax_tool.labelled import kept_rows
 from softmax_tool.renderers.display import number, ulp
 from softmax_tool.report import CaseName
 from softmax_tool.rows import Rows
