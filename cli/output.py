@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from softmax_tool import renderers
 from softmax_tool.errors import UsageError
 from softmax_tool.frozen import frozen
+from softmax_tool.readers.shown import shortened
 from softmax_tool.renderers import display
 from softmax_tool.writers import text
 
@@ -173,7 +174,7 @@ class Messages:
         for overflow in told:
             self.warning(
                 f"{display.files([overflow.path])}:{overflow.line}: column {overflow.column}: "
-                f"{overflow.text} is beyond float64 and read as infinite"
+                f"{shortened(overflow.text)} is beyond float64 and read as infinite"
             )
         if count > len(told):
             rest = display.plural(count - len(told), "more number is", "more numbers are")

@@ -70,22 +70,21 @@ def open_source(
 
 def _question_header(source: Source, messages: Messages) -> None:
     """Warn of a header that holds numbers: it may be a row of data with a slip in it."""
+    from softmax_tool.readers.numerals import looks_like_number
+    from softmax_tool.readers.shown import shortened
+
     names = source.column_names or ()
-    if not any(_is_number(name) for name in names):
+    like = [looks_like_number(name) for name in names]
+    if not any(like):
         return
-    cells = ", ".join(names[:CELLS_SAID]) + (", …" if len(names) > CELLS_SAID else "")
+    cells = ", ".join(map(shortened, names[:CELLS_SAID])) + (
+        ", …" if len(names) > CELLS_SAID else ""
+    )
+    held = "badly written numbers" if all(like) else "numbers and words"
     messages.warning(
-        f"{files(source.paths)}: the first row, {cells}, holds numbers and words and was read as a "
+        f"{files(source.paths)}: the first row, {cells}, holds {held} and was read as a "
         "header; --header no refuses it instead, --header yes takes it for granted"
     )
-
-
-def _is_number(name: str) -> bool:
-    try:
-        float(name)
-    except ValueError:
-        return False
-    return True
 
 
 def read_weights(path: str | None, source: Source) -> NDArray[np.float64] | None:

@@ -9,6 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from softmax_tool.readers.cells import without_comments
 from softmax_tool.readers.dialect import is_counting, sniffed
 from softmax_tool.readers.lines import batches
 from softmax_tool.readers.numerals import is_number
@@ -58,4 +59,4 @@ def _lines(path: str) -> int:
     with origin.open(last=True) as stream:
         texts = (batch.text for batch in batches(stream, origin.name))
         lines = (line for text in texts for line in text.split("\n"))
-        return sum(bool(line.partition("#")[0].strip()) for line in lines)
+        return sum(bool(without_comments(line).strip()) for line in lines)

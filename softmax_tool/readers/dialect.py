@@ -9,6 +9,7 @@ from softmax_tool.frozen import frozen
 from softmax_tool.readers.cells import Row, cells_of
 from softmax_tool.readers.lines import batches
 from softmax_tool.readers.numerals import is_number
+from softmax_tool.readers.parsing import not_a_number
 from softmax_tool.readers.shown import counted, quoted
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def sniffed(origin: Origin, header: str = "auto", *, refuse_counting: bool = Tru
     Raises
     ------
     InputError
-        There is no row of data; the first row has an empty cell; or, where `refuse_counting` is
+        There is no row of data; the first row has an empty cell, or a number with a `#` right
+        behind it; or, where `refuse_counting` is
         true, it is exactly 0, 1, 2 … n−1, and `header` does not say what it is.
     """
     name = origin.name
@@ -164,6 +166,13 @@ def _delimiter(lines: list[str]) -> str | None:
 
 
 def _refuse_unclear(name: str, first: Row, *, refuse_counting: bool) -> None:
+    for place, cell in enumerate(first.cells):
+        number, sign, _ = cell.partition("#")
+        if sign and is_number(number):
+            raise InputError(
+                f"{not_a_number(name, first.line, place, cell)}; or say --header yes if this row "
+                "is a header"
+            )
     if "" in first.cells:
         place = first.cells.index("")
         if place and place == len(first.cells) - 1:

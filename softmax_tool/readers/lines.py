@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,6 +120,9 @@ def batches(stream: BinaryIO, name: str) -> Iterator[Batch]:
 
 
 def _without_mark(chunk: bytes, name: str) -> bytes:
+    # The mark of UTF-32 begins as that of UTF-16 does.
+    if chunk.startswith((BOM_UTF32_LE, BOM_UTF32_BE)):
+        raise InputError(f"{name}: is UTF-32 text; save it as UTF-8")
     if chunk.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         raise InputError(f"{name}: is UTF-16 text; save it as UTF-8")
     return chunk.removeprefix(BOM_UTF8)
@@ -142,5 +145,5 @@ def _refuse_nul(text: bytes, name: str, line: int) -> None:
     if b"\0" in text:
         at = line + text.count(b"\n", 0, text.index(b"\0"))
         raise InputError(
-            f"{name}:{at}: holds a NUL byte: not a text file, or UTF-16; save it as UTF-8"
+            f"{name}:{at}: holds a NUL byte: not a text file, or UTF-16 or UTF-32; save it as UTF-8"
         )

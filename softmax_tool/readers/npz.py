@@ -35,7 +35,7 @@ def member(
     Raises
     ------
     InputError
-        The archive is damaged, encrypted, or holds no arrays.
+        The archive is damaged, encrypted, holds no arrays, or two of the name.
     UsageError
         There is no such array, or several and no key.
     """
@@ -53,15 +53,20 @@ def member(
                 else "save arrays with numpy.savez"
             )
             raise InputError(f"{name}: is a zip archive without arrays, it holds {held}; {advice}")
-        if key is None and len(keys) > 1:
+        if key is None and len(set(keys)) > 1:
             raise UsageError(f"{name}: holds {len(keys)} arrays; {way_out}: {listed(keys)}")
         if taken is not None and key in keys:
             taken.add("key")
-        elif taken is not None and len(keys) == 1:
+        elif taken is not None and len(set(keys)) == 1:
             key = None
         if key is not None and key not in keys:
             raise UsageError(f"{name}: has no array {quoted(key)}; --key can be: {listed(keys)}")
         chosen = keys[0] if key is None else key
+        if keys.count(chosen) > 1:
+            raise InputError(
+                f"{name}: holds {keys.count(chosen)} arrays called {quoted(chosen)}; save each "
+                "under a name of its own"
+            )
         info = archive.getinfo(chosen + _SUFFIX)
     label = f"{name}: array {quoted(chosen)}"
     if info.flag_bits & 1:

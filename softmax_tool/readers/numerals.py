@@ -11,6 +11,7 @@ What remains, and infinities and NaNs, is read one by one by Python's own `float
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE
 )
+# What people and other programs write for numbers: other separators, bases, suffixes, ∞.
+_LIKE_A_NUMBER = re.compile(
+    r"[+-]?\s*(?:"
+    r"0x[0-9a-f.]+(?:p[+-]?[0-9]+)?"
+    r"|[.,]?[0-9][0-9.,_'\u2019\s]*(?:[edq][+-]?[0-9]+)?[f%]?"
+    r"|\u221e)",
+    re.IGNORECASE,
+)
+_DASHES = dict.fromkeys((0x2212, *range(0x2010, 0x2016)), "-")
 _LINE_END, _POINT, _PLUS, _MINUS, _MARK = b"\n.+-e"
 _LOWER_CASE = 0x20
 _MOST_DIGITS = 19  # so many always fit into 64 bits
@@ -52,6 +62,28 @@ def is_number(cell: str) -> bool:
     (True, True, False)
     """
     return _NUMBER.fullmatch(cell) is not None
+
+
+def in_plain_characters(cell: str) -> str:
+    """A cell with the digits, signs and letters of ASCII in place of their other forms.
+
+    >>> in_plain_characters("\u22121\uff0e5")
+    '-1.5'
+    """
+    normal = unicodedata.normalize("NFKC", cell).translate(_DASHES)
+    return "".join(str(unicodedata.decimal(each, each)) for each in normal)
+
+
+def looks_like_number(cell: str) -> bool:
+    """Whether a cell is a number, or was perhaps meant for one.
+
+    >>> looks_like_number("1,5"), looks_like_number("0x10"), looks_like_number("\u22121")
+    (True, True, True)
+    >>> looks_like_number("class 1"), looks_like_number("2D"), looks_like_number("")
+    (False, False, False)
+    """
+    plain = in_plain_characters(cell)
+    return is_number(plain) or _LIKE_A_NUMBER.fullmatch(plain) is not None
 
 
 def table(text: bytes, delimiter: bytes, columns: int) -> Floats | None:

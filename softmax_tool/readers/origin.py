@@ -101,6 +101,8 @@ def origin_of(path: str, stdin: BinaryIO | None = None) -> Origin:
         if stream is None:
             raise InputError("<stdin>: is closed; name a file instead of -")
         return _probed(_pipe(path, "<stdin>", stream))
+    if not path:
+        raise InputError("'': a file name is empty; name a file, or - for standard input")
     name = visible(path)
     if "\0" in path:
         raise InputError(f"{name}: a file name cannot hold a NUL byte")

@@ -13,9 +13,9 @@ import numpy as np
 
 from softmax_tool.errors import InputError
 from softmax_tool.frozen import frozen
-from softmax_tool.readers.cells import rows_of_text
+from softmax_tool.readers.cells import rows_of_text, without_comments
 from softmax_tool.readers.log import ReadLog
-from softmax_tool.readers.numerals import is_number, table
+from softmax_tool.readers.numerals import in_plain_characters, is_number, table
 from softmax_tool.readers.shown import counted, quoted
 from softmax_tool.readers.source import InputOverflow
 
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-# Lines of blanks, with or without a comment, which `loadtxt` takes for cells. Tabs may be
-# delimiters, so they are left to the closer look.
-_LINE_OF_BLANKS = re.compile(r"^ +(?:#.*)?$", re.MULTILINE)
-_DATA_LINE = re.compile(r"^[ \t]*[^\s#]", re.MULTILINE)
+# How C libraries of Windows wrote infinities and nan until 2015.
+_INFINITY_OF_OLD = re.compile(r"[+-]?[0-9]+\.#(?:INF|IND|[QS]NAN)", re.IGNORECASE)
+# Lines of blanks, which `loadtxt` takes for cells. Tabs may be delimiters, so they are left to the
+# closer look.
+_LINE_OF_BLANKS = re.compile(r"^ +$", re.MULTILINE)
 _IS_SPECIAL = np.isin(np.arange(256), [ord(each) for each in ",; \t\n#"])
 
 
@@ -122,19 +123,19 @@ def overflows(read: Parsed, path: str, label_column: LabelColumn | None) -> Read
 
 def _loaded_lines(text: str, form: Form) -> Floats | None:
     """What `loadtxt` makes of a batch, or None where it needs a closer look."""
-    if _DATA_LINE.search(text) is None:
+    data = without_comments(text)
+    if not data or data.isspace():
         return None
-    values = _loaded(text, form)
+    values = _loaded(data, form)
     if values is not None:
         return values
-    shorter = _LINE_OF_BLANKS.sub("", text)
-    return _loaded(shorter, form) if shorter != text else None
+    shorter = _LINE_OF_BLANKS.sub("", data)
+    return _loaded(shorter, form) if shorter != data else None
 
 
 def _loaded(text: str, form: Form) -> Floats | None:
-    comments = "#" if "#" in text else None
     try:
-        values = np.loadtxt(text.split("\n"), delimiter=form.delimiter, comments=comments, ndmin=2)
+        values = np.loadtxt(text.split("\n"), delimiter=form.delimiter, comments=None, ndmin=2)
     except ValueError:
         return None
     return values if values.shape[1] == form.columns else None
@@ -170,7 +171,7 @@ def _careful(batch: Batch, form: Form) -> Floats:
     for row in rows_of_text(batch, form.delimiter):
         for place, cell in enumerate(row.cells):
             if not is_number(cell):
-                raise InputError(_not_a_number(form.name, row.line, place, cell))
+                raise InputError(not_a_number(form.name, row.line, place, cell))
         if len(row.cells) != form.columns:
             source = "the header row" if form.has_header else "the first row"
             raise InputError(
@@ -181,15 +182,23 @@ def _careful(batch: Batch, form: Form) -> Floats:
     return np.array(values, np.float64).reshape(-1, form.columns)
 
 
-def _not_a_number(name: str, line: int, place: int, cell: str) -> str:
+def not_a_number(name: str, line: int, place: int, cell: str) -> str:
+    """Say that a cell is none, and how to mend it where that shows."""
     where = f"{name}:{line}"
     if not cell:
         return f"{where}: column {place} is empty; write nan where a value is missing"
-    advice = (
-        "; numbers have a decimal point and no thousands separator"
-        if re.fullmatch(r"[+-]?[0-9]+,[0-9]+", cell)
-        else "; write it without underscores"
-        if is_number(cell.replace("_", ""))
-        else ""
-    )
-    return f"{where}: column {place} is {quoted(cell)}, which is not a number{advice}"
+    return f"{where}: column {place} is {quoted(cell)}, which is not a number{_advice(cell)}"
+
+
+def _advice(cell: str) -> str:
+    if re.fullmatch(r"[+-]?[0-9]+,[0-9]+", cell):
+        return "; numbers have a decimal point and no thousands separator"
+    if _INFINITY_OF_OLD.match(cell):
+        return "; write inf, -inf or nan"
+    if "#" in cell:
+        return "; a comment begins at a # behind a blank"
+    if is_number(cell.replace("_", "")):
+        return "; write it without underscores"
+    if is_number(in_plain_characters(cell)):
+        return "; write it in ASCII characters"
+    return ""

@@ -24,8 +24,23 @@ def quoted(text: str) -> str:
     >>> quoted("1_0")
     "'1_0'"
     """
+    return _cut(text, "'")
+
+
+def shortened(text: str) -> str:
+    """Foreign text without quotes, escaped, and cut to what fits in a message.
+
+    >>> shortened("1e400")
+    '1e400'
+    """
+    return _cut(text, "")
+
+
+def _cut(text: str, quote: str) -> str:
     shown = visible(text[:LONGEST_SHOWN])
-    return f"'{shown}…' ({len(text)} characters)" if len(text) > LONGEST_SHOWN else f"'{shown}'"
+    if len(text) <= LONGEST_SHOWN:
+        return f"{quote}{shown}{quote}"
+    return f"{quote}{shown}…{quote} ({len(text)} characters)"
 
 
 def listed(names: list[str], most: int = 8) -> str:

@@ -11,6 +11,7 @@ from softmax_tool.readers.csv import parsed_batches
 from softmax_tool.readers.dialect import sniffed
 from softmax_tool.readers.layout import Layout
 from softmax_tool.readers.npy import MAGIC, array_chunks, numbers_of, read_header
+from softmax_tool.readers.npz import ZIP_MAGIC
 from softmax_tool.readers.opening import open_origin
 from softmax_tool.readers.origin import head
 from softmax_tool.readers.shown import counted
@@ -34,6 +35,11 @@ def read_vector(path: str, length: int) -> NDArray[np.float64]:
         The file cannot be read, has another number of them, or one is not finite.
     """
     origin = open_origin(path)
+    if head(origin, len(ZIP_MAGIC)) == ZIP_MAGIC:
+        raise InputError(
+            f"{origin.name}: is a zip archive, as NPZ files are; save the weights alone, as NPY "
+            "(numpy.save) or CSV"
+        )
     is_array = head(origin, len(MAGIC)) == MAGIC
     return _from_array(origin, length) if is_array else _from_text(origin, length)
 

@@ -75,7 +75,8 @@ def spelled(draw: st.DrawFn, values: list[list[float]]) -> str:
         around = "" if delimiter == "\t" else draw(BLANKS)
         cells = [draw(spelling(value)) for value in row]
         line = f"{around}{delimiter}{around}".join(cells)
-        lines.append(line + draw(st.sampled_from(["", " ", " # seen", "#"])))
+        ends = ["", " ", " # seen", " # C# 4#5"] + (["#"] if line.endswith('"') else [])
+        lines.append(line + draw(st.sampled_from(ends)))
     return end.join(lines) + draw(st.sampled_from(["", end]))
 
 
@@ -108,6 +109,26 @@ def test_the_size_of_a_batch_changes_nothing(
         line = len(values) + 3
         with pytest.raises(InputError, match=rf"^<stdin>:{line}: column 0 is 'word'"):
             rows(bad)
+
+
+@pytest.mark.parametrize("cell", ["1.#INF", "-1.#IND", "1.#QNAN", "4#5", "4#", "4e1#x"])
+@pytest.mark.parametrize("line", ["{},3", "3,{}", "{} ,3 # C#", '"{}","3"', "3;{}", "3 {}"])
+def test_a_sign_behind_a_number_begins_no_comment(cell: str, line: str) -> None:
+    row = line.format(cell)
+    first = row.replace(cell, "7")
+    with pytest.raises(InputError, match=rf"^<stdin>:2: column . is '{re.escape(cell)}', which is"):
+        table(f"{first}\n{row}\n")
+    for text, number in ((f"{row}\n{first}\n", 1), (f"# x\n{row}\n", 2), (f"{row}\n", 1)):
+        told = rf"^<stdin>:{number}: column . is '{re.escape(cell)}', .*--header yes if this row"
+        with pytest.raises(InputError, match=told):
+            source_of(text)
+
+
+def test_a_sign_behind_a_word_is_part_of_it() -> None:
+    source = source_of("C#,Java # languages\n1,2\t#\n4,5\n")
+    assert source.column_names == ("C#", "Java")
+    assert rows(source).tolist() == [[1, 2], [4, 5]]
+    assert table("1;2\n#1;3\n 3;4 #;#\n") == [[1, 2], [3, 4]]
 
 
 CELLS = st.text("0123456789+-.eEinfaty_x, \"'#;\t\u00a0\u0661", max_size=6)

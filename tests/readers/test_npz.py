@@ -88,3 +88,14 @@ def test_every_truncation_is_refused(compressed: bool, data: st.DataObject) -> N
     whole = npz(compressed, a=TABLE)
     with pytest.raises(SoftmaxToolError):
         rows(whole[: data.draw(st.integers(0, len(whole) - 1))])
+
+
+@pytest.mark.parametrize("key", [None, "table"])
+def test_two_arrays_of_one_name_are_refused(key: str | None) -> None:
+    buffer = io.BytesIO(npz(table=TABLE))
+    again = io.BytesIO()
+    np.save(again, -TABLE)
+    with zipfile.ZipFile(buffer, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("table.npy", again.getvalue())
+    with pytest.raises(InputError, match=r"holds 2 arrays called 'table'; save each under a name"):
+        rows(buffer.getvalue(), key=key)

@@ -134,3 +134,44 @@ def test_pieces_change_nothing(table: list[list[str]], size: int) -> None:
     assert whole is not None
     assert pieces is not None
     assert pieces.tobytes() == whole.tobytes()
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *(
+            "1",
+            "-inf",
+            "NaN",
+            "1,5",
+            "0x10",
+            "-0x1.8p3",
+            "1,000",
+            "1.000,5",
+            "1_0",
+            "1'000",
+            "1 000",
+        ),
+        *(
+            "\u221290000",
+            "\u20131",
+            "\uff11",
+            "\u0661",
+            "\uff0b1.5",
+            "\u221e",
+            "-\u221e",
+            "1.5D+03",
+        ),
+        *("0.5f", "5%", "+ 3", ".5", "5.", "1e5"),
+    ],
+)
+def test_what_was_perhaps_meant_for_a_number(cell: str) -> None:
+    assert numerals.looks_like_number(cell)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["", "a", "x1", "class 1", "2D", "1st", "3O", "-", "+", ".", "e5", "n/a", "C#", "0x", "info"],
+)
+def test_words(cell: str) -> None:
+    assert not numerals.looks_like_number(cell)

@@ -148,3 +148,8 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
         del blocks
         after = len(os.listdir("/proc/self/fd")) if before else 0  # noqa: PTH208
         assert after == before, name
+
+
+def test_an_empty_name_is_no_directory() -> None:
+    with pytest.raises(InputError, match=r"a file name is empty; name a file, or - for standard"):
+        origin_of("")

@@ -73,3 +73,12 @@ def test_what_is_refused(tmp_path: Path, content: Any, message: str) -> None:
     with pytest.raises(InputError) as caught:
         vector(tmp_path, content)
     assert str(caught.value).removeprefix(f"{tmp_path}/").startswith(message)
+
+
+def test_an_npz_is_not_taken(tmp_path: Path) -> None:
+    path = tmp_path / "w.npz"
+    np.savez(path, w=np.array([0.5, -1, 2]))
+    with pytest.raises(
+        InputError, match=r"w\.npz: is a zip archive.*save the weights alone, as NPY"
+    ):
+        read_vector(str(path), 3)
