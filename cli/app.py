@@ -73,12 +73,13 @@ def invoke(arguments: Sequence[str]) -> int:
     try:
         return _run(root, arguments)
     except BrokenPipeError:
-        raise
+        raise  # nobody reads a help or an answer; a gate lets out no other
     except Exception as error:
         if _command(arguments) == "check":
             from .unanswered import tell_unanswered  # noqa: PLC0415  # loads what writes reports
 
-            tell_unanswered(error, _understood(root, arguments), arguments)
+            rest = arguments[list(arguments).index("check") + 1 :]
+            tell_unanswered(error, root.commands["check"], rest)
         raise
 
 
@@ -116,15 +117,6 @@ def _command(arguments: Sequence[str]) -> str | None:
     return next((argument for argument in arguments if not argument.startswith("-")), None)
 
 
-def _understood(root: Any, arguments: Sequence[str]) -> dict[str, Any]:
-    """Give the options of a command as far as they can be parsed."""
-    command = root.commands[_command(arguments)]
-    rest = list(arguments)[arguments.index(command.name) + 1 :]
-    lenient = {"resilient_parsing": True, "ignore_unknown_options": True, "allow_extra_args": True}
-    with command.make_context(command.name, rest, **lenient) as context:
-        return dict(context.params)
-
-
 def _refused(refusal: BaseException, command: str | None) -> UsageError:
     """Turn a refusal of the parser into one line with the way to help."""
     context = getattr(refusal, "ctx", None)
@@ -135,4 +127,8 @@ def _refused(refusal: BaseException, command: str | None) -> UsageError:
     message = " ".join(refusal.format_message().split()).rstrip(".")  # type: ignore[attr-defined]
     if not message.endswith("?"):
         message += f"; see {path} --help"
+    if context is not None and command == "check":
+        from .config import naming_file  # noqa: PLC0415  # few need it
+
+        message = naming_file(context, message)
     return UsageError(message)

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 class Said:
     """What was said of files that leave it open, and is `taken` by those that it fits.
 
-    Of logits alone it has to fit: `taken` is None.
+    Of logits alone it has to fit: `taken` is None. What is `passed_over` may fit none.
     """
 
     header: str
     key: str | None
     input_dtype: str | None
     taken: set[str] | None
+    passed_over: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -40,12 +41,13 @@ class Said:
         key: str | None,
         input_dtype: str | None,
         results: Sequence[str | None],
+        passed_over: frozenset[str],
     ) -> Said:
         """Take it as said of logits and results, where those are files."""
         from softmax_tool.check.functions import is_function
 
         are_files = any(path is not None and not is_function(path) for path in results)
-        return cls(header, key, input_dtype, set() if are_files else None)
+        return cls(header, key, input_dtype, set() if are_files else None, passed_over)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -78,7 +80,7 @@ class Said:
             ),
         }
         for name, (was_said, why) in given.items():
-            if was_said and name not in self.taken:
+            if was_said and name not in self.taken | self.passed_over:
                 names = files([path for path in paths if path is not None])
                 raise UsageError(f"{names}: --{name.replace('_', '-')} {why}")
 

@@ -3,13 +3,13 @@
 # ruff: noqa: PLC0415
 
 import sys
-from collections.abc import Sequence
-from functools import partial
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from typing import Annotated, Any
 
 import typer
 
-from softmax_tool.errors import UsageError
+from softmax_tool.errors import SoftmaxToolError, UsageError
 
 from .options import (
     OUTPUT,
@@ -159,6 +159,24 @@ class CheckOptions:
     ]
 
 
+def _as_a_gate(command: Callable[..., None]) -> Callable[..., None]:
+    """Let no pipe that breaks make a pass, and take the config file as meant for several runs."""
+
+    @wraps(command)
+    def gate(context: typer.Context, **options: Any) -> None:
+        from .config import naming_file, without_idle
+
+        try:
+            command(context, **without_idle(context, options))
+        except UsageError as error:
+            raise UsageError(naming_file(context, str(error))) from error
+        except BrokenPipeError as error:
+            raise SoftmaxToolError("a pipe broke before there was an answer; run again") from error
+
+    return gate
+
+
+@_as_a_gate
 def check(
     context: typer.Context,
     logits: Logits = None,
@@ -214,15 +232,14 @@ def check(
     from softmax_tool.renderers import CHECK_FORMATS
 
     from .candidate import Said, open_given, refuse_without_candidate
-    from .config import FILE
-    from .idle import refuse_idle
-    from .main import abandon_output
+    from .config import FILE, of_whatever_files
+    from .idle import refuse_idle, refuse_idle_limits
     from .output import Messages, answer
     from .source import open_source, read_weights
 
     del debug
     if list_rules:
-        _list_rules()
+        _write(_list_rules)
         raise typer.Exit
     if not logits:
         raise UsageError("no LOGITS: name a file of logits, or - for stdin; see check --help")
@@ -230,7 +247,7 @@ def check(
     how = answer(format_, output, color, width, tuple(CHECK_FORMATS))
     _check_files(
         (*logits, *(labels or ()), weights, candidate, baseline, config or FILE),
-        output,
+        how.path,
         summary=summary,
     )
     request = Request(
@@ -247,7 +264,8 @@ def check(
         suggest=suggest,
     )
     request.check()
-    said = Said.of(header, key, input_dtype, (candidate, baseline))
+    passed_over = of_whatever_files(context)
+    said = Said.of(header, key, input_dtype, (candidate, baseline), passed_over)
     source = open_source(
         logits,
         messages,
@@ -256,8 +274,12 @@ def check(
         labels=labels,
         label_column=label_column,
         ignore_index=ignore_index,
+        passed_over=passed_over,
     )
-    refuse_idle(context, source, names(op), baseline)
+    refuse_idle(context, source, names(op))
+    refuse_idle_limits(context, request, (candidate, baseline), names(formulation), how.format)
+    if source.label_kind != "classes":
+        ignore_index = None  # the config file's, which is for several runs
     options = Options(
         dtypes=dtypes(dtype),
         ops=names(op),
@@ -280,7 +302,7 @@ def check(
         given, against = open_given(
             (candidate, baseline), source, options, messages, logits_dtype, said
         )
-        _check_files([given.origin], output, summary=summary)
+        _check_files([given.origin], how.path, summary=summary)
         run = partial(
             gate.check_given,
             source,
@@ -298,13 +320,19 @@ def check(
         from .summary import write_summary
 
         write_summary(report, messages)
+    _write(partial(how.write, report))
+    raise typer.Exit(report.exit_code)
+
+
+def _write(write: Callable[[], None]) -> None:
+    """Write to stdout; whoever reads no further still decides on the exit code."""
+    from .main import abandon_output
+
     try:
-        how.write(report)
+        write()
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever reads no further still decides on the exit code.
         abandon_output()
-    raise typer.Exit(report.exit_code)
 
 
 def _check_files(inputs: Sequence[str | None], output: str | None, *, summary: bool) -> None:

@@ -33,6 +33,7 @@ Logits = Annotated[
 
 
 def compare(
+    context: typer.Context,
     logits: Logits = None,
     *,
     axis: InputOptions.Axis = -1,
@@ -72,13 +73,14 @@ def compare(
     from softmax_tool.ignored import ignored_label
     from softmax_tool.plan import REDUCTIONS, Options
 
+    from .idle import refuse_idle
     from .output import Messages, answer, spare_inputs
     from .source import open_source, read_weights
 
     del debug
     messages = Messages(quiet)
     how = answer(format_, output, color, width)
-    spare_inputs(output, (*(logits or ()), *(labels or ()), weights))
+    spare_inputs(how.path, (*(logits or ()), *(labels or ()), weights))
     if logits:
         source = open_source(
             logits,
@@ -124,6 +126,7 @@ def compare(
         weights=read_weights(weights, source),
         weights_name=weights,
     )
+    refuse_idle(context, source, options.ops)
     with messages.progress("comparing", source) as progress:
         report = engine.compare(source, options, threads=threads, progress=progress)
     messages.overflows(source.overflows, source.overflow_count)

@@ -52,6 +52,7 @@ Arrays = Annotated[
 
 
 def compute(
+    context: typer.Context,
     logits: Logits,
     *,
     axis: InputOptions.Axis = -1,
@@ -90,6 +91,7 @@ def compute(
     from softmax_tool.plan import REDUCTIONS, Options
     from softmax_tool.whole_rows import RowStore
 
+    from .idle import refuse_idle
     from .output import Messages, answer, spare_inputs
     from .source import open_source, read_weights
     from .values import Values
@@ -133,6 +135,7 @@ def compute(
         weights=read_weights(weights, source),
         weights_name=weights,
     )
+    refuse_idle(context, source, options.ops)
     with Values(output, keep=how.whole_values) as values, RowStore() as store:
         with messages.progress("computing", source) as progress:
             report = engine.compute(

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from softmax_tool.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     import typer
 
@@ -90,8 +91,64 @@ def apply_config(context: typer.Context, path: str | None) -> str | None:
     return path
 
 
+def is_from_file(context: typer.Context, name: str) -> bool:
+    """Tell whether the value of a parameter is that of the config file."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "DEFAULT_MAP"
+
+
+def without_idle(context: typer.Context, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give options less those of the config file that other options leave nothing to act on.
+
+    A file is for several runs. What was typed is left for others to refuse.
+    """
+    judged = options["candidate"] is not None
+    idle = {
+        "arithmetic": judged,
+        "formulation": judged,
+        "logits_dtype": not judged,
+        "label_column": bool(options["labels"]),
+        "label_smoothing": {op.lower() for op in options["op"] or ()} == {"nll"},
+    }
+    nothing = {"label_smoothing": 0.0}
+    return {
+        name: nothing.get(name) if idle.get(name) and is_from_file(context, name) else value
+        for name, value in options.items()
+    }
+
+
+def of_whatever_files(context: typer.Context) -> frozenset[str]:
+    """Give the options of the config file that are about whichever files they fit, if any."""
+    return frozenset(
+        name for name in ("header", "input_dtype", "label_column") if is_from_file(context, name)
+    )
+
+
+def naming_file(context: typer.Context, message: str) -> str:
+    """Add to an error those values of the config file that it is about, and the file."""
+    values = ", ".join(_mentioned(context, message))
+    where = context.params.get("config") or FILE
+    return f"{message} ({where} says {values})" if values else message
+
+
+def _mentioned(context: typer.Context, message: str) -> Iterator[str]:
+    """Yield what of the config file a message names by its option, or quotes."""
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if not is_from_file(context, name):
+            continue
+        value = (context.default_map or {})[name]
+        named = any(re.search(rf"{re.escape(o)}(?![\w-])", message) for o in parameter.opts)
+        texts = value if isinstance(value, list) else [value]
+        if named or any(isinstance(text, str) and repr(text) in message for text in texts):
+            key = next(o for o in parameter.opts if o.removeprefix("--") in KEYS)
+            yield f"{key.removeprefix('--')} = {value!r}"
+
+
 def read_config(path: str | None) -> dict[str, Any]:
     """Return the options of a config file, checked."""
+    if path == "":
+        raise UsageError("--config '': a file name is empty; name a file")
     where = path or FILE
     if path is None and not Path(FILE).exists():
         return {}

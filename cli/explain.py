@@ -62,6 +62,7 @@ Bits = Annotated[
 
 
 def explain(
+    context: typer.Context,
     logits: Logits = None,
     *,
     axis: InputOptions.Axis = -1,
@@ -91,13 +92,14 @@ def explain(
     from softmax_tool.explanation import explaining
     from softmax_tool.ignored import ignored_label
 
+    from .idle import refuse_idle_index
     from .output import Messages, answer, spare_inputs
     from .source import open_source
 
     del debug
     messages = Messages(quiet)
     how = answer(format_, output, color, width)
-    spare_inputs(output, (*(logits or ()), *(labels or ())))
+    spare_inputs(how.path, (*(logits or ()), *(labels or ())))
     asked, computed = arithmetics(arithmetic), dtypes(dtype)
     if len(asked) > 1:
         raise UsageError(f"explain takes one --arithmetic, not {', '.join(asked)}")
@@ -120,6 +122,7 @@ def explain(
             raise UsageError("labels and how to read a file need a file; name LOGITS (- is stdin)")
         messages.note("no LOGITS given: this is the textbook's row")
         source = explaining.textbook()
+    refuse_idle_index(context, source)
     request = explaining.Request(
         row=row,
         column=column,

@@ -43,6 +43,7 @@ Top = Annotated[
 
 
 def inspect(
+    context: typer.Context,
     logits: Logits,
     *,
     axis: InputOptions.Axis = -1,
@@ -72,13 +73,14 @@ def inspect(
     from softmax_tool.ignored import ignored_label
     from softmax_tool.inspection import inspecting
 
+    from .idle import refuse_idle_index
     from .output import Messages, answer, spare_inputs
     from .source import open_source
 
     del debug
     messages = Messages(quiet)
     how = answer(format_, output, color, width)
-    spare_inputs(output, (*logits, *(labels or ())))
+    spare_inputs(how.path, (*logits, *(labels or ())))
     source = open_source(
         logits,
         messages,
@@ -90,6 +92,7 @@ def inspect(
         label_column=label_column,
         ignore_index=ignore_index,
     )
+    refuse_idle_index(context, source)
     with messages.progress("inspecting", source) as progress:
         report = inspecting.inspect(
             source,

@@ -16,6 +16,9 @@ Part = tuple[int | None, int | None]
 STDIN = "-"
 """The path of an input that is standard input."""
 
+STDOUT = "-"
+"""The path of a report that goes to standard output."""
+
 INPUT = "Input"
 COMPUTATION = "What is computed"
 LOSS = "Losses"
@@ -234,7 +237,7 @@ class OutputOptions:
             "-o",
             metavar="PATH",
             rich_help_panel=OUTPUT,
-            help="Write the report to a file, whole or not at all.",
+            help="Write the report to a file, whole or not at all; - is stdout.",
         ),
     ]
     Color = Annotated[
@@ -257,7 +260,10 @@ class OutputOptions:
     Quiet = Annotated[
         bool,
         typer.Option(
-            "--quiet", "-q", rich_help_panel=OUTPUT, help="No notes and no progress on stderr."
+            "--quiet",
+            "-q",
+            rich_help_panel=OUTPUT,
+            help="No notes and no progress on stderr; warnings stay.",
         ),
     ]
     Debug = Annotated[

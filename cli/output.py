@@ -17,7 +17,7 @@ from softmax_tool.readers.shown import shortened
 from softmax_tool.renderers import display
 from softmax_tool.writers import text
 
-from .options import STDIN, one_of
+from .options import STDIN, STDOUT, one_of
 from .progress import Bar, expected_rows
 
 if TYPE_CHECKING:
@@ -76,14 +76,20 @@ def answer(
     SoftmaxToolError
         For a choice that does not exist, or a path that cannot become a file.
     """
-    if path is not None:
-        text.destination(path)
+    place = report_path(path)
+    if place is not None:
+        text.destination(place)
     return Answer(
         one_of("--format", format_, formats),
-        path,
+        place,
         one_of("--color", color, COLORS),
         width,
     )
+
+
+def report_path(output: str | None) -> str | None:
+    """Give the file that --output names; None for standard output, which - names too."""
+    return None if output == STDOUT else output
 
 
 def spare_inputs(path: str | None, inputs: Iterable[str | None]) -> None:
@@ -162,10 +168,11 @@ class Messages:
 
     def note(self, message: str) -> None:
         """Say something worth knowing."""
-        self._say("note", message)
+        if not self.quiet:
+            self._say("note", message)
 
     def warning(self, message: str) -> None:
-        """Say something that may surprise."""
+        """Say something that may surprise, quiet or not: the answer may not be what it seems."""
         self._say("warning", message)
 
     def overflows(self, found: Sequence[InputOverflow], count: int) -> None:
@@ -199,7 +206,7 @@ class Messages:
                 self.warning(said)
 
     def _say(self, kind: str, message: str) -> None:
-        if self.quiet or sys.stderr is None:
+        if sys.stderr is None:
             return
         # Nobody may be listening, which is no reason to give no answer.
         with suppress(OSError, ValueError):

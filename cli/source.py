@@ -39,8 +39,11 @@ def open_source(
     label_column: str | None,
     ignore_index: int | None,
     taken: set[str] | None = None,
+    passed_over: frozenset[str] = frozenset(),
 ) -> Source:
-    """Open the logits and labels that a command was given; see `open_logits` for `taken`.
+    """Open the logits and labels that a command was given.
+
+    See `open_logits` for `taken` and `passed_over`.
 
     Raises
     ------
@@ -62,6 +65,7 @@ def open_source(
         label_column=label_column,
         ignore_index=ignored_label(ignore_index),
         taken=taken,
+        passed_over=passed_over,
     )
     if header == "auto":
         _question_header(source, messages)

@@ -10,36 +10,86 @@ from softmax_tool.writers import text
 
 from .config import FILE
 from .main import said
-from .output import escaping_stdout, spare_inputs
+from .options import STDIN
+from .output import escaping_stdout, report_path, spare_inputs
 from .summary import add_no_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Sequence
+
+OUTPUT = ("--output", "-o")
 
 
-def tell_unanswered(
-    error: BaseException, options: Mapping[str, Any], arguments: Sequence[str]
-) -> None:
+def tell_unanswered(error: BaseException, command: Any, arguments: Sequence[str]) -> None:
     """Tell an error in the format of the report, in its place.
 
-    Of `arguments` the options are what was understood. A format that has no words for an error
-    loses the file of an earlier report instead. What is read, or run, is never touched.
+    `arguments` are those of the command, which may be none that it takes. A format that has no
+    words for an error loses the file of an earlier report instead. What is read, or run, is never
+    touched, nor any file that the command line names but as the place of the report.
     """
+    options = _understood(command, arguments)
+    path = report_path(options.get("output"))
+    inputs = [*filter(None, named_besides_output(command.params, arguments)), FILE, STDIN]
     format_ = (options.get("format_") or "").lower()
     if format_ in renderers.CHECK_FORMATS:
         # What is wrong with the place of the report is told already, or no more than the error.
         with suppress(OSError, ValueError):
-            _tell(said(error), format_, options.get("output"), _inputs(options))
+            _tell(said(error), format_, path, inputs)
     if options.get("summary"):
         with suppress(OSError, ValueError):
-            named = [argument.rpartition("=")[2] for argument in arguments]
-            add_no_answer(said(error), [*_inputs(options), *named])
+            add_no_answer(said(error), [*inputs, path])
 
 
-def _inputs(options: Mapping[str, Any]) -> list[str]:
-    several = (*(options.get("logits") or ()), *(options.get("labels") or ()))
-    single = (options.get(name) for name in ("weights", "candidate", "baseline"))
-    return [*several, *filter(None, single), options.get("config") or FILE]
+def named_besides_output(parameters: Sequence[Any], arguments: Sequence[str]) -> list[str]:
+    """Give all by which a command line may name a file, but what --output takes.
+
+    Nothing need be right with it: that is why there is no answer. So it is read from the words
+    alone, and of PATH:COLUMN both the whole and the path are given.
+    """
+    taking = {
+        option
+        for parameter in parameters
+        for option in parameter.opts
+        if not getattr(parameter, "is_flag", True)
+    }
+    found: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            found.extend(words)
+            break
+        option, value = _parted(word, taking)
+        if value is None and option in taking:
+            value = next(words, None)
+        if value is not None and option not in OUTPUT:
+            found.append(value)
+    return [*found, *(name.rpartition(":")[0] for name in found)]
+
+
+def _parted(word: str, taking: Collection[str]) -> tuple[str, str | None]:
+    """Part a word into an option, "" where it is none, and the value that it holds.
+
+    >>> _parted("--top=3", {"--top"}), _parted("-qofile", {"-o"}), _parted("-q", {"-o"})
+    (('--top', '3'), ('-o', 'file'), ('-q', None))
+    >>> _parted("x.csv", {"-o"}), _parted("-", {"-o"})
+    (('', 'x.csv'), ('', '-'))
+    """
+    if word.startswith("--"):
+        name, equals, value = word.partition("=")
+        return name, value if equals else None
+    if not word.startswith("-") or word == STDIN:
+        return "", word
+    for place, letter in enumerate(word[1:], 1):
+        if f"-{letter}" in taking:
+            return f"-{letter}", word[place + 1 :] or None
+    return word, None
+
+
+def _understood(command: Any, arguments: Sequence[str]) -> dict[str, Any]:
+    """Give the options of a command as far as they can be parsed."""
+    lenient = {"resilient_parsing": True, "ignore_unknown_options": True, "allow_extra_args": True}
+    with command.make_context(command.name, list(arguments), **lenient) as context:
+        return dict(context.params)
 
 
 def _tell(message: str, format_: str, path: str | None, inputs: Sequence[str]) -> None:

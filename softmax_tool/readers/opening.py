@@ -53,6 +53,7 @@ def open_logits(
     ignore_index: int = IGNORED_LABEL,
     stdin: BinaryIO | None = None,
     taken: set[str] | None = None,
+    passed_over: frozenset[str] = frozenset(),
 ) -> Source:
     """Open one table of logits, with its labels, without reading its rows yet.
 
@@ -80,6 +81,9 @@ def open_logits(
     taken : set of str, optional
         Where `header`, `key` and `input_dtype` are said of other files as well: the names of those
         that fit these are added, and the others passed over.
+    passed_over : frozenset of str
+        Those of `header`, `input_dtype` and `label_column` that are said of whatever files they
+        fit, perhaps of none.
 
     Raises
     ------
@@ -110,6 +114,7 @@ def open_logits(
             label_column=label_column,
             ignore_index=ignore_index,
             taken=taken,
+            passed_over=passed_over,
         )
         for path in paths
     ]
@@ -152,21 +157,24 @@ def _part(
     label_column: str | int | None,
     ignore_index: int,
     taken: set[str] | None,
+    passed_over: frozenset[str],
 ) -> Part:
     is_zip = head(origin, len(ZIP_MAGIC)) == ZIP_MAGIC
     strict = taken is None
     if strict and key is not None and not is_zip:
         raise UsageError(f"{origin.name}: --key is for NPZ files, which this is not")
     if not is_text(origin):
-        if label_column is not None:
+        if label_column is not None and "label_column" not in passed_over:
             raise UsageError(f"{origin.name}: --label-column is for text; use --labels here")
-        if strict and header != "auto":
+        if strict and header != "auto" and "header" not in passed_over:
             raise UsageError(f"{origin.name}: --header is for text, which this is not")
         array = member(origin, key, taken=taken) if is_zip else origin
+        if strict and "input_dtype" in passed_over:
+            taken = set()
         return _array_part(array, axis, input_dtype, taken)
     if taken is not None:
         taken.add("header")
-    elif input_dtype is not None:
+    elif input_dtype is not None and "input_dtype" not in passed_over:
         raise UsageError(f"{origin.name}: --input-dtype is for NPY and NPZ, not for text")
     return _text_part(origin, axis, header, label_column, ignore_index)
 

@@ -361,7 +361,11 @@ UNANSWERED: list[tuple[list[str], str, str]] = [
     (["good.csv", "--max-ulp", "wide"], "", "Invalid value for '--max-ulp'"),
     (["good.csv", "--nope"], "", "No such option: --nope"),
     (["good.csv", "--color", "pink"], "", "--color pink: no such choice"),
-    (["good.csv", "--config", "odd.toml"], "", "odd.toml: [tool.softmax-tool] has no option"),
+    (
+        ["good.csv", "--config", "odd.toml"],
+        "file=odd.toml,",
+        "odd.toml: [tool.softmax-tool] has no option",
+    ),
     ([], "", "no LOGITS"),
 ]
 

@@ -39,6 +39,12 @@ USAGE = [
     (["compare", "LOGITS", "--max-ulp", "-1"], "--max-ulp"),
     (["compare", "--axis", "0"], "name LOGITS"),
     (["compare", "--labels", "x.csv"], "name LOGITS"),
+    (["compute", ""], "a file name is empty; name a file"),
+    (["compute", "LOGITS", "--labels", ""], "a file name is empty; name a file"),
+    (["compute", "LOGITS", "--weights", ""], "a file name is empty; name a file"),
+    (["check", "LOGITS", "--config", ""], "a file name is empty; name a file"),
+    (["explain", "LOGITS", "--ignore-index", "1"], "--ignore-index: is about labels"),
+    (["inspect", "LOGITS", "--ignore-index", "1"], "--ignore-index: is about labels"),
     (["compute", "missing.csv"], "missing.csv"),
     (["compute", "."], "."),
     (["limits", "-o", "."], "is a folder"),
@@ -55,6 +61,62 @@ def test_an_error_is_one_line_that_says_what_to_do(
     assert done.out == ""
     assert re.fullmatch(r"softmax-tool: error: [^\n]+\n", done.err)
     assert told in done.err
+
+
+@pytest.mark.parametrize("command", ["check", "compare", "compute"])
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--reduction", "sum"], "--reduction: is about losses and gradients, of which none"),
+        (["--label-smoothing", "0.1"], "--label-smoothing: is about losses"),
+        (["--weights", "w.csv"], "--weights: is about losses"),
+        (["--ignore-index", "1"], "--ignore-index: is about labels"),
+        (["--labels", "y.csv", "--op", "softmax", "--reduction", "sum"], "--reduction: is about"),
+        (["--labels", "p.csv", "--ignore-index", "1"], "does not apply to probability labels"),
+    ],
+)
+def test_options_that_change_nothing_are_refused(
+    run: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    command: str,
+    options: list[str],
+    told: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, text in {
+        "x": "2,1\n3,1\n",
+        "y": "0\n1\n",
+        "p": "0.5,0.5\n1,0\n",
+        "w": "1,2\n",
+    }.items():
+        Path(f"{name}.csv").write_text(text)
+    done = run(command, "x.csv", *options)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+
+
+def test_an_index_to_ignore_is_none_of_probabilities(
+    run: Callable[..., Any], tmp_path: Path, logits: str
+) -> None:
+    labels = tmp_path / "p.csv"
+    labels.write_text("0.5,0.5,0\n1,0,0\n0,0,1\n")
+    done = run("inspect", logits, "--labels", labels, "--ignore-index", "1")
+    assert (done.code, done.out) == (2, "")
+    assert "does not apply to probability labels" in done.err
+
+
+@pytest.mark.parametrize("command", ["check", "compare", "explain", "inspect", "limits"])
+def test_a_report_to_a_dash_goes_to_stdout(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, logits: str, command: str
+) -> None:
+    monkeypatch.chdir(Path(logits).parent)
+    before = set(Path().iterdir())
+    given = [] if command == "limits" else [logits]
+    to_dash, plain = (run(command, *given, *o, "--format", "json") for o in (("-o", "-"), ()))
+    assert to_dash == plain
+    assert run("check", "nowhere.csv", "--format", "junit", "-o", "-").out.startswith("<?xml")
+    assert set(Path().iterdir()) == before
 
 
 @pytest.mark.parametrize("command", ["compare", "compute"])
@@ -95,12 +157,12 @@ def test_no_arguments_is_help_but_no_success(run: Callable[..., Any]) -> None:
     assert "Usage: softmax-tool" in done.err
 
 
-def test_negative_values_are_values(run: Callable[..., Any], logits: str) -> None:
+def test_negative_values_are_values(run: Callable[..., Any], logits: str, labels: str) -> None:
     for options in (
         ["--rows", "-5:"],
         ["--columns", ":-1"],
         ["--axis", "-1"],
-        ["--ignore-index", "-7"],
+        ["--ignore-index", "-7", "--labels", labels],
         ["--rows=-2"],
         ["--dim", "-1"],
     ):
