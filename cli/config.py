@@ -142,7 +142,8 @@ def _mentioned(context: typer.Context, message: str) -> Iterator[str]:
         texts = value if isinstance(value, list) else [value]
         if named or any(isinstance(text, str) and repr(text) in message for text in texts):
             key = next(o for o in parameter.opts if o.removeprefix("--") in KEYS)
-            yield f"{key.removeprefix('--')} = {value!r}"
+            shown = texts[0] if len(texts) == 1 else texts
+            yield f"{key.removeprefix('--')} = {shown!r}"
 
 
 def read_config(path: str | None) -> dict[str, Any]:

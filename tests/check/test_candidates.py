@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -338,6 +339,16 @@ def writes(x):
     os.write(1, b"bytes on stdout")
     return right(x)
 
+def reads(x):
+    import subprocess
+    import sys
+    assert sys.stdin.read() == ""
+    assert subprocess.run(["cat"], capture_output=True, check=True).stdout == b""
+    return right(x)
+
+def asks(x):
+    return right(x) * float(input())
+
 def overwrites(x):
     x[:] = 0
     return right(x)
@@ -389,6 +400,35 @@ def test_what_a_function_writes_is_no_part_of_the_answer(tmp_path: Path) -> None
     assert json.loads(done.stdout)["passed"]  # JSON, and nothing else
     assert b"a line on stdout" in done.stderr
     assert b"bytes on stdout" in done.stderr
+
+
+@pytest.mark.parametrize(("function", "code"), [("reads", 0), ("asks", 2)])
+def test_a_function_that_reads_gets_the_end_of_input(
+    tmp_path: Path, function: str, code: int
+) -> None:
+    """Whoever started the tool may hold its standard input open for ever."""
+    (tmp_path / "kernels.py").write_text(MODULE)
+    np.save(tmp_path / "x.npy", X[:, :, 0])
+    options = ["--candidate", f"kernels:{function}", "--op", "softmax", "--format", "json"]
+    command = [sys.executable, "-m", "softmax_tool.cli", "check", "x.npy", *options]
+    reading, writing = os.pipe()
+    with os.fdopen(reading), os.fdopen(writing, "w"):
+        done = subprocess.run(
+            command, cwd=tmp_path, stdin=reading, capture_output=True, check=False, timeout=60
+        )
+    assert done.returncode == code
+    assert (b"raised EOFError" in done.stderr) == (code == 2)
+
+
+def test_a_module_that_reads_gets_the_end_of_input(
+    check: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"reading_{tmp_path.name.replace('-', '_')}"
+    start = "import subprocess, sys\nsubprocess.run(['cat'], check=True)\nsys.stdin.read()\n"
+    (tmp_path / f"{name}.py").write_text(start + MODULE)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    done = check(X[:, :, 0], "--candidate", f"{name}:right", "--op", "softmax")
+    assert done.code == 0
 
 
 def test_the_file_of_a_function_is_no_place_for_the_report(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -166,9 +168,118 @@ def test_options_come_from_pyproject_and_flags_win(
 def test_options_of_a_file_may_be_for_other_runs(check: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
         '[tool.softmax-tool]\nfactor = 3\nreduction = "sum"\nlabel-smoothing = 0.1\n'
-        "ignore-index = 7\n"
+        "ignore-index = 7\nlogits-dtype = 'half'\nlabel-column = 'y'\ninput-dtype = 'bfloat16'\n"
+        "headroom = 3\nmax-ulp = 3\nbudget = 3\nsuggest = true\n"
+        "formulation = 'naive'\narithmetic = ['strict', 'fused']\nheader = 'yes'\n"
     )
-    assert check(TABLE).code == 0
+    labels, candidate = np.array([0, 1]), np.array([[0.5, 0.5]] * 2, np.float32)
+    logits = np.zeros((2, 2), np.float32)
+    probabilities = np.array([[0.5, 0.5], [1.0, 0.0]])
+    assert check(logits).code == 0
+    assert check(logits, "--select", "OVF", "--format", "csv").code == 0
+    assert check(logits, labels=labels).code == 0
+    assert check(logits, labels=probabilities).code == 0
+    assert check(logits, "--op", "nll", labels=labels).code == 0
+    assert check(logits, "--op", "softmax", candidate=candidate).code == 0
+    done = check("a,b\n0,0\n1,1\n", "--labels", "labels.npy", "--format", "json")
+    assert (done.code, done.report["settings"]["arithmetics"]) == (0, ["strict", "fused"])
+    assert check("a,b,y\n0,0,1\n1,1,0\n", "--format", "json").report["input"]["labels"] is not None
+
+
+@pytest.mark.parametrize(
+    ("logits", "options", "told"),
+    [
+        (HALF, ["--header", "yes"], "--header is for text"),
+        (HALF, ["--label-column", "1"], "--label-column is for text"),
+        (HALF, ["--input-dtype", "bfloat16"], "leave out --input-dtype"),
+        (TABLE, ["--labels", "y.npy", "--label-column", "1"], "give one of them"),
+        (TABLE, ["--headroom", "5", "--select", "UND"], "--headroom: is about HDR101, not looked"),
+        (TABLE, ["--headroom", "5", "--formulation", "naive", "--ignore", "HDR"], "--headroom: is"),
+        (TABLE, ["--headroom", "5"], "--headroom: is about exp of logits as they are; name such"),
+        (
+            TABLE,
+            ["--max-ulp", "3", "--select", "OVF"],
+            "--max-ulp: is about UND101, UND102, ABS101",
+        ),
+        (TABLE, ["--max-abs", "3", "--select", "RNK"], "--max-abs: is about"),
+        (TABLE, ["--max-rel", "3", "--select", "OVF,INP"], "--max-rel: is about"),
+        (TABLE, ["--budget", "3", "--select", "OVF"], "--budget: is about UND101, ABS101, ACC101"),
+        (TABLE, ["--suggest", "--format", "csv"], "--suggest: --format csv has no place for it"),
+    ],
+)
+def test_options_that_are_typed_have_to_apply(
+    logits: Any, options: list[str], told: str, check: Callable[..., Any]
+) -> None:
+    done = check(logits, *options)
+    assert (done.code, done.out) == (2, "")
+    assert told in done.err
+
+
+def test_junit_has_no_place_for_suggestions(check: Callable[..., Any]) -> None:
+    done = check(TABLE, "--suggest", "--format", "JUnit")
+    assert done.code == 2
+    assert "--suggest: --format junit has no place" in done.err
+
+
+def test_options_of_candidates_have_to_apply(check: Callable[..., Any]) -> None:
+    files = {"candidate": RIGHT, "baseline": RIGHT}
+    for options, told in (
+        (["--headroom", "50"], "--headroom: is about HDR101, not looked for here"),
+        (["--factor", "3", "--select", "ACC"], "--factor: is about BSL101, not looked for here"),
+        (["--max-ulp", "3", "--select", "RNK"], "--max-ulp: is about"),
+    ):
+        done = check(HALF, "--op", "softmax", *options, **files)
+        assert (done.code, done.out) == (2, "")
+        assert told in done.err
+    assert check(HALF, "--op", "softmax", "--max-ulp", "3", "--select", "BSL", **files).code == 0
+
+
+def test_what_acts_on_headroom_is_what_takes_raw_exponentials() -> None:
+    raw = import_module("softmax_tool.check.computations")._RAW
+    assert set(raw) == import_module("softmax_tool.cli.idle").NAIVE
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("dtype = 'bf17'", "unknown dtype 'bf17'"),
+        ("dtype = ['half', 'bf17']", "unknown dtype 'bf17'"),
+        ("ignore = 'ZZZ'", "--ignore ZZZ: names no rule"),
+        ("select = 'ZZZ'", "--select ZZZ: names no rule"),
+        ("top = -1", "Invalid value for '--top': -1"),
+        ("threads = 0", "Invalid value for '--threads': 0"),
+        ("op = 'gelu'", "unknown op 'gelu'"),
+        ("formulation = 'magic'", "'magic'"),
+        ("arithmetic = 'quantum'", "'quantum'"),
+        ("header = 'perhaps'", "--header perhaps: no such choice"),
+        ("format = 'xml'", "--format xml: no such choice"),
+        ("color = 'pink'", "--color pink: no such choice"),
+        ("budget = 'many'", "--budget many: is neither"),
+        ("max-ulp = -1", "--max-ulp -1.0: is no limit"),
+        ("headroom = nan", "--headroom nan: is not a number"),
+        ("label-column = 'y'", "--label-column 'y' does not exist"),
+    ],
+)
+def test_an_error_names_the_file_that_a_value_is_from(
+    line: str, told: str, check: Callable[..., Any], tmp_path: Path
+) -> None:
+    text = f"[tool.softmax-tool]\nmax-abs = 1\n{line}\n"
+    for name, named in (("pyproject.toml", []), ("other.toml", ["--config", "other.toml"])):
+        (tmp_path / name).write_text(text)
+        done = check("a,b\n1,2\n", *named)
+        assert (done.code, done.out) == (2, "")
+        assert told in done.err
+        assert done.err.endswith(f" ({name} says {line})\n")
+
+
+def test_an_error_of_what_was_typed_names_no_file(
+    check: Callable[..., Any], tmp_path: Path
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.softmax-tool]\ndtype = 'half'\nignore='RNK'\n")
+    for options in (["--dtype", "bf17"], ["--ignore", "ZZZ"], ["--top", "-1"]):
+        done = check(TABLE, *options)
+        assert done.code == 2
+        assert "pyproject" not in done.err
 
 
 @pytest.mark.parametrize(
@@ -503,6 +614,129 @@ def test_no_answer_touches_no_input(unanswered: Path, format_: str) -> None:
         assert main.run(["check", "--format", format_, *arguments]) == 2
         after = {path.name: path.read_bytes() for path in unanswered.iterdir() if path.is_file()}
         assert after == before
+
+
+@pytest.mark.parametrize("format_", ["table", "junit"])
+@pytest.mark.parametrize(
+    ("arguments", "read"),
+    [
+        (["good.csv", "-o", "good.csv", "--top"], "good.csv"),
+        (["good.csv", "-o", "good.csv", "--labels"], "good.csv"),
+        (["good.csv", "-o", "good.csv", "--quiet=3"], "good.csv"),
+        (["good.csv", "-ogood.csv", "--top"], "good.csv"),
+        (["good.csv", "-qo", "good.csv", "--top"], "good.csv"),
+        (["good.csv", "-qogood.csv", "--top"], "good.csv"),
+        (["good.csv", "--output=good.csv", "--top"], "good.csv"),
+        (["-o", "good.csv", "--top", "x", "good.csv", "--labels"], "good.csv"),
+        (["--top", "-o", "good.csv", "-o", "good.csv", "--labels"], "good.csv"),
+        (["-o", "good.csv", "--top", "x", "--", "good.csv"], "good.csv"),
+        (["good.csv", "-o", "sub/../good.csv", "--top"], "good.csv"),
+        (["good.csv", "-o", "linked.csv", "--top"], "good.csv"),
+        (["linked.csv", "-o", "good.csv", "--top"], "good.csv"),
+        (["hard.csv", "-o", "good.csv", "--top"], "good.csv"),
+        (["x.csv", "--labels=y.csv", "-o", "y.csv", "--top"], "y.csv"),
+        (["x.csv", "--labels", "y.csv", "-o", "y.csv", "--top"], "y.csv"),
+        (["x.csv", "--label=y.csv", "-o", "y.csv", "--top"], "y.csv"),
+        (["x.csv", "--weights", "y.csv", "-o", "y.csv", "--top"], "y.csv"),
+        (["x.csv", "--candidate", "y.csv", "-o", "y.csv", "--top"], "y.csv"),
+        (["x.csv", "--baseline", "y.csv", "-o", "y.csv", "--top"], "y.csv"),
+        (["x.csv", "--labels", "y.csv:label", "-o", "y.csv", "--top"], "y.csv"),
+        (["good.csv", "--config", "odd.toml", "-o", "odd.toml"], "odd.toml"),
+        (["good.csv", "--config=odd.toml", "-o", "odd.toml"], "odd.toml"),
+        (["good.csv", "--config", "broken.toml", "-o", "broken.toml"], "broken.toml"),
+        (["good.csv", "--config", "broken.toml", "-o", "broken.toml", "--top"], "broken.toml"),
+        (["good.csv", "-o", "pyproject.toml", "--top"], "pyproject.toml"),
+    ],
+)
+def test_what_cannot_be_parsed_touches_no_input(
+    unanswered: Path, arguments: list[str], read: str, format_: str
+) -> None:
+    (unanswered / "sub").mkdir()
+    (unanswered / "linked.csv").symlink_to("good.csv")
+    (unanswered / "hard.csv").hardlink_to(unanswered / "good.csv")
+    (unanswered / "y.csv").write_text("0\n1\n")
+    (unanswered / "broken.toml").write_text("[tool.softmax-tool\n")
+    (unanswered / "pyproject.toml").write_text("[tool.other]\n")
+    before = {path.name: path.read_bytes() for path in unanswered.iterdir() if path.is_file()}
+    assert read in before
+    assert main.run(["check", "--format", format_, *arguments]) == 2
+    after = {path.name: path.read_bytes() for path in unanswered.iterdir() if path.is_file()}
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--top"], ["--quiet=3"], ["--nope", "good.csv"], ["--config", "odd.toml"]]
+)
+@pytest.mark.parametrize("output", [["-o", "report"], ["-oreport"], ["--output=report"]])
+def test_what_cannot_be_parsed_leaves_no_earlier_report(
+    unanswered: Path, arguments: list[str], output: list[str]
+) -> None:
+    assert main.run(["check", "good.csv", *output, *arguments]) == 2
+    assert not (unanswered / "report").exists()
+
+
+def test_a_redirected_input_is_no_report_either(
+    unanswered: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (unanswered / "good.csv").open() as stream:
+        monkeypatch.setattr("sys.stdin", stream)
+        assert main.run(["check", "-", "-o", "good.csv", "--top"]) == 2
+    assert (unanswered / "good.csv").read_text() == "1,2\n3,4\n"
+
+
+@pytest.mark.parametrize("format_", ["table", "github"])
+def test_a_pipe_that_breaks_is_no_pass(
+    unanswered: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    format_: str,
+) -> None:
+    del unanswered
+
+    def broken(*_: object, **__: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("softmax_tool.check.gate.check", broken)
+    capsys.readouterr()
+    assert main.run(["check", "good.csv", "--format", format_]) == 2
+    done = capsys.readouterr()
+    assert done.err == "softmax-tool: error: a pipe broke before there was an answer; run again\n"
+    assert done.out.startswith("::error " if format_ == "github" else "")
+
+
+class Gone(io.StringIO):
+    """A stream that nobody reads any more."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+def test_who_reads_no_further_gets_rules_and_help_without_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for option in ("--list-rules", "--help"):
+        with monkeypatch.context() as patch:
+            patch.setattr("sys.stdout", Gone())
+            assert main.run(["check", option]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_exit_code_needs_no_listener(check: Callable[..., Any], tmp_path: Path) -> None:
+    """With nobody to hear the warnings, as with -q, where they are the only thing said."""
+    del check
+    (tmp_path / "b.csv").write_text("1e400,1\n3,2\n")
+    for options in ([], ["--ignore", "INP102"]):
+        arguments = ["check", "b.csv", "--dtype", "float16", "--format", "json", *options]
+        command = [sys.executable, "-m", "softmax_tool.cli", *arguments]
+        quiet = subprocess.run([*command, "-q"], cwd=tmp_path, capture_output=True, check=False)
+        reading, writing = os.pipe()
+        os.close(reading)
+        unheard = subprocess.run(
+            command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=writing, check=False
+        )
+        os.close(writing)
+        assert (unheard.returncode, unheard.stdout) == (quiet.returncode, quiet.stdout)
+        assert quiet.returncode == (0 if options else 1)
 
 
 def test_a_bug_is_no_pass_either(unanswered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
