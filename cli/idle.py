@@ -88,7 +88,7 @@ def refuse_idle_limits(
             known = ", ".join(rule.code for rule in RULES if rule.code in codes)
             _refuse(context, names, f"is about {known}, not looked for here; leave it out")
     if candidate is None and not NAIVE & set(formulations or ()):
-        what = "is about exp of logits as they are; name such a --formulation, as naive"
+        what = "is about a --formulation that takes exp of logits as they are, as naive; name one"
         _refuse(context, ["headroom"], what)
     if format_ in WITHOUT_SUGGESTIONS:
         _refuse(context, ["suggest"], f"--format {format_} has no place for it; choose another")

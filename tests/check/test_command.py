@@ -195,7 +195,7 @@ def test_options_of_a_file_may_be_for_other_runs(check: Callable[..., Any], tmp_
         (TABLE, ["--labels", "y.npy", "--label-column", "1"], "give one of them"),
         (TABLE, ["--headroom", "5", "--select", "UND"], "--headroom: is about HDR101, not looked"),
         (TABLE, ["--headroom", "5", "--formulation", "naive", "--ignore", "HDR"], "--headroom: is"),
-        (TABLE, ["--headroom", "5"], "--headroom: is about exp of logits as they are; name such"),
+        (TABLE, ["--headroom", "5"], "--headroom: is about a --formulation that takes exp of"),
         (
             TABLE,
             ["--max-ulp", "3", "--select", "OVF"],
