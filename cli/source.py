@@ -74,10 +74,12 @@ def open_source(
 
 def _question_header(source: Source, messages: Messages) -> None:
     """Warn of a header that holds numbers: it may be a row of data with a slip in it."""
+    names = source.column_names
+    if names is None:
+        return
     from softmax_tool.readers.numerals import looks_like_number
     from softmax_tool.readers.shown import shortened
 
-    names = source.column_names or ()
     like = [looks_like_number(name) for name in names]
     if not any(like):
         return
