@@ -422,19 +422,19 @@ def gradient_clamped_at(limit: Fraction) -> Bound:
 
 
 def _gradient(c: Conditions, shift: Array | float, underflow: Array) -> Array:
-    """C p t/(1 − t) + 4|c|u + (C p + |c|)u, t = (shift + 2n + 12)u; and η/2 times what underflows.
+    """C p t/(1 − t) + k|c|u + (C p + |c|)u, t = (shift + 2n + 12)u; and η/2 times what underflows.
 
-    C is the sum of the coefficients' magnitudes |c|, each up to four roundings off; their sum a
+    C is the sum of the coefficients' magnitudes |c|, each up to k roundings off; their sum a
     more, the quotient, an exponential, a product and the sum of the two terms one each. What
-    underflows: exponentials, what they are of the sum, coefficients and products.
+    underflows: exponentials, what they are of the sum, the coefficients, and products.
     """
     r = c.reference
     coefficients, total = _coefficients(c)
     term = total * r.softmax.hi
-    bound = term * compounded((shift + 2 * c.n_of_quotient + 8) * c.u)
-    bound += 4 * c.u * coefficients + c.u * (term + coefficients)
-    lost = (total + 1) * (1 + underflow)
-    return np.asarray(bound * (1 + 4 * c.u) + c.half_eta * (3 + r.classes + lost))
+    theta = compounded((shift + 2 * c.n_of_quotient + 8) * c.u)
+    bound = term * theta + c.u * (_roundings(c) * coefficients + term + coefficients)
+    lost = 2 + r.classes + (total + 1) * (1 + underflow)
+    return np.asarray(bound * (1 + 4 * c.u) + c.half_eta * lost + _underflow_handed_on(c, theta))
 
 
 def _gradient_of_log(c: Conditions, softmax: Bound) -> Array:
@@ -452,13 +452,67 @@ def _gradient_of_log(c: Conditions, softmax: Bound) -> Array:
 
 
 def _passed_log(c: Conditions, softmax: Bound) -> Array:
-    """C p (r + t)/(1 − r − t) + 12|c|u, r the relative bound of the softmax, t = (2n + 16)u."""
+    """C p (r + t)/(1 − r − t) + (8 + k)|c|u, r the relative bound of the softmax, t = (2n + 16)u.
+
+    k and what underflows of the coefficients are as in `_gradient`.
+    """
     coefficients, total = _coefficients(c)
     r = c.reference
-    relative = _relative(c, softmax) + (2 * c.n_of_quotient + 12) * c.u
+    theta = compounded(_relative(c, softmax) + (2 * c.n_of_quotient + 12) * c.u)
     term = total * r.softmax.hi
-    bound = term * compounded(relative) + c.u * (12 * coefficients + term)
-    return np.asarray(bound * (1 + 4 * c.u) + c.half_eta * (3 + r.classes) * (1 + total))
+    bound = term * theta + c.u * ((8 + _roundings(c)) * coefficients + term)
+    lost = (3 + r.classes) * (1 + total)
+    return np.asarray(bound * (1 + 4 * c.u) + c.half_eta * lost + _underflow_handed_on(c, theta))
+
+
+def _roundings(c: Conditions) -> int:
+    """Count the roundings of a coefficient: up to 3 of smoothing, 1 of weights, 2 of a mean."""
+    assert c.targets is not None  # noqa: S101  (gradients have targets)
+    targets = c.targets
+    of_smoothing = 0 if not targets.smoothing else 3 if targets.labels is None else 2
+    return of_smoothing + (targets.weights is not None) + 2 * (targets.share != 1)
+
+
+def _underflow_handed_on(c: Conditions, theta: Array) -> Array:
+    """Return η/2 (l + p Σ l): what the coefficients lose, each by itself and in their sum.
+
+    Their sum is multiplied by an exponential and divided by a sum, `theta` off.
+    """
+    assert c.targets is not None  # noqa: S101  (gradients have targets)
+    lost = lost_of_coefficients(c.reference, c.targets)
+    p, total = c.reference.softmax.hi, lost.sum(axis=1, keepdims=True)
+    handed_on = lost * (1 + 16 * c.u) + np.where(total != 0, p * total * (1 + theta), 0.0)
+    return np.asarray(c.half_eta * handed_on)
+
+
+def lost_of_coefficients(reference: Reference, targets: Targets) -> Array:
+    """Return how far each coefficient of a gradient is off by underflow, in η/2, (rows, classes).
+
+    1 − s, s/C and the share of a mean may be subnormal themselves, by η/2 each, and then are
+    multiplied by a weight, however large; each product with a weight, a probability or the share
+    may be, too. What is multiplied by 0 loses nothing, nor does what is not multiplied.
+    """
+    weights = np.ones((1, 1)) if targets.weights is None else np.abs(targets.weights)
+    weighted, averaged = targets.weights is not None, targets.share != 1
+    share = np.divide(1.0, abs(float(targets.divisor)))
+    if targets.probabilities is not None:
+        t = np.abs(targets.probabilities)
+        smoothed = t * float(targets.kept) + float(targets.spread)
+        lost = weights * ((t + 2) if targets.smoothing else 0.0) + weighted
+        if averaged:
+            lost = share * lost + weights * smoothed + 1
+        there = (weights != 0) & ((t != 0) | bool(targets.smoothing))
+        return np.where(there, lost, 0.0)
+    at_label = np.arange(reference.classes)[None, :] == targets.labels
+    if not targets.smoothing:
+        return np.where(at_label & (weights != 0), averaged * (weights + weighted), 0.0)
+
+    def multiplied(constant: Fraction) -> Array:
+        of_share = (share + float(constant)) if averaged else 0.0
+        return np.asarray((1 + of_share) * weights + weighted)
+
+    lost = np.where(at_label, multiplied(targets.kept), 0.0) + multiplied(targets.spread)
+    return np.where(weights != 0, lost, 0.0)
 
 
 def _underflow_of_shares(c: Conditions, log_total: Array, least: float) -> Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from dataclasses import replace
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 import softmax_tool
 from softmax_tool import exact
 from softmax_tool.arithmetic import MODELS
-from softmax_tool.bounds import half_an_ulp
+from softmax_tool.bounds import half_an_ulp, lost_of_coefficients
 from softmax_tool.computation import Computation
 from softmax_tool.formats import FORMATS, ulp_exponent
 from softmax_tool.formulations import FORMULATIONS, GRADIENT, LOSSES, OPS
@@ -424,6 +425,105 @@ def test_no_gradient_is_further_off_than_its_bound(dtype: str, model: str) -> No
                     largest[name] = max(largest[name], ratio)
     assert {name: ratio for name, ratio in largest.items() if ratio > 1} == {}
     assert min(largest.values()) > 0.1
+
+
+def probabilities_of(logits: list[float]) -> list[Fraction]:
+    """The softmax, by Decimal exponentials of 60 digits."""
+    with localcontext() as context:
+        context.prec = 60
+        powers = [Fraction((Decimal(x) - Decimal(max(logits))).exp()) for x in logits]
+    return [power / sum(powers) for power in powers]
+
+
+def gradient_of(logits: list[float], targets: Targets, row: int) -> list[Fraction]:
+    """The gradient, (p Σ c − c)/D, in rational numbers but for the exponentials."""
+    p, classes = probabilities_of(logits), range(len(logits))
+    if targets.probabilities is None:
+        assert targets.labels is not None
+        label = int(targets.labels[row, 0])
+        t = [Fraction(int(j == label)) for j in classes]
+    else:
+        t = [Fraction(float(value)) for value in targets.probabilities[row]]
+    smoothed = [value * (1 - targets.smoothing) + targets.smoothing / len(p) for value in t]
+    weights = [1.0] * len(p) if targets.weights is None else targets.weights[0]
+    c = [Fraction(float(weights[j])) * smoothed[j] for j in classes]
+    return [(p[j] * sum(c) - c[j]) / targets.divisor for j in classes]
+
+
+def extreme_targets(x: Array, rng: np.random.Generator, target: FloatFormat) -> Targets:
+    """Targets whose coefficients underflow: of every scale, and weights as large as they may be."""
+    rows, classes = x.shape
+    least, largest = target.smallest_subnormal / 8, target.max_finite / 64
+    if target.name == "float64":
+        least, largest = 1e-300, 1e300  # a Fraction of it is a float still
+
+    def of_any_scale(low: float, high: float, shape: tuple[int, ...] = (1,)) -> Array:
+        return np.asarray(np.exp(rng.uniform(np.log(low), np.log(high), shape)))
+
+    smoothing = Fraction(float(rng.choice([0.0, 0.1, *of_any_scale(least, 1.0, (3,))])))
+    weights = [None, of_any_scale(least, largest, (1, classes)), np.full((1, classes), largest)]
+    soft = rng.dirichlet(np.ones(classes), rows) * of_any_scale(least, 1.0, (rows, classes))
+    chosen = weights[rng.integers(3)]
+    hard = rng.random() < 0.6
+    targets = Targets(
+        labels=rng.integers(classes, size=(rows, 1)) if hard else None,
+        probabilities=None if hard else target.round(soft),
+        weights=None if chosen is None else target.round(chosen),
+        smoothing=smoothing,
+        kept=1 - smoothing,
+        spread=smoothing / classes,
+    )
+    divisor = target.round(rng.choice([1.0, 3.0, *of_any_scale(1 / largest, largest, (2,))], 1))
+    return replace(for_gradients(targets, x, 1), divisor=Fraction(float(divisor[0])))
+
+
+@pytest.mark.parametrize(("dtype", "model"), EVERY_PAIR)
+def test_no_gradient_whose_coefficients_underflow_is_further_off(dtype: str, model: str) -> None:
+    target, rng = FORMATS[dtype], np.random.default_rng(7)
+    met, bounded = 0.0, 0
+    for _ in range(20):
+        x = target.round(rng.normal(size=(6, int(rng.integers(2, 6)))) * rng.choice([1, 4, 9]))
+        targets = extreme_targets(x, rng, target)
+        yardsticks = Yardsticks(Rows(x, targets, exact.reference(x, target)), target, None)
+        true = [gradient_of(row.tolist(), targets, i) for i, row in enumerate(x)]
+        for (quantity, _), formulation in FORMULATIONS.items():
+            if quantity != GRADIENT:
+                continue
+            computation = Computation(formulation, MODELS[model], yardsticks)
+            with np.errstate(all="ignore"):
+                got = computation.compute(MODELS[model].build(target))
+                bound = yardsticks.bound(formulation, MODELS[model])
+                tracing, _ = computation.trace(np.arange(len(x)))
+            assert bound is not None
+            overflowed = np.zeros((len(x), 1), bool)
+            for (event, _), where in tracing.happened.items():
+                overflowed |= (event == "overflow") & where.any(axis=1, keepdims=True)
+            usable = np.isfinite(bound) & np.isfinite(got) & ~overflowed
+            for i, j in np.argwhere(usable):
+                error = abs(Fraction(float(got[i, j])) - true[i][j])
+                allowed = Fraction(float(bound[i, j]))
+                assert error <= allowed, (formulation.name, x[i], targets, j)
+                met = max(met, float(error / allowed)) if allowed else met
+                bounded += 1
+    assert bounded > 500
+    assert met > 0.1
+
+
+def test_what_coefficients_lose_is_little_of_an_ordinary_bound() -> None:
+    rng = np.random.default_rng(8)
+    for target in FORMATS.values():
+        x = target.round(rng.normal(size=(50, 20)))
+        reference = exact.reference(x, target)
+        for kind in KINDS:
+            targets = for_gradients(targets_of(kind, x, rng, target), x, 3)
+            yardsticks = Yardsticks(Rows(x, targets, reference), target, None)
+            lost = lost_of_coefficients(reference, targets)
+            lost = lost + reference.softmax.hi * lost.sum(axis=1, keepdims=True)
+            bound = yardsticks.bound(FORMULATIONS[GRADIENT, "shifted"], MODELS["wide-sum"])
+            assert bound is not None
+            # An entry of 1/60 is off by 20u of it and more, hundreds of η even in float16.
+            share = target.smallest_subnormal / 2 * lost / bound
+            assert np.median(share) < (0.002 if target.name == "float16" else 1e-30), kind
 
 
 def main(rounds: int) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from softmax_tool.arithmetic.wide_sum import sum_constant as tree_constant
-from softmax_tool.bounds import Conditions, compounded, loss_bound
+from softmax_tool.bounds import Conditions, compounded, loss_bound, lost_of_coefficients
 from softmax_tool.exact import class_coefficients
 from softmax_tool.formats import FLOAT32, accumulator_of
 from softmax_tool.formulations import GRADIENT, LOSSES
@@ -125,17 +125,22 @@ def log_softmax_bound(c: Conditions) -> Array:
 
 
 def gradient_bound(c: Conditions, targets: Targets) -> Array:
-    """C b + 8(C p + |c|)u + (C + 2)η/2 for C p − c, b the bound of the softmax.
+    """C b + 8(C p + |c|)u + (C + 2 + l + p Σ l)η/2 for C p − c, b the bound of the softmax.
 
-    c are the coefficients of the log-probabilities, C is their sum. Up to four roundings make them;
-    the product, the difference (which cancels where p is nearly 1, as in most kernels), the weight
-    and the mean are one each.
+    c are the coefficients of the log-probabilities, C is their sum. Up to six roundings make them;
+    the product and the difference (which cancels where p is nearly 1, as in most kernels) are one
+    each. l is what underflows of a coefficient, or of its product with a weight before the mean.
     """
     coefficients = np.abs(class_coefficients(c.reference, targets).hi) / float(targets.divisor)
     total = coefficients.sum(axis=1, keepdims=True)
+    p = c.reference.softmax.hi
     with np.errstate(all="ignore"):
-        bound = total * softmax_bound(c) + (total + 2) * c.half_eta
-        return np.asarray(bound + 8 * (total * c.reference.softmax.hi + coefficients) * c.u)
+        lost = lost_of_coefficients(c.reference, targets)
+        if targets.weights is not None and targets.share != 1:
+            lost = lost + (lost != 0) / abs(float(targets.divisor))
+        lost = (lost + p * lost.sum(axis=1, keepdims=True)) * (1 + 16 * c.u)
+        bound = total * softmax_bound(c) + (total + 2 + lost) * c.half_eta
+        return np.asarray(bound + 8 * (total * p + coefficients) * c.u)
 
 
 def row_sum_bound(c: Conditions, quantity: str, bound: Array) -> Array:

@@ -139,3 +139,23 @@ def test_a_function_gives_gradients_of_the_rows_own_losses() -> None:
     function = load_function(name, "gradient", target, None)
     with pytest.raises(UsageError, match=r"cannot know what a mean .* say --reduction sum"):
         gate.check_given(source, Options(ops=("gradient",)), Request(), function)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_a_careful_one_passes_where_a_coefficient_underflows(reduction: str) -> None:
+    """0.5e-6 is 8 of float16's smallest subnormals, which a weight of 60000 makes much of."""
+    x, weights = np.array([[8.0, 0.0]], np.float16), np.array([1.0, 60000.0], np.float16)
+    half = np.float16
+    share = half(1) / weights[0] if reduction == "mean" else half(1)
+    spread, kept = half(1e-6 / 2) * share * weights, half(1 - 1e-6) * share * weights
+    c = spread + np.array([kept[0], half(0)])
+    e = np.exp(x - x.max())
+    p = e / e.sum(dtype=np.float32).astype(half)
+    made = p * c.sum(dtype=np.float32).astype(half) - c
+    # The entry, 0.0297 of a sum, has ULPs of 1.5e-5: the rounded constant alone is 90 of them.
+    assert reduction == "mean" or abs(float(spread[1]) - 0.03) > 1e-3
+    source = from_arrays(x, np.array([0]))
+    chosen = Options(ops=("gradient",), reduction=reduction, weights=weights, label_smoothing=1e-6)
+    given = results_of_array(made, source, "gradient", name="<candidate>")
+    report = gate.check_given(source, chosen, Request(), given)
+    assert report.passed, report
