@@ -11,7 +11,7 @@ from softmax_tool.arithmetic.replay import Replay
 from softmax_tool.arithmetic.sharing import Sharing
 from softmax_tool.arithmetic.tracing import Traced, Tracing
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
-from softmax_tool.exact.double_double import Scaled
+from softmax_tool.exact.double_double import DoubleDouble, Scaled
 from softmax_tool.exact.wide import WideArithmetic, in_float64
 from softmax_tool.formats import FLOAT64
 from softmax_tool.formulations import GRADIENT, LOSSES, per_row
@@ -142,12 +142,24 @@ class Replayed:
 
     def errors(self, last: int) -> Array:
         """Return how far off results are, in ULP, where operations after `last` hardly round."""
-        found = [part.errors(last) for _, part in self.parts]
+        return self._joined([part.errors(last) for _, part in self.parts])
+
+    def culprits(self, operation: int, columns: Array) -> Array:
+        """Return whose rounding in an operation moved each result, counted from 1; 0 for none.
+
+        `columns` are the results' own, which broadcast to them. Where an operation has one value a
+        row, -1 stands for it.
+        """
+        shape = (sum(len(places) for places, _ in self.parts), columns.shape[1])
+        own = np.broadcast_to(columns, shape)
+        return self._joined([part.culprits(operation, own[places]) for places, part in self.parts])
+
+    def _joined(self, found: list[Array]) -> Array:
         if len(found) == 1:
             return found[0]
-        errors = np.concatenate(found)
-        errors[np.concatenate([places for places, _ in self.parts])] = errors.copy()
-        return errors
+        joined = np.concatenate(found)
+        joined[np.concatenate([places for places, _ in self.parts])] = joined.copy()
+        return joined
 
 
 @frozen
@@ -158,12 +170,89 @@ class _RowsReplayed:
     rows: Rows
     ruler: Ruler
     inner: Arithmetic  # one that remembers: what is rounded once is rounded in every further run
-    wide: Arithmetic
+    wide: Any
 
     def errors(self, last: int) -> Array:
-        replay = Replay(self.inner, self.wide, last)
+        return self._run(last)[1]
+
+    def _run(self, last: int, given: list[Any] | None = None) -> tuple[Replay, Array]:
+        """Return the run and its errors; `given` are the totals of the sums that hardly round."""
+        replay = Replay(self.inner, self.wide, last, given)
         got: Any = _apply(self.formulation, replay, replay, self.rows)
-        return self.ruler.errors(*(in_float64(got) if isinstance(got, Scaled) else (got,)))
+        errors = self.ruler.errors(*(in_float64(got) if isinstance(got, Scaled) else (got,)))
+        return replay, errors
+
+    def culprits(self, operation: int, own: Array) -> Array:
+        """Return the column whose rounding alone leaves each result the furthest off.
+
+        That of its own reaches a result by itself and in the sums, those of the others in the sums
+        alone: of each sum, those that raise it most and that lower it most may be the one.
+        """
+        rounded, _ = self._run(operation)
+        differs = self._differs(rounded.rounded, rounded.unrounded)
+        if differs.shape[1] == 1:
+            return np.broadcast_to(np.where(differs, -1, 0), own.shape)
+        exact, _ = self._run(operation - 1)
+        moves = [
+            None if a.addends is None else self.wide.subtract(b.addends, a.addends)
+            for a, b in zip(exact.sums, rounded.sums, strict=True)
+        ]
+
+        def furthest(last: int, columns: Array) -> Array:
+            """Return the errors where sums have the roundings of one column alone."""
+            given = [
+                total if move is None else self.wide.add(total, _entries(move, columns))
+                for (_, total), move in zip(exact.sums, moves, strict=True)
+            ]
+            return self._run(last, given)[1]
+
+        known = own > 0
+        places = np.maximum(own - 1, 0)
+        known &= np.take_along_axis(np.broadcast_to(differs, _shape(own, differs)), places, axis=1)
+        most = np.where(known, furthest(operation, places), -1.0)
+        culprits = np.where(known, own, 0)
+        for (_, total), move in zip(exact.sums, moves, strict=True):
+            if move is None:
+                continue
+            share = np.nan_to_num(_in_float64(self.wide.divide(move, total)), nan=0.0)
+            for columns in (share.argmax(axis=1)[:, None], share.argmin(axis=1)[:, None]):
+                there = np.take_along_axis(share, columns, axis=1) != 0
+                errors = np.where(
+                    there & (columns + 1 != own), furthest(operation - 1, columns), -1
+                )
+                further = errors > most * _NO_MORE
+                culprits = np.where(further, columns + 1, culprits)
+                most = np.where(further, errors, most)
+        return culprits
+
+    def _differs(self, rounded: Any, unrounded: Any) -> Mask:
+        """Return where an operation rounded, and not just the wide arithmetic."""
+        difference = self.wide.subtract(rounded, unrounded)
+        share = _in_float64(self.wide.divide(difference, unrounded))
+        return np.asarray(np.abs(share) > _HARDLY)
+
+
+_NO_MORE = 1 + 1e-9  # errors that differ by less are alike: the own column, or the first, stands
+_HARDLY = 2.0**-80
+
+
+def _shape(own: Array, values: Array) -> tuple[int, int]:
+    return len(own), values.shape[1]
+
+
+def _in_float64(x: Any) -> Array:
+    return in_float64(x)[0] if isinstance(x, Scaled) else np.asarray(x)
+
+
+def _entries(x: Any, places: Array) -> Any:
+    """Return the entries in some columns of each row."""
+
+    def taken(array: Array) -> Array:
+        return np.take_along_axis(np.broadcast_to(array, _shape(places, array)), places, axis=1)
+
+    if not isinstance(x, Scaled):
+        return taken(x)
+    return Scaled(DoubleDouble(taken(x.value.hi), taken(x.value.lo)), taken(x.exponent))
 
 
 _FAR = 2.0**20

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from softmax_tool.arithmetic.history import NEVER, met
+from softmax_tool.arithmetic.history import met
 from softmax_tool.arithmetic.masks import both, either
 from softmax_tool.arithmetic.selection import row_any
 from softmax_tool.arithmetic.tracing import EVENTS, Traced, Tracing, is_subnormal, is_tiny
-from softmax_tool.causes import Causes, Events, at_own_columns
+from softmax_tool.causes import Causes, Events
 from softmax_tool.frozen import frozen
 from softmax_tool.kinds import CODE, KINDS, NO_KIND, mark
 from softmax_tool.masking import choose, put
@@ -66,6 +66,9 @@ class Replayed(Protocol):
 
     def errors(self, last: int) -> Array:
         """Return ULP errors with operations up to `last` rounded and the later ones not."""
+
+    def culprits(self, operation: int, columns: Array) -> Array:
+        """Return the column whose rounding in an operation moved each result; 0 for none."""
 
 
 @frozen
@@ -277,44 +280,33 @@ class _Replays:
         above = np.nextafter(computation.thresholds(rows[local]), np.inf)
         limits = choose(codes[local] == CODE["silent-error"], above, errors[local] / 2)
         replayed = computation.replayed(rows[local])
+        columns = np.broadcast_to(self.columns, (len(codes), self.columns.shape[1]))[local]
         for last in range(len(self.tracing.tape)):
-            wrong = replayed.errors(last) >= limits
-            found = np.zeros(codes.shape, bool)
-            found[local] = unexplained[local] & wrong
-            if found.any():
-                self._write(last, found)
-                unexplained = unexplained & ~found
+            wrong = unexplained[local] & (replayed.errors(last) >= limits)
+            if wrong.any():
+                culprits = np.zeros(codes.shape, np.int64)
+                culprits[local] = np.where(wrong, replayed.culprits(last, columns), 0)
+                self._write(last, culprits)
+                unexplained = unexplained & (culprits == 0)
             if not unexplained.any():
                 return
 
-    def _write(self, operation: int, found: Mask) -> None:
-        """Name the element's event at that operation, its own or one that shows in its row.
+    def _write(self, operation: int, culprits: NDArray[np.int64]) -> None:
+        """Name the element's event at that operation: that of the column which moved it.
 
-        Without any it was rounding, at the element's own column or in what belongs to the row; or
-        a clamp, at a column where it clamped.
+        Without any it was rounding, there or in what belongs to the row; or a clamp.
         """
-        start, made = operation * self.tracing.stride, self.tracing.tape[operation]
-        by_row = not made.columns.any()
-        number = start + (np.zeros((1, 1), np.int64) if by_row else self.columns)
-        if made.name == "maximum":
-            raised = np.asarray(made.result != made.operands[0])
-            elsewhere = row_any(raised) & ~at_own_columns(raised, self.columns, found.shape)
-            number = np.where(elsewhere, start + raised.argmax(axis=1)[:, None] + 1, number)
+        made, found = self.tracing.tape[operation], culprits != 0
+        # Of an operation with one value a row, that value; it may belong to a column.
+        columns = choose(
+            culprits < 0, np.broadcast_to(made.columns[:, :1], (len(found), 1)), culprits
+        )
         classes = np.full(found.shape, -1, np.int8)
-        first = np.full((len(found), 1), NEVER)  # the first event of each row
-        its_class = np.full(first.shape, -1, np.int8)
         for code, name in enumerate(EVENTS):
             mask = self.tracing.happened.get((name, operation))
-            if mask is None:
-                continue
-            own = at_own_columns(mask, self.columns, found.shape)
-            mark(classes, own & (classes == -1), code)
-            other = start + (0 if by_row else mask.argmax(axis=1)[:, None] + 1)
-            shown = self.tracing.shown.get((name, operation), by_row)
-            earlier = row_any(mask) & shown & (other < first)
-            first = np.where(earlier, other, first)
-            its_class = np.where(earlier, np.int8(code), its_class)
-        reached = both(classes == -1, first < NEVER)
-        classes = choose(reached, its_class, classes)
-        put(self.events.numbers, choose(reached, first, number), found)
+            if mask is not None:
+                places = np.minimum(np.maximum(columns - 1, 0), mask.shape[1] - 1)
+                mask = np.broadcast_to(mask, (len(found), mask.shape[1]))
+                mark(classes, np.take_along_axis(mask, places, axis=1) & (classes == -1), code)
+        put(self.events.numbers, operation * self.tracing.stride + columns, found)
         put(self.events.classes, classes, found)

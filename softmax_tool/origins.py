@@ -102,6 +102,11 @@ class _Place:
     def operand(self, number: int) -> float:
         return self.entry(self.operation.operands[number])
 
+    def exactly(self, number: int) -> Fraction:
+        """An operand, a constant as it was before it was rounded."""
+        constant = self.operation.constants[number]
+        return Fraction(self.operand(number)) if constant is None else constant
+
     @property
     def addends(self) -> Array:
         return self.tracing.addends(self.operation, self.place)
@@ -129,7 +134,7 @@ class _Place:
         operands = self.operand(0), self.operand(1)
         if not (isfinite(operands[0]) and isfinite(operands[1])):
             return self.entry(self.operation.result)  # 0 · inf, inf − inf: there is no other
-        x, y = Fraction(operands[0]), Fraction(operands[1])
+        x, y = (self.exactly(number) for number in (0, 1))
         if name == "add":
             return x + y
         if name == "subtract":

@@ -57,6 +57,7 @@ class Traced:
     history: dict[str, History]
     operation: int  # the operation that made it, -1 for an input
     is_row_max: bool = False
+    constant: Fraction | None = None  # of a constant, what it was before it was rounded
 
 
 @frozen
@@ -69,6 +70,8 @@ class Operation:
     result: Array
     columns: Ids  # as of a traced value
     stored: Array | None = None  # after the rounding at the end of the kernel, if that followed
+    # What operands that are constants were before they were rounded; None for all others.
+    constants: tuple[Fraction | None, ...] = ()
 
 
 @frozen
@@ -188,7 +191,8 @@ class Tracing:
         return Traced(picked, places.astype(np.int64) + 1, history, x.operation)
 
     def constant(self, value: Fraction) -> Any:
-        return Traced(self.inner.constant(value), np.zeros((1, 1), np.int64), {}, -1)
+        rounded = self.inner.constant(value)
+        return Traced(rounded, np.zeros((1, 1), np.int64), {}, -1, constant=value)
 
     def store(self, x: Any) -> Any:
         x = self._lift(x)
@@ -225,13 +229,14 @@ class Tracing:
         columns = lifted[0].columns
         for operand in lifted[1:]:
             columns = np.maximum(columns, operand.columns)
-        index = self._record(name, step, values, value, columns)
+        constants = tuple(operand.constant for operand in lifted)
+        index = self._record(name, step, values, value, columns, constants)
         look = self._look(value)
         if name in self.singular:
             self.singular[name].append(self._look(values[-1]).zero)
         events = {
             "overflow": self._overflowed(name, values, look),
-            "zero": self._vanished(name, values, look),
+            "zero": self._vanished(name, values, constants, look),
             "absorbed": _is_absorbed(name, self._step(step), values, value),
         }
         if name in _INEXACT:
@@ -265,13 +270,21 @@ class Tracing:
         overflowed = self._finite(values, look.not_finite)
         return both(overflowed, ~self.singular[name][-1]) if name in self.singular else overflowed
 
-    def _vanished(self, name: str, values: tuple[Array, ...], look: Look) -> Mask | None:
+    def _vanished(
+        self,
+        name: str,
+        values: tuple[Array, ...],
+        constants: tuple[Fraction | None, ...],
+        look: Look,
+    ) -> Mask | None:
         """Return where finite operands gave a 0 that is none without rounding."""
         if name not in _NOT_ZERO or not look.zero.any():
             return None
         vanished = self._finite(values, look.zero)
-        for operand in values[: _NOT_ZERO[name]]:
-            vanished = both(vanished, ~self._look(operand).zero)
+        first = slice(_NOT_ZERO[name])
+        for operand, constant in zip(values[first], constants[first], strict=True):
+            if not constant:
+                vanished = both(vanished, ~self._look(operand).zero)
         return vanished
 
     def _summed(self, addends: Traced, value: Array) -> Traced:
@@ -391,9 +404,16 @@ class Tracing:
         )
 
     def _record(
-        self, name: str, step: str, operands: tuple[Array, ...], result: Array, columns: Ids
+        self,
+        name: str,
+        step: str,
+        operands: tuple[Array, ...],
+        result: Array,
+        columns: Ids,
+        constants: tuple[Fraction | None, ...] = (),
     ) -> int:
-        self.tape.append(Operation(name, self._step(step), operands, result, columns))
+        operation = Operation(name, self._step(step), operands, result, columns, None, constants)
+        self.tape.append(operation)
         return len(self.tape) - 1
 
     def _step(self, step: str) -> str:

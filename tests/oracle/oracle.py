@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache, cached_property, lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flint import arb, ctx
 
@@ -586,6 +586,7 @@ class Value:
 
     number: float | arb
     marks: dict[str, Marks] = field(default_factory=dict)
+    constant: Fraction | None = None  # of a constant, what it was before it was rounded
 
     @property
     def float(self) -> float:
@@ -620,8 +621,9 @@ class Record:
     step: str
     name: str
     out: Format
-    arguments: dict[Column, tuple[float, ...]] = field(default_factory=dict)
+    arguments: dict[Column, tuple[Any, ...]] = field(default_factory=dict)
     results: dict[Column, float] = field(default_factory=dict)
+    rounded: set[Column] = field(default_factory=set)  # where the result is not the exact one
     events: dict[Column, Event] = field(default_factory=dict)
 
 
@@ -685,19 +687,37 @@ def rounded_result(fmt: Format, name: str, args: Sequence[float]) -> float:
     return binary[name](fmt, a, b)
 
 
-class Machine:
-    """Carries out operations in one arithmetic model, and after `exact_after` in the reals."""
+def _is_rounded(name: str, args: Sequence[Any], result: float) -> bool:
+    """Whether a result on such arguments, constants as they were, is not the exact one."""
+    if name == "maximum":
+        return bool(result != args[0])
+    if not all(isinstance(a, Fraction) or math.isfinite(a) for a in args):
+        return False
+    rational = None if name == "divide" and args[1] == 0 else _rational(name, args)
+    return rational is None or not math.isfinite(result) or Fraction(result) != rational
 
-    def __init__(self, fmt: Format, model: str, exact_after: int | None = None) -> None:
+
+class Machine:
+    """Carries out operations in one arithmetic model, and after `exact_after` in the reals.
+
+    With `only`, the operation `exact_after` itself is in the model at that column alone.
+    """
+
+    def __init__(
+        self,
+        fmt: Format,
+        model: str,
+        exact_after: int | None = None,
+        only: Column | None = None,
+    ) -> None:
         if model not in {"strict", "wide-sum", "fused"}:
             raise ValueError(f"no model {model}")
         self.format = fmt
         self.model = model
         self.wide = accumulator(fmt)
         self.work = self.wide if model == "fused" else fmt
-        self.exact_after = exact_after
+        self.exact_after, self.only = exact_after, only
         self.records: list[Record] = []
-        self.shown: set[tuple[int, str]] = set()  # operation and kind of what shows in its sum
 
     def _begin(self, step: str, name: str, *, store: bool) -> bool:
         out = self.format if store else self.work
@@ -717,29 +737,35 @@ class Machine:
         out = []
         for position, column in enumerate(columns):
             args = [operand[position] for operand in operands]
-            out.append(self._one(name, column, args, modelled=modelled, store=store))
+            alone = self.only is None or column == self.only
+            here = modelled and (alone or len(self.records) - 1 != self.exact_after)
+            out.append(self._one(name, column, args, modelled=here, store=store))
         return out
 
     def _one(
         self, name: str, column: Column, args: list[Value], *, modelled: bool, store: bool
     ) -> Value:
-        numbers = [a.number for a in args]
+        numbers: list[Any] = [a.number for a in args]
+        true = [a.number if a.constant is None else a.constant for a in args]
         if not modelled:
+            numbers = true
             if name == "maximum":  # in the reals there is nothing to clamp
                 return args[0]
             if name == "log" and numbers[0] == 0:
                 return Value(-INF)
-            if all(isinstance(v, arb) or math.isfinite(v) for v in numbers):
+            if all(isinstance(v, arb | Fraction) or math.isfinite(v) for v in numbers):
                 return Value(_exact(name, numbers))
-            plain = [v if isinstance(v, float) else float(v.mid()) for v in numbers]
+            plain = [float(v.mid()) if isinstance(v, arb) else float(v) for v in numbers]
             return Value(rounded_result(FLOAT64, name, plain))
         floats = [a.float for a in args]
         wide = rounded_result(self.work, name, floats)
         result = round_float(self.format, wide) if store else wide
         record = self.records[-1]
-        record.arguments[column] = tuple(floats)
+        record.arguments[column] = tuple(true)
         record.results[column] = result
-        event = self._event(name, column, floats, wide, result, store=store)
+        if _is_rounded(name, true, result):
+            record.rounded.add(column)
+        event = self._event(name, column, true, wide, result, store=store)
         marks: dict[str, Marks] = {}
         for kind in CLASSES:
             inherits = (
@@ -763,7 +789,7 @@ class Machine:
         self,
         name: str,
         column: Column,
-        args: list[float],
+        args: list[Any],
         wide: float,
         result: float,
         *,
@@ -805,7 +831,7 @@ class Machine:
 
     def constant(self, value: Fraction) -> Value:
         """A constant, rounded once to the working format."""
-        return Value(round_fraction(self.work, value))
+        return Value(round_fraction(self.work, value), constant=value)
 
     def add_up(self, values: Sequence[float]) -> float:
         """Σ*: the model's sum."""
@@ -849,9 +875,6 @@ class Machine:
                     rest = round_fraction(FLOAT64, exact - Fraction(numbers[largest]))
                     limit = half_ulp(record.out, result)
                     event = Event("absorbed", order, step, None, rest, limit)
-        if order and self.records[order - 1].name == "exp":
-            kinds = [kind for kind in ("zero", "subnormal") if self._shows(order - 1, kind, result)]
-            self.shown |= {(order - 1, kind) for kind in kinds}
         marks: dict[str, Marks] = {}
         for kind in CLASSES:
             merged: Marks = {}
@@ -1152,7 +1175,7 @@ class Case:
         self.target = None if target is None else target.rounded(fmt)
         self.reference = ExactRow(self.row)
         self.is_loss = quantity in {"nll", "ce"}
-        self._hybrids: dict[tuple[int, int], list[Value]] = {}
+        self._hybrids: dict[tuple[int, int, Column], list[Value]] = {}
         n = len(self.row)
         if self.is_loss:
             assert self.target is not None
@@ -1362,10 +1385,10 @@ class Case:
         error, tolerance = self._sum_error
         return "sum", None, round_fraction(FLOAT64, error), round_fraction(FLOAT64, tolerance)
 
-    def _hybrid(self, after: int, bits: int) -> list[Value]:
-        key = (after, bits)
+    def _hybrid(self, after: int, bits: int, only: Column) -> list[Value]:
+        key = (after, bits, only)
         if key not in self._hybrids:
-            self._hybrids[key] = self._run(Machine(self.format, self.model, after)).values
+            self._hybrids[key] = self._run(Machine(self.format, self.model, after, only)).values
         return self._hybrids[key]
 
     def _silent(self, i: int) -> tuple[str | None, Column, float | None, float | None]:
@@ -1376,16 +1399,7 @@ class Case:
             if self._error_after(i, k) > limit:
                 break
         record = self.machine.records[k]
-        own = self.columns[i]
-        column: Column = own
-        if None in record.results:
-            column = None
-        elif own not in record.events:
-            shown = [c for c, e in record.events.items() if (k, e.kind) in self.machine.shown]
-            column = min((c for c in shown if c is not None), default=own)
-        if record.name == "maximum" and record.results[own] == record.arguments[own][0]:
-            raised = [c for c, made in record.results.items() if made != record.arguments[c][0]]
-            column = min((c for c in raised if c is not None), default=own)
+        column = self._culprit(i, k, record)
         if column in record.events:
             event = record.events[column]
             return record.step, column, event.operand, event.limit
@@ -1400,11 +1414,21 @@ class Case:
             return record.step, column, operand, args[1]
         return record.step, column, operand, half_ulp(record.out, result)
 
-    def _error_after(self, i: int, k: int) -> float:
+    def _culprit(self, i: int, k: int, record: Record) -> Column:
+        """The column whose rounding alone leaves the result furthest off; its own if several."""
+        if len(record.results) == 1:
+            return next(iter(record.results))
+        alone = {c: self._error_after(i, k, c) for c in sorted(record.rounded, key=str)}
+        most = max(alone.values())
+        furthest = [c for c, error in alone.items() if error * (1 + 1e-9) >= most]
+        own = self.columns[i]
+        return own if own in furthest else min(c for c in furthest if c is not None)
+
+    def _error_after(self, i: int, k: int, only: Column = None) -> float:
         y = self.exact[i]
         for bits in (320, 1280, 5120, 20480):
             with ctx.workprec(bits):
-                number = self._hybrid(k, bits)[i].number
+                number = self._hybrid(k, bits, only)[i].number
                 if isinstance(number, arb):
                     if not number.is_finite() or y.special is not None:
                         return INF
