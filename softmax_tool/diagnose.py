@@ -188,6 +188,10 @@ def _judge_wrong(
     codes = _kinds(got, ruler, wrong, silent, traced.history, tracing)
     causes = Causes(codes, tracing, traced.history, traced.columns)
     unexplained = causes.unexplained()
+    if tracing.working != tracing.result:
+        unexplained = either(
+            unexplained, _was_off_before(traced, codes, causes, ruler, got, tracing)
+        )
     if unexplained.any():
         replays = _Replays(causes.events, tracing, traced.columns, unexplained)
         replays.explain(rows, codes, measured.errors[rows], computation)
@@ -247,6 +251,28 @@ def _kinds(
             if not left.any():
                 break
     return codes
+
+
+def _was_off_before(
+    traced: Traced,
+    codes: NDArray[np.int8],
+    causes: Causes,
+    ruler: Ruler,
+    got: Array,
+    tracing: Tracing,
+) -> Mask:
+    """Return which subnormal results were off by most of their error before the last rounding.
+
+    That is to the format of the results, from a wider one: what it is that lost bits there need not
+    have moved the result.
+    """
+    last = tracing.tape[traced.operation]
+    off = codes == CODE["subnormal"]
+    if last.stored is None or not off.any():
+        return np.zeros(codes.shape, bool)
+    moved = np.abs(last.stored.astype(np.float64) - last.result)
+    here = causes.events.numbers // causes.stride == traced.operation
+    return np.asarray(off & here & (2 * moved < np.abs(got - ruler.exact.hi)))
 
 
 def _any_of(masks: list[Mask], shape: tuple[int, ...]) -> Mask:

@@ -214,7 +214,15 @@ def _invalid(at: _Place) -> _Crossing:
     return at.operand(0) + 0.0, at.operand(1) + 0.0  # one zero
 
 
+def _given(at: _Place) -> _Crossing:
+    """Return the factor that is infinite, and the largest number of the format."""
+    factors = [at.operand(number) for number in (0, 1)]
+    largest = Fraction(at.tracing.result.max_finite)
+    return next(factor for factor in factors if not isfinite(factor)), largest
+
+
 _CROSSED = {
+    "given": _given,
     "invalid": _invalid,
     "overflow": _overflow,
     "zero": _zero,

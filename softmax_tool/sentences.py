@@ -85,6 +85,7 @@ _EXPRESSION = {
     ("subtract", ""): "the difference {}",
     ("subtract", "shift"): "the shifted logit {}",
     ("multiply", ""): "the product {}",
+    ("multiply", "given"): "the weight or target {}",
     ("maximum", ""): "the probability {}",
     ("where_not_below", ""): "the probability {}",
 }
@@ -103,6 +104,7 @@ _EVENT = {
     "subnormal": "is below {limit}, the smallest normal {name}, and loses bits",
     "absorbed": "is lost beside the largest term, half of whose ULP is {limit}",
     "stalled": "leaves the running sum where it was: half of its ULP is {limit}",
+    "given": "was given: the largest {name} is {limit}",
     ROUNDING: "is rounded too coarsely: half of its ULP is {limit}",
 }
 

@@ -41,8 +41,9 @@ if TYPE_CHECKING:
 # result lost bits below the normal range. Absorbed: a sum is its largest addend though another is
 # not 0, or a quotient is 1 though its terms differ. Stalled: a sum misses what a wide accumulator
 # would have met. Invalid: operands that are numbers gave none, 0/0 or inf − inf; a NaN goes back to
-# the result that became 0 behind those operands, if there is one.
-EVENTS = ("overflow", "zero", "subnormal", "absorbed", "stalled", "invalid")
+# the result that became 0 behind those operands, if there is one. Given: a class weight or a target
+# that is infinite in the format made an infinity or NaN.
+EVENTS = ("overflow", "zero", "subnormal", "absorbed", "stalled", "invalid", "given")
 _INEXACT = ("exp", "log", "log1p", "divide", "multiply")
 # What gives a 0 only by rounding, unless one of its first operands is 0: how many of them.
 _NOT_ZERO = {"exp": 0, "divide": 1, "where_not_below": 1, "multiply": 2}
@@ -238,6 +239,7 @@ class Tracing:
             "overflow": self._overflowed(name, values, look),
             "zero": self._vanished(name, values, constants, look),
             "absorbed": _is_absorbed(name, self._step(step), values, value),
+            "given": self._was_given(name, lifted, look),
         }
         if name in _INEXACT:
             events["subnormal"] = look.subnormal(self.working)
@@ -287,13 +289,25 @@ class Tracing:
                 vanished = both(vanished, ~self._look(operand).zero)
         return vanished
 
+    def _was_given(self, name: str, operands: tuple[Traced, ...], look: Look) -> Mask | None:
+        """Return where a factor that is no result is infinite, and so the product none that is."""
+        if name != "multiply" or not look.not_finite.any():
+            return None
+        given = np.zeros((1, 1), bool)
+        for operand in operands:
+            if operand.operation < 0:
+                given = given | self._look(operand.value).not_finite
+        return both(look.not_finite, given)
+
     def _summed(self, addends: Traced, value: Array) -> Traced:
         whole_row = np.zeros((1, 1), np.int64)
         index = self._record("sum", "sum", (addends.value,), value, whole_row)
         e = addends.value
         look = self._look(e)
         infinite = look.not_finite
-        reaching = {"overflow": infinite, "invalid": look.nan} if infinite.any() else {}
+        reaching = {}
+        if infinite.any():
+            reaching = {"overflow": infinite, "invalid": look.nan, "given": infinite}
         distinct = self.distinct
         is_largest = value == row_max(e)
         is_left = np.zeros(value.shape, bool)
@@ -303,6 +317,7 @@ class Tracing:
             is_left, is_largest = is_largest & ~several, is_largest & several
         reached = {
             "overflow": ~np.isfinite(value),
+            "given": ~np.isfinite(value),
             "zero": (value == 0) | is_left,
             "invalid": np.isnan(value),
         }
@@ -315,7 +330,7 @@ class Tracing:
             reaching["zero"] = infinite | ~lost
         history: dict[str, History] = {}
         for name, reaches in addends.history.items():
-            if name in {"overflow", "invalid"} and name not in reaching:
+            if name in {"overflow", "invalid", "given"} and name not in reaching:
                 continue
             numbers = np.full(value.shape, NEVER)
             for reach in reaches:
@@ -445,6 +460,8 @@ def _inherit(histories: list[dict[str, History]], look: Look) -> dict[str, Histo
         events = tuple(reach for history in histories for reach in history.get(name, ()))
         if events and name in {"overflow", "zero"}:
             events = within(events, look.special)
+        if events and name == "given":
+            events = within(events, look.not_finite)
         if events and name == "invalid":
             events = within(events, look.nan)
         if events:

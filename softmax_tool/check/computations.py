@@ -12,6 +12,7 @@ from softmax_tool.arithmetic import working_format
 from softmax_tool.check.found import Findings, Found, Place, gather
 from softmax_tool.check.measured import Errors
 from softmax_tool.check.rules import GIVEN
+from softmax_tool.formulations import GRADIENT
 from softmax_tool.kinds import KINDS, NO_KIND
 from softmax_tool.renderers.display import beside, full, number, ulp
 from softmax_tool.tally import finding
@@ -190,6 +191,8 @@ def _place(code: str, found: Finding, name: CaseName, target: FloatFormat) -> Pl
                 f"{name.dtype} sum {number(origin.operand)} > {number(origin.limit)}, though every "
                 f"term is finite: {_what(name)} is {number(found.got)}"
             )
+        elif name.quantity == GRADIENT:
+            message = f"{name.dtype} 0/0 in {_what(name)}: {found.why}"
         else:
             message = f"{name.dtype} every exponential is 0: 0/0 in {_what(name)}"
     else:

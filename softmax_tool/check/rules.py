@@ -209,9 +209,11 @@ RULES: tuple[Rule, ...] = (
         "DEN101",
         "zero-denominator",
         ("computation",),
-        "every exponential is 0",
-        "All logits are so low that every exponential rounds to 0: 0/0 is nan.",
-        "Subtract the row's maximum (`shifted`), or use log-softmax.",
+        "0/0, of what rounded to 0",
+        "All logits are so low that every exponential rounds to 0, and so their sum: 0/0 is nan. "
+        "Or, of a gradient through a logarithm, a probability that rounded to 0 is divided by.",
+        "Subtract the row's maximum (`shifted`), or use log-softmax. Take a gradient back through "
+        "log-softmax (`--formulation shifted`): that is p − y, without a division by p.",
         r"printf '%s\n' '-20,-20' '1,2' | softmax-tool check - --dtype half --op softmax "
         "--formulation naive --format concise",
     ),
@@ -231,7 +233,8 @@ RULES: tuple[Rule, ...] = (
         ("computation",),
         "a probability is 0 that should not be",
         "A softmax element is 0 where the exact value is not, by more than the tolerance.",
-        "Subtract the row's maximum (`shifted`): what then is 0 has to be.",
+        "Subtract the row's maximum (`shifted`): what then is 0 rounds to it, or is within a "
+        "rounding or two of that.",
         r"printf '%s\n' '-17.5,-10' '1,2' | softmax-tool check - --dtype half --op softmax "
         "--formulation naive --format concise",
         budgeted=True,
@@ -241,8 +244,8 @@ RULES: tuple[Rule, ...] = (
         "vanished",
         ("computation",),
         "a probability is 0 though no probability is",
-        "A softmax element is 0, and nothing better can be expected: the exact value rounds to 0, "
-        "or nearly. It matters to who takes its logarithm.",
+        "A softmax element is 0, within the tolerance: the exact value rounds to 0, or to so small "
+        "a number that careful computation may miss it. It matters to who takes its logarithm.",
         "Use log-softmax where the logarithm is wanted, or a dtype with more range.",
         r"printf '%s\n' '0,-20' '1,2' | softmax-tool check - --dtype half --op softmax "
         "--select UND --format concise",
@@ -302,8 +305,9 @@ RULES: tuple[Rule, ...] = (
         "row-sum",
         ("candidate",),
         "the probabilities of a row do not sum to 1",
-        "The sum, taken exactly, is further from 1 than rounding each element explains: the "
-        "denominator is wrong, even where every element is within its own tolerance.",
+        "The sum, taken exactly, is further from 1 than careful computation can be, which rounds "
+        "exponentials, sum and quotients: the denominator is wrong, even where every element is "
+        "within its own tolerance.",
         "Accumulate the sum in a wider format, and divide by what was summed.",
         r"printf '0,0\n' > x.csv; printf '0.5,0.505\n' > p.csv; softmax-tool check x.csv "
         "--candidate p.csv --op softmax --dtype single --max-abs 0.01 --format concise",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from softmax_tool.check.rules import GIVEN
@@ -45,7 +46,9 @@ def _place(worst: CheckFinding | None) -> str:
     if worst is None or worst.row is None:
         return ""
     column = "" if worst.column is None else f", column {worst.column}"
-    return f"; the worst in row {worst.row}{column}"
+    # Of what is infinitely far off, none is worse than another.
+    which = "first" if worst.ulp == inf else "the worst"
+    return f"; {which} in row {worst.row}{column}"
 
 
 def _passes(rules: Sequence[RuleResult], cases: Sequence[CheckedCase]) -> Iterator[str]:

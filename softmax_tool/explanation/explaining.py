@@ -25,8 +25,8 @@ from softmax_tool.explanation.report import (
     RowLoss,
 )
 from softmax_tool.explanation.row import read_row
-from softmax_tool.explanation.steps import NAIVE, SHIFTED, SHOWN, Run, kind_at, steps
-from softmax_tool.explanation.story import learning, story
+from softmax_tool.explanation.steps import LOG_SHIFTED, NAIVE, SHIFTED, SHOWN, Run, kind_at, steps
+from softmax_tool.explanation.story import beyond, learning, story
 from softmax_tool.explanation.trials import Trials
 from softmax_tool.explanation.trouble import troubles
 from softmax_tool.explanation.truth import Truth, exp, number
@@ -209,6 +209,7 @@ def _report(row: _Row, source: Source, request: Request, column: int | None) -> 
                 no_softmax,
                 identical=_identical(row),
             ),
+            *beyond(ways[LOG_SHIFTED], row.truth, row.label, target),
             *learning(gradient, target),
         ),
     )

@@ -88,6 +88,11 @@ LOGARITHM = Remedy(
     "not go back through exp.",
     _through("log-softmax", "shifted"),
 )
+LOGARITHM_WIDER = Remedy(
+    "the logarithm of so small a probability is beyond this format, too, but an ordinary number in "
+    "a wider one: work with log-softmax there, and do not go back through exp.",
+    lambda path: _wider(replace(path, name=("log-softmax", "shifted"))),
+)
 BACK = Remedy(
     "the gradient of −log softmax(x)_y is softmax(x) less the one-hot label: back through "
     "log-softmax nothing is divided by a probability that may have vanished or lost bits.",
@@ -181,15 +186,19 @@ def candidates(name: Name, kind: str, *, at_largest: bool, at_label: bool) -> It
     if kind in SMALL and name[0] == "softmax":
         yield (LOGARITHM,)
         yield (LOGARITHM, WIDER_SUM)
+        yield (LOGARITHM_WIDER,)
     pointless = {LOG1P: not at_largest, OTHERS: not at_label, SCALING: kind not in SMALL}
     for remedies in _FOR[name]:
         if not any(pointless.get(remedy) for remedy in remedies):
             yield remedies
 
 
-def unavoidable(quantity: str) -> Remedy:
-    """Return what is left where the correctly rounded value itself is 0 or subnormal."""
-    return LOGARITHM if quantity == "softmax" else WIDER
+def unavoidable(quantity: str) -> tuple[Remedy, ...]:
+    """Return what is left where the correctly rounded value itself is 0 or subnormal.
+
+    In the order in which it is to be tried.
+    """
+    return (LOGARITHM, LOGARITHM_WIDER) if quantity == "softmax" else ()
 
 
 def changed(path: Path, remedies: Remedies) -> Path | None:

@@ -6,6 +6,8 @@ from decimal import Decimal
 from math import isfinite
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from softmax_tool.explanation.trouble import title_of
 from softmax_tool.formats import FLOAT32
 from softmax_tool.formulations import GRADIENT
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from softmax_tool.explanation.report import Gradient, GradientWay, Trouble
+    from softmax_tool.explanation.truth import Truth
     from softmax_tool.formats import FloatFormat
     from softmax_tool.lookalike import Likeness
+    from softmax_tool.tally import Results
 
 _NOTICEABLE = 0.01  # of a row's gradient
 _TOO_SMALL = FLOAT32.smallest_subnormal / 2  # and what is smaller is 0 even in float32
@@ -100,6 +104,28 @@ def _cause(group: Sequence[Trouble]) -> str:
         return f" Step {first.step}: {first.why}."
     both = "Both" if len(group) == 2 else "All"
     return f" {both} go back to step {first.step}: {first.why}."
+
+
+def beyond(
+    log_softmax: Results, truth: Truth, label: int | None, target: FloatFormat
+) -> Iterator[str]:
+    """Yield which true log-softmax the format has no number for, and what holds it.
+
+    Nothing went wrong there: an infinity is what such a value rounds to.
+    """
+    rounded, infinite = log_softmax.judged.rounded[0], log_softmax.exact.infinite[0]
+    columns = np.flatnonzero(~np.isfinite(rounded) & ~infinite)
+    if truth.invalid or not columns.size:
+        return
+    column = label if label is not None and label in columns else int(columns[0])
+    more = f" and {columns.size - 1} more" if columns.size > 1 else ""
+    true = display.number(truth.log_probability(column).number)
+    loss = ", and the loss is inf" if column == label else ""
+    yield (
+        f"{target.name} has no number for log-softmax of class {column}{more}: the true value, "
+        f"{true}, is beyond {display.number(target.max_finite)}, the largest, and rounds to "
+        f"-inf{loss}. Instead: a wider dtype, which holds it."
+    )
 
 
 def learning(gradient: Gradient | None, target: FloatFormat) -> Iterator[str]:

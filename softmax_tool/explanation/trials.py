@@ -24,6 +24,8 @@ from softmax_tool.kinds import KINDS, NO_KIND
 from softmax_tool.readers import Block
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from softmax_tool.arithmetic import Model
@@ -53,30 +55,33 @@ class Trials:
 
     def repair(self, name: Name, results: Results, column: int) -> str:
         """Return what mends an element that is wrong on a way, or the last resort."""
-        if results.judged.unavoidable[0, column]:
-            return unavoidable(name[0]).text
         kind = KINDS[results.judged.kind[0, column]]
-        possible = candidates(
+        possible: Iterable[Remedies] = candidates(
             name,
             kind,
             at_largest=bool(self.logits[0, column] == self.logits.max()),
             at_label=column == self.label,
         )
+        if results.judged.unavoidable[0, column]:
+            possible = ((remedy,) for remedy in unavoidable(name[0]))
         mending = (x for x in possible if self.mends(name, kind, x, column))
         return told(next(mending, (WIDER,)))
 
     def mends(self, name: Name, kind: str, remedies: Remedies, column: int) -> bool:
         """Tell whether the element is right once those remedies are taken together.
 
-        Right is what has no kind, or one that no computation in the format avoids; of what was
-        worse, also a subnormal number.
+        Right is a number that has no kind, or one that no computation in the format avoids; of what
+        was worse, also a subnormal number. A value beyond the format is none.
         """
         path = changed(Path(name, self.target, self.model), remedies)
         if path is None:
             return False
         if path.from_others:
             return self._others_are_right(self._results(path), column)
-        found = self._results(path).judged
+        results = self._results(path)
+        found = results.judged
+        if not (np.isfinite(results.got[0, column]) or results.exact.infinite[0, column]):
+            return False
         code = int(found.kind[0, column])
         better = code == _SUBNORMAL and kind != "subnormal"
         return code == NO_KIND or better or bool(found.unavoidable[0, column])

@@ -18,6 +18,7 @@ from softmax_tool.explanation.remedies import (
     LOG1P,
     LOG_SUM,
     LOGARITHM,
+    LOGARITHM_WIDER,
     OTHERS,
     SCALING,
     SHIFT,
@@ -66,6 +67,7 @@ CASES: list[tuple[list[float], int | None, str, str, tuple[str, str], str, list[
     ([12.0] * 4096, None, "half", "strict", NAIVE, "overflow", [SHIFT, WIDER_SUM]),
     ([-91.76, 0.0, 0.0], None, "single", "strict", NAIVE, "subnormal", [LOGARITHM]),
     ([-200.0, 0.0], None, "single", "wide-sum", SHIFTED, "underflow", [LOGARITHM]),
+    ([-6e4, 6e4], None, "half", "wide-sum", SHIFTED, "underflow", [LOGARITHM_WIDER]),
     ([-999.0, 1.0, 2.0, 5.0, 6.0], 0, "single", "wide-sum", LOG_NAIVE, "log-of-zero", [LOG_SUM]),
     ([-999.0, 1.0, 2.0, 5.0, 6.0], 0, "single", "wide-sum", LOG_SHIFTED, "log-of-zero", [LOG_SUM]),
     (ZEROS, 5, "half", "strict", LOG_NAIVE, "stalled-sum", [WIDER_SUM]),
@@ -134,13 +136,15 @@ def right(remedy: Remedy, row: list[float], label: int | None, dtype: str, colum
     if max(row) == row[column]:  # the sum of the others is all that tells it from 0
         rest = sum((DIGITS.exp(Decimal(row[x]) - Decimal(row[column])) for x in others), Decimal(0))
         log_p = -DIGITS.ln(DIGITS.add(Decimal(1), rest))
-    e = np.exp(np.array(row, of) - of(max(row)), dtype=of)
+    with np.errstate(over="ignore"):
+        e = np.exp(np.array(row, of) - of(max(row)), dtype=of)
     total = e.sum(dtype=wide)
     one_hot = np.arange(len(row)) == (-1 if label is None else label)
     ways: dict[int, tuple[Callable[[], Any], Decimal]] = {
         id(SHIFT): (lambda: softmax(row, of, wide)[column], p[column]),
         id(WIDER_SUM): (lambda: softmax(row, of, wide)[column], p[column]),
         id(LOGARITHM): (lambda: of(of(row[column] - max(row)) - np.log(total)), log_p),
+        id(LOGARITHM_WIDER): (lambda: wide(row[column] - max(row)) - np.log(wide(total)), log_p),
         id(LOG_SUM): (lambda: of(of(row[column] - max(row)) - np.log(total)), log_p),
         id(LOG1P): (
             lambda: of(-np.log1p(np.exp(np.array(row, of)[others] - of(max(row))).sum())),
@@ -168,3 +172,14 @@ def test_log1p_is_told_at_the_largest_logit_alone() -> None:
         found = repair(FLAT, None, "half", "wide-sum", name)
         assert found.column == 2
         assert found.repair in {SHIFT.text, LOG_SUM.text}
+
+
+def test_a_log_softmax_beyond_the_dtype_is_told() -> None:
+    """Of [-60000, 60000] it is -120000, and the loss 120000: more than 65504."""
+    report = st.explain([[-6e4, 6e4]], [0], dtype="half")
+    assert any(
+        "log-softmax of class 0: the true value, -120000, is beyond" in x for x in report.story
+    )
+    assert not any("work with log-softmax, and" in x for x in report.story)
+    report = st.explain([[-3e4, 3e4]], [0], dtype="half")
+    assert not any("has no number for log-softmax" in x for x in report.story)

@@ -623,6 +623,7 @@ class Record:
     out: Format
     arguments: dict[Column, tuple[Any, ...]] = field(default_factory=dict)
     results: dict[Column, float] = field(default_factory=dict)
+    unstored: dict[Column, float] = field(default_factory=dict)  # before the end of the kernel
     rounded: set[Column] = field(default_factory=set)  # where the result is not the exact one
     events: dict[Column, Event] = field(default_factory=dict)
 
@@ -762,7 +763,7 @@ class Machine:
         result = round_float(self.format, wide) if store else wide
         record = self.records[-1]
         record.arguments[column] = tuple(true)
-        record.results[column] = result
+        record.results[column], record.unstored[column] = result, wide
         if _is_rounded(name, true, result):
             record.rounded.add(column)
         event = self._event(name, column, true, wide, result, store=store)
@@ -1351,7 +1352,11 @@ class Case:
         if kind == "stalled-sum":
             return self._stall
         if kind == "silent-error":
-            return self._silent(i)
+            limit = self.threshold(i)
+            assert limit is not None
+            return self._silent(i, limit)
+        if kind == "subnormal" and self._was_off_before(i):
+            return self._silent(i, ulp_error(self.format, self.got[i], self.exact[i]) / 2)
         if kind in wanted:
             for name in wanted[kind]:
                 if value.marks.get(name):
@@ -1391,9 +1396,23 @@ class Case:
             self._hybrids[key] = self._run(Machine(self.format, self.model, after, only)).values
         return self._hybrids[key]
 
-    def _silent(self, i: int) -> tuple[str | None, Column, float | None, float | None]:
-        limit = self.threshold(i)
-        assert limit is not None
+    def _was_off_before(self, i: int) -> bool:
+        """Whether the rounding from a wider format at the end moved less than half of the error."""
+        assert self.path is not None
+        last = self.machine.records[-1]
+        event = _pick(self.path.values[i].marks["subnormal"], self.columns[i])
+        if self.machine.work is self.format or event.order != len(self.machine.records) - 1:
+            return False
+        if event.column not in last.unstored:
+            return False
+        moved = abs(Fraction(last.results[event.column]) - Fraction(last.unstored[event.column]))
+        with ctx.workprec(400):
+            error = abs(arb(self.got[i]) - self.exact[i].enclose())
+            return bool(_ball(2 * moved) < error)
+
+    def _silent(
+        self, i: int, limit: float
+    ) -> tuple[str | None, Column, float | None, float | None]:
         last = len(self.machine.records) - 1
         for k in range(last + 1):
             if self._error_after(i, k) > limit:
