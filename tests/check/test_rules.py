@@ -7,11 +7,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from softmax_tool.check.rules import BY_CODE, RULES, selected
 from softmax_tool.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def shell(command: str, place: Path) -> subprocess.CompletedProcess[str]:
@@ -89,3 +93,31 @@ def test_selection_by_code_prefix_and_name() -> None:
 def test_selections_that_make_no_sense(select: str, ignore: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         codes(select, ignore)
+
+
+def test_a_gradient_that_divides_0_by_0_is_not_said_to_have_no_exponential(
+    check: Callable[..., Any],
+) -> None:
+    """exp(0) is 1; what is 0 is exp(-30), by which the way back divides."""
+    options = ("--op", "gradient", "--formulation", "log-of-shifted", "-d", "half")
+    done = check(
+        "a,b,c,y\n30,0,0,0\n",
+        *options,
+        "--label-column",
+        "y",
+        "--reduction",
+        "sum",
+        "--format",
+        "json",
+    )
+    [found] = [x for x in done.report["findings"] if x["code"] == "DEN101"]
+    assert "every exponential is 0" not in found["message"]
+    assert "exp(-30) in column 1 is 0" in found["message"]
+
+
+def test_of_what_is_infinitely_far_off_the_verdict_names_the_first(
+    check: Callable[..., Any],
+) -> None:
+    options = ("--op", "softmax", "--formulation", "naive", "-d", "half")
+    done = check("12,0\n40,0\n11.5,0\n", *options, "--format", "json")
+    assert any("OVF101" in x and "; first in row 0" in x for x in done.report["verdict"])

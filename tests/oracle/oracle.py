@@ -1338,7 +1338,9 @@ class Case:
 
     # The origins
 
-    def _origin(self, i: int, kind: str) -> tuple[str | None, Column, float | None, float | None]:
+    def _origin(  # noqa: PLR0911
+        self, i: int, kind: str
+    ) -> tuple[str | None, Column, float | None, float | None]:
         assert self.path is not None
         value = self.path.values[i]
         wanted = {
