@@ -215,6 +215,7 @@ class _RowsReplayed:
             if move is None:
                 continue
             share = np.nan_to_num(_in_float64(self.wide.divide(move, total)), nan=0.0)
+            share = np.where(differs, share, 0.0)  # the others are moved by the sums before
             for columns in (share.argmax(axis=1)[:, None], share.argmin(axis=1)[:, None]):
                 there = np.take_along_axis(share, columns, axis=1) != 0
                 errors = np.where(

@@ -306,6 +306,9 @@ class _Replays:
         above = np.nextafter(computation.thresholds(rows[local]), np.inf)
         limits = choose(codes[local] == CODE["silent-error"], above, errors[local] / 2)
         replayed = computation.replayed(rows[local])
+        # Beside a result near 0, what hardly rounds may be off by more than the limit.
+        noise = replayed.errors(-1)
+        limits = np.where(noise >= limits, np.minimum(2 * noise, errors[local]), limits)
         columns = np.broadcast_to(self.columns, (len(codes), self.columns.shape[1]))[local]
         for last in range(len(self.tracing.tape)):
             wrong = unexplained[local] & (replayed.errors(last) >= limits)

@@ -93,3 +93,30 @@ def test_a_weight_that_is_infinite_in_the_dtype_is_named(weights: list[float], c
     assert found.origin.step == ("backward" if column == 0 else "pick")
     assert (found.origin.column, found.origin.operand) == (column, float("inf"))
     assert found.origin.limit == 65504
+
+
+def test_beside_a_result_near_0_the_sum_is_named_and_no_exact_shift() -> None:
+    """1 + e^-36 is 2.32e-16 above 1 and rounds to 2.22e-16 above it; -36 - 0 is exact."""
+    found = worst(
+        [[-36.0, 0.0]],
+        dtypes=["double"],
+        ops=["log-softmax"],
+        formulations=["shifted"],
+        max_ulp=0.3,
+    )
+    assert (found.kind, found.origin.step, found.origin.column) == ("silent-error", "sum", None)
+
+
+def test_an_exact_exponential_is_not_named_for_what_moved_its_addend() -> None:
+    """On the way back, the addend of class 2 is moved by the sum; its exponential is 1."""
+    found = worst(
+        [[1.75, -2.25, 0.0]],
+        [2],
+        dtypes=["single"],
+        ops=["gradient"],
+        formulations=["naive"],
+        reduction="sum",
+        max_ulp=1.0,
+    )
+    assert found.kind == "silent-error"
+    assert found.origin.operand != 0
