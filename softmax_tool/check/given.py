@@ -18,11 +18,11 @@ from softmax_tool.readers import open_logits
 from softmax_tool.readers.column import open_column
 from softmax_tool.readers.layout import Layout
 from softmax_tool.readers.parts import memory_rows
+from softmax_tool.readers.shown import counted
+from softmax_tool.readers.stream import RowStream
 from softmax_tool.renderers.display import number, shape, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from softmax_tool.formats import FloatFormat
@@ -76,34 +76,6 @@ class Given(Protocol):
 
 
 @dataclass(slots=True)
-class Rows:
-    """Rows that come in blocks of any size, handed out in portions of a given size."""
-
-    blocks: Iterator[Array]
-    taken: int = 0
-    rest: Array | None = None
-
-    def take(self, count: int) -> Array:
-        """Return the next rows, fewer only at the end."""
-        parts: list[Array] = []
-        missing = count
-        while missing:
-            part = self.rest if self.rest is not None else next(self.blocks, None)
-            if part is None:
-                break
-            parts.append(part[:missing])
-            self.rest = part[missing:] if len(part) > missing else None
-            missing -= len(parts[-1])
-        self.taken += count - missing
-        return np.concatenate(parts) if parts else np.empty((0, 0))
-
-    def left(self) -> int:
-        """Count what was not handed out."""
-        rest = 0 if self.rest is None else len(self.rest)
-        return rest + sum(len(part) for part in self.blocks)
-
-
-@dataclass(slots=True)
 class FileResults:
     """Results in a file."""
 
@@ -114,7 +86,7 @@ class FileResults:
     format: FloatFormat
     reduced: bool
     logits_format: FloatFormat | None
-    rows: Rows = field(repr=False)
+    rows: RowStream = field(repr=False)
 
     @property
     def origin(self) -> str:
@@ -129,7 +101,8 @@ class FileResults:
         got = self.rows.take(wanted)
         if len(got) < wanted:
             raise InputError(
-                f"{self.name}: holds {self.rows.taken} rows of results, but the logits have more"
+                f"{self.name}: holds {counted(self.rows.taken, 'row')} of results, but the logits "
+                "have more"
             )
         return in_format(got, self.format, self.name, self.stored_dtype, start)
 
@@ -148,7 +121,8 @@ class FileResults:
         if left and not self.reduced:
             total = self.rows.taken + left
             raise InputError(
-                f"{self.name}: holds {total} rows of results, but the logits have {self.rows.taken}"
+                f"{self.name}: holds {counted(total, 'row')} of results, but the logits have "
+                f"{self.rows.taken}"
             )
         shown = self.shape
         if shown is None:
@@ -195,7 +169,7 @@ def results_of_array(
         found,
         reduced=reduced,
         logits_format=logits_format,
-        rows=Rows(rows),
+        rows=RowStream(rows),
     )
 
 
@@ -280,7 +254,7 @@ def open_results(
         found,
         reduced=False,
         logits_format=logits_format,
-        rows=Rows(blocks),
+        rows=RowStream(blocks),
     )
 
 
@@ -303,7 +277,7 @@ def _losses(
         found,
         reduced=reduced,
         logits_format=logits_format,
-        rows=Rows(column.blocks(1 << 16)),
+        rows=RowStream(column.blocks(1 << 16)),
     )
 
 

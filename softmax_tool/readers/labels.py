@@ -30,6 +30,7 @@ from softmax_tool.readers.layout import Layout
 from softmax_tool.readers.npy import MAGIC, array_chunks, numbers_of, read_header
 from softmax_tool.readers.origin import head
 from softmax_tool.readers.shown import counted
+from softmax_tool.readers.stream import RowStream
 from softmax_tool.readers.text import spooled_table
 
 if TYPE_CHECKING:
@@ -94,31 +95,17 @@ class Feed:
 
     def __init__(self, labels: Labels, chunks: Iterator[NDArray[Any]]) -> None:
         self.labels = labels
-        self.taken = 0
-        self._chunks = chunks
-        self._rest: NDArray[Any] | None = None
+        self._rows = RowStream(chunks)
 
     def take(self, count: int) -> NDArray[Any]:
-        """The next `count` labels, fewer only at the end."""
-        parts: list[NDArray[Any]] = []
-        missing = count
-        while missing:
-            chunk = self._rest if self._rest is not None else next(self._chunks, None)
-            if chunk is None:
-                break
-            parts.append(chunk[:missing])
-            self._rest = chunk[missing:] if len(chunk) > missing else None
-            missing -= len(parts[-1])
-        taken = parts[0].copy() if len(parts) == 1 else np.concatenate(parts or [np.empty(0)])
-        self.taken += count - missing
+        """The next `count` labels, read-only; fewer only at the end."""
+        taken = self._rows.take(count)
         taken.setflags(write=False)
         return taken
 
     def check_end(self, name: str, rows: int) -> None:
         """Read on to the end, and raise unless there was one label for each row."""
-        left = 0 if self._rest is None else len(self._rest)
-        count = self.taken + left + sum(len(chunk) for chunk in self._chunks)
-        check_count(self.labels, count, name, rows)
+        check_count(self.labels, self._rows.taken + self._rows.left(), name, rows)
 
 
 def open_labels(origin: Origin, expected: Expected, ignore_index: int) -> Labels:
