@@ -120,3 +120,21 @@ def test_an_exact_exponential_is_not_named_for_what_moved_its_addend() -> None:
     )
     assert found.kind == "silent-error"
     assert found.origin.operand != 0
+
+
+def test_a_loss_picked_of_a_stored_log_softmax_is_asked_what_its_rounding_moved() -> None:
+    """Under `fused` all log-probabilities are stored, and the loss takes one of them."""
+    report = st.compare(
+        [[12.0, 0.0], [0.0, 12.0], [0.0, 0.0]],
+        [0, 1, 0],
+        dtypes=["float16"],
+        ops=["log-softmax", "ce"],
+        formulations=["shifted"],
+        arithmetics=["fused"],
+    )
+    of_rows, of_losses = (case.worst for case in report.cases)
+    told = {finding.row: finding.origin for finding in of_rows if finding.kind == "subnormal"}
+    lost = {finding.row: finding.origin for finding in of_losses if finding.kind == "subnormal"}
+    assert lost == told
+    assert set(lost) == {0, 1}
+    assert {origin.step for origin in lost.values() if origin is not None} == {"sum"}
