@@ -1,12 +1,13 @@
 """The Typer app: its commands, the options of the program itself, and how it is run."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
-from softmax_tool.errors import UsageError
+from softmax_tool.errors import SoftmaxToolError, UsageError
 from softmax_tool.version import VERSION
 
 from .grouped import GroupedCommand
@@ -101,6 +102,8 @@ def root_of(names: Iterable[str]) -> Any:
 
 
 def _run(root: Any, arguments: Sequence[str]) -> int:
+    if sys.stdout is None:
+        raise SoftmaxToolError("standard output is closed; the answer has nowhere to go")
     try:
         with root.make_context(NAME, list(arguments)) as context:
             root.invoke(context)

@@ -100,6 +100,7 @@ def compare(
             or key
             or input_dtype
             or weights
+            or ignore_index is not None
             or axis != -1
             or header != "auto"
             or input_ != "logits"

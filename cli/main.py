@@ -126,8 +126,6 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _invoke(arguments: Sequence[str]) -> int:
-    if sys.stdout is None:
-        raise SoftmaxToolError("standard output is closed; the answer has nowhere to go")
     from .app import invoke
 
     return invoke(arguments)

@@ -16,6 +16,7 @@ import numpy as np
 
 from softmax_tool.ahead import thread_count
 from softmax_tool.errors import SoftmaxToolError, UsageError
+from softmax_tool.renderers.display import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,12 +77,20 @@ def dtype_name(dtype: Any) -> str:
     """Return the name of a dtype: of NumPy's, of another library's, of a type, or a name already.
 
     The type `float` of Python is float64, whereas the name "float" stands for float32.
+
+    Raises
+    ------
+    UsageError
+        It cannot be named.
     """
     if isinstance(dtype, str):
         return str(dtype)
     if isinstance(dtype, type | np.dtype):
         return np.dtype(dtype).name
-    return str(getattr(dtype, "name", None) or dtype).removeprefix("torch.")
+    try:
+        return str(getattr(dtype, "name", None) or dtype).removeprefix("torch.")
+    except Exception:  # a whole number of thousands of digits; an object of another library
+        raise UsageError(f"dtype {_shown(dtype)}: has no name; give one") from None
 
 
 def optional_dtype_name(dtype: Any) -> str | None:
@@ -177,11 +186,11 @@ def threads_of(value: Any) -> int:
 
 @contextmanager
 def named_as_arguments() -> Iterator[None]:
-    """Have errors name arguments of the functions where they name options of the commands."""
+    """Have errors name arguments where they name options of the commands, in one line."""
     try:
         yield
     except SoftmaxToolError as error:
-        error.args = (with_arguments(str(error)),)
+        error.args = (visible(with_arguments(str(error))),)
         raise
 
 

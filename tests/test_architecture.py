@@ -110,7 +110,7 @@ MAY_IMPORT: dict[str, tuple[str, ...] | None] = {
     ),
     "ulp": ("formats", "exact", "exact_sum", "tiling", "once", "distinct", "masking"),
     "ahead": ("errors",),
-    "arguments": ("ahead", "errors"),
+    "arguments": ("ahead", "errors", "renderers.display"),
     "ignored": (),
     "readers": ("ahead", "errors", "aligned", "ignored", "storing"),
     "storing": ("errors",),

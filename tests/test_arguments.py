@@ -265,3 +265,14 @@ def test_messages_name_arguments_and_not_options_of_the_commands() -> None:
     with pytest.warns(UserWarning, match=r"^max_abs 1e\+09 is so wide"):
         st.assert_accurate([[0.5, 0.5]], [[1.0, 1.0]], max_abs=1e9)
     assert arguments.with_arguments("a--b --input probs --x-y") == "a--b input_kind probs x_y"
+
+
+def test_what_cannot_be_shown_or_is_of_two_lines_is_told_in_one() -> None:
+    for call in (
+        lambda: st.explain([[1.0, 2.0]], dtype=10**5000),
+        lambda: st.explain([[1.0, 2.0]], dtype=""),
+        lambda: st.assert_accurate([[0.5, 0.5]], [[0.0, 0.0]], budget="a\nb"),
+    ):
+        with pytest.raises(st.UsageError) as raised:
+            call()
+        assert "\n" not in str(raised.value)

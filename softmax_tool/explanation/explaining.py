@@ -99,7 +99,7 @@ def explain(source: Source, request: Request) -> ExplainReport:
             "take those"
         )
     model = find_model(request.arithmetic)
-    target = find_format(request.dtype or _default_dtype(source))
+    target = find_format(_default_dtype(source) if request.dtype is None else request.dtype)
     if not model.supports(target):
         raise UsageError(f"arithmetic {model.name!r} does not exist for {target.name}")
     column = _column(request.column, source.classes)

@@ -609,7 +609,6 @@ def test_no_answer_touches_no_input(unanswered: Path, format_: str) -> None:
         ["good.csv", "--candidate", "kernels:f", "--op", "softmax", "-o", "kernels.py"],
         ["good.csv", "--select", "XYZ", "-o", "nowhere/report"],
         ["good.csv", "--select", "XYZ", "-o", "."],
-        ["good.csv", "-o", "report", "--format", "xml"],
     ):
         assert main.run(["check", "--format", format_, *arguments]) == 2
         after = {path.name: path.read_bytes() for path in unanswered.iterdir() if path.is_file()}
@@ -818,3 +817,32 @@ def test_a_stalled_count_of_rows_is_not_taken_for_their_losses(check: Callable[.
     assert done.code == 1
     assert "the sum that the mean of float16 shifted ce divides by is off by 1955, in" in done.out
     assert check(table, *options, "--select", "LSS", "--reduction", "sum").code == 0
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [["--suggest=3"], ["--quiet=1"], ["--format", "xml"], ["--format", ""], ["--nope"]],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_no_earlier_report_outlives_a_line_that_cannot_be_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: list[str], first: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.csv").write_text("1,2\n")
+    (tmp_path / "report").write_text("passed")
+    output = ["-o", "report"]
+    assert main.run(["check", "x.csv", *(broken + output if first else output + broken)]) == 2
+    assert not (tmp_path / "report").exists()
+    assert (tmp_path / "x.csv").exists()
+
+
+def test_no_earlier_report_outlives_a_closed_stdout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.csv").write_text("1,2\n")
+    (tmp_path / "report").write_text("passed")
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main.run(["check", "x.csv", "--format", "json", "-o", "report"]) == 2
+    assert not (tmp_path / "report").exists()

@@ -39,6 +39,7 @@ USAGE = [
     (["compare", "LOGITS", "--max-ulp", "-1"], "--max-ulp"),
     (["compare", "--axis", "0"], "name LOGITS"),
     (["compare", "--labels", "x.csv"], "name LOGITS"),
+    (["compare", "--ignore-index", "3"], "name LOGITS"),
     (["compute", ""], "a file name is empty; name a file"),
     (["compute", "LOGITS", "--labels", ""], "a file name is empty; name a file"),
     (["compute", "LOGITS", "--weights", ""], "a file name is empty; name a file"),
