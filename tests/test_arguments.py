@@ -268,8 +268,9 @@ def test_messages_name_arguments_and_not_options_of_the_commands() -> None:
 
 
 def test_what_cannot_be_shown_or_is_of_two_lines_is_told_in_one() -> None:
+    endless: Any = 10**5000
     for call in (
-        lambda: st.explain([[1.0, 2.0]], dtype=10**5000),
+        lambda: st.explain([[1.0, 2.0]], dtype=endless),
         lambda: st.explain([[1.0, 2.0]], dtype=""),
         lambda: st.assert_accurate([[0.5, 0.5]], [[0.0, 0.0]], budget="a\nb"),
     ):

@@ -227,7 +227,7 @@ def _coefficients(reference: Reference, targets: Targets) -> DoubleDouble:
         t = DoubleDouble.of(targets.probabilities.astype(np.float64))
         if targets.smoothing:
             t = dd.add(dd.multiply(t, kept), spread)
-        return t if targets.weights is None else dd.multiply(_weights(targets.weights), t)
+        return t if targets.weights is None else _weighted(targets.weights, t)
     assert targets.labels is not None  # noqa: S101  (hard targets have labels)
     if not targets.smoothing:
         if targets.weights is None:
@@ -238,11 +238,16 @@ def _coefficients(reference: Reference, targets: Targets) -> DoubleDouble:
     share = DoubleDouble(
         np.where(at_label, own.hi, spread.hi), np.where(at_label, own.lo, spread.lo)
     )
-    return share if targets.weights is None else dd.multiply(_weights(targets.weights), share)
+    return share if targets.weights is None else _weighted(targets.weights, share)
 
 
-def _weights(weights: Array) -> DoubleDouble:
-    return DoubleDouble.of(weights.astype(np.float64))
+def _weighted(weights: Array, share: DoubleDouble) -> DoubleDouble:
+    """Return the products with weights, of which some may be infinite once rounded."""
+    w = DoubleDouble.of(weights.astype(np.float64))
+    product, infinite = dd.multiply(w, share), np.isinf(w.hi)
+    return DoubleDouble(
+        np.where(infinite, w.hi * share.hi, product.hi), np.where(infinite, 0.0, product.lo)
+    )
 
 
 def constant(value: Fraction) -> DoubleDouble:

@@ -50,3 +50,32 @@ def test_certified_losses(entry: dict[str, Any], reduction: str) -> None:
             assert loss.value is not None
             got = words(np.array([loss.value]).astype(target.storage))
         assert got == expected, target.name
+
+
+@pytest.mark.parametrize(
+    ("weight", "labels", "smoothing", "loss"),
+    [
+        (70000.0, [0], 0.1, np.inf),
+        (-70000.0, [0], 0.1, -np.inf),
+        (70000.0, [[0.2, 0.3, 0.5]], 0.0, np.inf),
+        (70000.0, [[0.5, 0.0, 0.5]], 0.0, np.nan),  # 0 · inf
+        (70000.0, [0], 0.0, 2.40760596),  # which takes one log-probability, of the weight 1
+    ],
+)
+def test_a_weight_that_is_infinite_in_the_dtype(
+    weight: float, labels: Any, smoothing: float, loss: float
+) -> None:
+    """All log-probabilities of 1, 2, 3 are finite: log Σ exp x is 3.40760596."""
+    report = st.compare(
+        [[1.0, 2.0, 3.0]],
+        labels,
+        dtypes=["float16"],
+        ops=["ce"],
+        formulations=["exact", "shifted"],
+        weights=[1.0, weight, 1.0],
+        label_smoothing=smoothing,
+        reduction="sum",
+    )
+    for found in report.losses:
+        assert found.value == pytest.approx(loss, rel=1e-3, nan_ok=True)
+    assert not any(case.infinite_ulp for case in report.cases)
