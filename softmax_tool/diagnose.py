@@ -270,8 +270,7 @@ def _was_off_before(
     off = codes == CODE["subnormal"]
     if last.stored is None or not off.any():
         return np.zeros(codes.shape, bool)
-    # Magnitudes, as a loss is stored with the other sign.
-    moved = np.abs(np.abs(last.stored.astype(np.float64)) - np.abs(last.result))
+    moved = np.abs(last.stored.astype(np.float64) - last.result)
     if moved.shape[1] > codes.shape[1]:  # of which a loss picks one
         moved = np.take_along_axis(moved, np.maximum(traced.columns - 1, 0), axis=1)
     here = causes.events.numbers // causes.stride == traced.operation
