@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,10 +37,12 @@ class Targets:
         Weight of each class.
     smoothing : Fraction
         Label smoothing, as given; `kept` is 1 - smoothing, `spread` is smoothing / classes.
-    divisor : Fraction
-        What the gradient of a mean is divided by; 1 where it is of each row's own loss.
-    one_hot : array, shape (rows, classes), or None
-        1 at each label and 0 elsewhere; there where a gradient is taken.
+    divisor : Fraction or float
+        What the gradient of a mean is divided by, ±inf where weights are infinite once rounded; 1
+        where it is of each row's own loss.
+    own_weights : array, shape (rows, classes), or None
+        Weight of the label, 1 without weights, at each label and 0 elsewhere; there where a
+        gradient is taken. Chosen, not multiplied: 0 times an infinite weight would be nan.
     """
 
     labels: Array | None
@@ -48,13 +51,13 @@ class Targets:
     smoothing: Fraction
     kept: Fraction
     spread: Fraction
-    divisor: Fraction = Fraction(1)
-    one_hot: Array | None = None
+    divisor: Fraction | float = Fraction(1)
+    own_weights: Array | None = None
 
     @property
     def share(self) -> Fraction:
         """What a row's own loss counts for in the loss that a gradient is of."""
-        return 1 / self.divisor
+        return 1 / self.divisor if isinstance(self.divisor, Fraction) else Fraction(0)
 
     @classmethod
     def of(
@@ -91,22 +94,28 @@ class Targets:
         Raises
         ------
         UsageError
-            The mean divides by 0.
+            The mean divides by 0, or by nan: infinities of both signs.
         """
-        divisor, one_hot = Fraction(1), None
-        if counts is not None:
-            divisor = Fraction(int(counts.sum()))
-            if self.weights is not None and self.labels is not None:
-                divisor = ExactSum.of(np.repeat(self.weights[0], counts)).fraction()
-            if not divisor:
-                raise UsageError(
-                    "the weights of the labels add up to 0, by which a mean would divide its "
-                    "gradient; use --reduction sum"
-                )
+        divisor = Fraction(1) if counts is None else self._total_weight(counts)
+        if not divisor or isnan(divisor):
+            raise UsageError(
+                f"the weights of the labels add up to {float(divisor):.0f}, by which a mean would "
+                "divide its gradient; use --reduction sum"
+            )
+        own_weights = None
         if self.labels is not None:
-            one_hot = np.zeros(shape, np.float32)
-            np.put_along_axis(one_hot, self.labels, 1.0, axis=1)
-        return replace(self, divisor=divisor, one_hot=one_hot)
+            own = np.ones(1, np.float32) if self.weights is None else self.weights[0, self.labels]
+            own_weights = np.zeros(shape, own.dtype)
+            np.put_along_axis(own_weights, self.labels, own, axis=1)
+        return replace(self, divisor=divisor, own_weights=own_weights)
+
+    def _total_weight(self, counts: NDArray[np.int64]) -> Fraction | float:
+        """Return the sum of the labels' weights, of so many rows of each class."""
+        if self.weights is None or self.labels is None:
+            return Fraction(int(counts.sum()))
+        total = ExactSum.of(np.repeat(self.weights[0], counts))
+        special = total.special()
+        return total.fraction() if special is None else special
 
     def divisors(self, rows: int, target: FloatFormat) -> Array:
         """Return what so many rows add to what a mean divides by: their labels' weights, or 1."""
@@ -121,7 +130,7 @@ class Targets:
             self,
             probabilities=None if probabilities is None else function(probabilities),
             weights=None if weights is None else function(weights),
-            one_hot=None if self.one_hot is None else function(self.one_hot),
+            own_weights=None if self.own_weights is None else function(self.own_weights),
         )
 
     def __getitem__(self, rows: Any) -> Targets:
@@ -130,5 +139,5 @@ class Targets:
             self,
             labels=None if labels is None else labels[rows],
             probabilities=None if probabilities is None else probabilities[rows],
-            one_hot=None if self.one_hot is None else self.one_hot[rows],
+            own_weights=None if self.own_weights is None else self.own_weights[rows],
         )

@@ -402,10 +402,11 @@ def test_any_row(dtype: str, model: str, row: list[float], kind: str) -> None:
 
 
 def for_gradients(targets: Targets, x: Array, divisor: int) -> Targets:
-    one_hot = None
+    own = None
     if targets.labels is not None:
-        one_hot = (np.arange(x.shape[1]) == targets.labels).astype(np.float32)
-    return replace(targets, divisor=Fraction(int(divisor)), one_hot=one_hot)
+        weights = np.ones((1, 1), np.float32) if targets.weights is None else targets.weights
+        own = (np.arange(x.shape[1]) == targets.labels) * weights
+    return replace(targets, divisor=Fraction(int(divisor)), own_weights=own)
 
 
 @pytest.mark.parametrize(("dtype", "model"), EVERY_PAIR)

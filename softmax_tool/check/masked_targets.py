@@ -27,17 +27,16 @@ def masked_targets(
 
     `logits` are those of the rows numbered `rows`, and so are their `labels`, classes (rows,) or
     probabilities (rows, classes). A row that is masked all over is another matter. Where no loss is
-    among the `ops`, labels alone are looked at: a gradient of all classes is finite.
+    among the `ops`, only classes that the labels themselves give a share are looked at: a class of
+    which the target is 0, or smoothing alone, does a gradient no harm.
     """
-    takes_all = labels.ndim == 2 or bool(options.label_smoothing)
     masked = logits == -np.inf
-    if not masked.any() or (takes_all and not set(ops) & set(LOSSES)):
+    if not masked.any():
         return None
     taken = masked & ~masked.all(axis=1, keepdims=True)
-    if not takes_all:
-        own = np.zeros(taken.shape, bool)
-        np.put_along_axis(own, labels[:, None], True, axis=1)
-        taken &= own
+    takes_all = labels.ndim == 2 or bool(options.label_smoothing)
+    if not (takes_all and set(ops) & set(LOSSES)):
+        taken &= _given(labels, taken.shape)
     first = taken.argmax(axis=1)
 
     def at(row: int, _: int) -> Place:
@@ -50,6 +49,15 @@ def masked_targets(
 
     hit = taken.any(axis=1, keepdims=True)
     return gather(hit, np.zeros(hit.shape), options.top, at)
+
+
+def _given(labels: Array, shape: tuple[int, ...]) -> Array:
+    """Tell which classes the labels give a share, (rows, classes)."""
+    if labels.ndim == 2:
+        return np.asarray(labels != 0)
+    own = np.zeros(shape, bool)
+    np.put_along_axis(own, labels[:, None], True, axis=1)
+    return own
 
 
 def _targets(label: Array, classes: int, options: Options) -> Array:

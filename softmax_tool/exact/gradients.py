@@ -57,7 +57,7 @@ def gradients(logits: NDArray[Any], targets: Targets, target: FloatFormat) -> Ex
         entries = _entries(c, targets, reference, logits)
         undecided = may_move(entries.hi, entries.tail, entries.error, target) & entries.nonzero
         undecided |= _may_be_float64(entries, c, reference, logits)
-        undecided &= row_all(np.isfinite(c.hi)) & (targets.divisor != 0)
+        undecided &= row_all(np.isfinite(c.hi))
     _decide(entries, undecided, KnownRows(logits, reference), targets)
     tail = entries.tail
     values = Exact(entries.hi, tail, entries.nonzero, np.zeros(logits.shape, bool))
@@ -77,6 +77,13 @@ def _is_beside_its_factor(reference: Reference) -> Mask:
     return np.asarray(((p.hi == 1) | (p.hi < _NOTHING)) & p.nonzero & ~reference.of_rows.alone)
 
 
+def _share(divisor: Fraction | float) -> DoubleDouble:
+    one = DoubleDouble.of(np.ones((1, 1)))
+    if isinstance(divisor, Fraction):
+        return dd.divide(one, constant(divisor))
+    return DoubleDouble.of(one.hi / divisor)
+
+
 @frozen
 class _Entries:
     """Entries of a gradient as double-double knows them, each (rows, classes)."""
@@ -90,7 +97,7 @@ class _Entries:
 def _entries(c: DoubleDouble, targets: Targets, reference: Reference, logits: Array) -> _Entries:
     p, others = _wide(reference.softmax), _of_other_classes(c, targets)
     first, second = dd.multiply(p, others), dd.multiply(c, _rest(p, reference))
-    share = dd.divide(DoubleDouble.of(np.ones((1, 1))), constant(targets.divisor))
+    share = _share(targets.divisor)
     hi, tail = rounded_with_tail(dd.multiply(dd.add(first, -second), share), None)
     # Exactly 0 are only the entries of which one term is 0 and the other is too, or both cancel.
     of_others = (c.hi == 0) & (others.hi != 0) & reference.softmax.nonzero
@@ -101,7 +108,8 @@ def _entries(c: DoubleDouble, targets: Targets, reference: Reference, logits: Ar
     if targets.only is None:
         error += p.hi * coefficients * _COEFFICIENTS
     error = error * np.abs(share.hi) + _LOST
-    entries = _Entries(hi, tail, error, (of_others | of_own) & ~reference.invalid)
+    nonzero = (of_others | of_own) & (share.hi != 0) & ~reference.invalid
+    entries = _Entries(hi, tail, error, nonzero)
     _settle_deep(entries, of_others, dd.multiply(others, share), reference, logits)
     return entries
 
@@ -158,9 +166,9 @@ def _decide(entries: _Entries, undecided: Mask, rows: KnownRows, targets: Target
     for number in np.flatnonzero(row_any(undecided)):
         row = rows.brackets(int(number))
         c = exact_coefficients(targets, int(number), classes)
-        total = sum(c.values(), Fraction(0)) / targets.divisor
+        total = sum(c.values(), Fraction(0)) * targets.share
         for column in np.flatnonzero(undecided[number]):
-            own = c.get(int(column), Fraction(0)) / targets.divisor
+            own = c.get(int(column), Fraction(0)) * targets.share
             if column == row.first:
                 hi, tail = round_linear(-total, row.rest, total - own)
             else:

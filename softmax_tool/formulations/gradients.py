@@ -72,13 +72,14 @@ def of_log_probabilities(back: Arithmetic, targets: Targets) -> Array:
     """
     if targets.probabilities is not None:
         return back.negate(_upstream(back, _soft(back, targets), targets))
-    assert targets.one_hot is not None  # noqa: S101  (hard targets have labels)
-    every = back.constant(Fraction(1)) if targets.weights is None else targets.weights
+    assert targets.own_weights is not None  # noqa: S101  (hard targets have labels)
     if not targets.smoothing:
-        return back.negate(back.multiply(targets.one_hot, _upstream(back, every, targets)))
-    own = back.multiply(_upstream(back, back.constant(targets.kept), targets), every)
-    spread = back.multiply(_upstream(back, back.constant(targets.spread), targets), every)
-    return back.negate(back.add(back.multiply(targets.one_hot, own), spread))
+        return back.negate(_upstream(back, targets.own_weights, targets))
+    kept = _upstream(back, back.constant(targets.kept), targets)
+    spread = _upstream(back, back.constant(targets.spread), targets)
+    if targets.weights is not None:
+        spread = back.multiply(spread, targets.weights)
+    return back.negate(back.add(back.multiply(kept, targets.own_weights), spread))
 
 
 def _soft(back: Arithmetic, targets: Targets) -> Array:

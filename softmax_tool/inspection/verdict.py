@@ -40,7 +40,7 @@ def verdict(
     yield from _misfits(looks, settings.input, total.rows)
     if total.invalid_rows:
         yield _invalid(total, settings.input)
-    yield from _dtypes(headroom)
+    yield from _dtypes(headroom, "Every row that is not nan" if total.invalid_rows else "Every row")
     if labels is not None:
         yield from _labels(labels, settings.ignore_index, classes)
 
@@ -111,12 +111,12 @@ def _invalid(total: InspectSummary, declared: str) -> str:
     )
 
 
-def _dtypes(headroom: Sequence[Headroom]) -> Iterator[str]:
+def _dtypes(headroom: Sequence[Headroom], every: str) -> Iterator[str]:
     judged = [room for room in headroom if room.rows]
     naive = [room.dtype for room in judged if room.naive == room.rows]
     shifted = [room.dtype for room in judged if room.shifted == room.rows]
     if naive:
-        yield f"Every row survives naive softmax in {_listed(naive)}."
+        yield f"{every} survives naive softmax in {_listed(naive)}."
     saved = [dtype for dtype in shifted if dtype not in naive]
     if saved:
         yield (

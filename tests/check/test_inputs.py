@@ -64,6 +64,16 @@ def test_probability_labels_of_masked_classes(
     assert finding["message"] == told
 
 
+@pytest.mark.parametrize(("target", "failed"), [("0.25", ["LAB103"]), ("0", [])])
+@pytest.mark.parametrize("op", ["softmax", "gradient"])
+def test_a_share_of_a_masked_class_is_told_without_a_loss(
+    check: Callable[..., Any], op: str, target: str, failed: list[str]
+) -> None:
+    labels = f"{1 - float(target)},{target}\n0.5,0.5\n"
+    options = ("--op", op, "--select", "LAB103,INP", "--format", "json")
+    assert check("3,-inf\n0,1\n", *options, labels=labels).failed == failed
+
+
 def test_a_gradient_of_all_classes_is_finite_where_some_are_masked(
     check: Callable[..., Any],
 ) -> None:

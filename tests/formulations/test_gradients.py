@@ -55,17 +55,18 @@ def targets_of(kind: str, label: int, classes: int, dtype: str, divisor: Fractio
     smoothing = SMOOTHING if "smoothing" in kind or kind == "all" else Fraction(0)
     weights = rng.uniform(0.2, 3, (1, classes)) if "weights" in kind or kind == "all" else None
     soft = kind in {"probabilities", "all"}
-    one_hot = np.zeros((1, classes), np.float32)
-    one_hot[0, label] = 1
+    weights = None if weights is None else target.round(weights)
+    own = np.zeros((1, classes), np.float32 if weights is None else weights.dtype)
+    own[0, label] = 1 if weights is None else weights[0, label]
     return Targets(
         labels=None if soft else np.array([[label]]),
         probabilities=target.round(rng.dirichlet(np.ones(classes))[None, :]) if soft else None,
-        weights=None if weights is None else target.round(weights),
+        weights=weights,
         smoothing=smoothing,
         kept=1 - smoothing,
         spread=smoothing / classes,
         divisor=divisor,
-        one_hot=None if soft else one_hot,
+        own_weights=None if soft else own,
     )
 
 
@@ -147,6 +148,49 @@ def test_known_failures(
     assert np.float32(found.value) == np.float32(loss) or found.value == float(loss)
     [values] = shown.values
     assert np.array_equal(values, np.array(gradient, np.float32), equal_nan=True)
+
+
+# Weights of three classes, label smoothing, reduction, and the gradients that PyTorch's
+# cross_entropy gives in float32 for the logits below; 1e39 is inf in it.
+INFINITE = [
+    (
+        [1, 1e39, 1],
+        0.0,
+        "sum",
+        ["-0.34099883", "0.24243298", "0.0985659", "0.09003058", "0.24472849", "-0.334759"],
+    ),
+    ([1, 1e39, 1], 0.25, "sum", ["inf", "nan", "inf", "inf", "nan", "inf"]),
+    ([1e39, 2, 2], 0.0, "sum", ["nan", "inf", "inf", "0.18006116", "0.48945698", "-0.669518"]),
+    ([1e39, 2, 2], 0.0, "mean", ["nan", "nan", "nan", "0", "0", "0"]),
+    ([1e39, 2, 2], 0.25, "mean", ["nan"] * 6),
+]
+
+
+@pytest.mark.parametrize(("weights", "smoothing", "reduction", "expected"), INFINITE)
+def test_infinite_weights(
+    weights: list[float], smoothing: float, reduction: str, expected: list[str]
+) -> None:
+    report = st.compute(
+        [[2.0, 1.0, 0.1], [0.0, 1.0, 2.0]],
+        [0, 2],
+        ops=["gradient"],
+        dtypes=["single"],
+        formulations=["shifted", "exact"],
+        weights=weights,
+        label_smoothing=smoothing,
+        reduction=reduction,
+    )
+    gradients = np.array(expected, np.float64).reshape(2, 3)
+    for shown, row in zip(report.shown, gradients, strict=True):
+        shifted, true = shown.values
+        np.testing.assert_allclose(shifted, row, rtol=2e-6)
+        # The exact gradient of an infinite coefficient is not defined.
+        np.testing.assert_allclose(true, row if np.isfinite(row).all() else np.nan, rtol=2e-6)
+
+
+def test_weights_without_a_sum() -> None:
+    with pytest.raises(st.UsageError, match="add up to nan, by which a mean would divide"):
+        st.compute([[2, 1], [0, 1]], [0, 1], ops=["gradient"], weights=[1e39, -1e39])
 
 
 def closed_form(x: Any, labels: Any, weights: Any, smoothing: float) -> Any:
