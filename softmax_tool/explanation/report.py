@@ -80,9 +80,10 @@ class Step:
 class Trouble:
     """Where one way goes wrong: the element that shows it, and the first event on its path.
 
-    `margin` is how far the operand is beyond the limit; where both are operands that give no number
-    there is none. `said` tells what is wrong with the
-    element, `why` what went wrong at the step, `repair` the identity that mends it.
+    `margin` is how far the operand is beyond the limit; there is none where both are operands that
+    give no number, or where the limit is half an ULP of an operand that is rounded too coarsely.
+    `said` tells what is wrong with the element, `why` what went wrong at the step, `repair` the
+    identity that mends it.
     """
 
     quantity: str

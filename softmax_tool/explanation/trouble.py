@@ -84,7 +84,8 @@ def _trouble(name: Name, results: Results, column: int, true: TrueValue, repair:
     kind = found.kind or ""
     unavoidable = bool(results.judged.unavoidable[0, column])
     origin = found.origin
-    gap = None if origin is None or not _is_limit(origin.limit) else _margin(origin)
+    compared = origin is not None and _is_limit(origin.limit) and _is_event(results, column)
+    gap = _margin(origin) if origin is not None and compared else None
     return Trouble(
         quantity=name[0],
         formulation=name[1],
@@ -105,6 +106,15 @@ def _trouble(name: Name, results: Results, column: int, true: TrueValue, repair:
 def _is_limit(limit: Number) -> bool:
     """Tell a limit, which is never 0 or infinite, from the second of two that gave no number."""
     return isfinite(limit) and limit != 0
+
+
+def _is_event(results: Results, column: int) -> bool:
+    """Tell a limit that was crossed from the half ULP of an operand that is merely rounded."""
+    traced = results.judged.traced
+    if traced is None:
+        return False
+    events = traced.causes.at(traced.place[:1], np.array([column]))
+    return bool(events.classes[0, 0] >= 0)
 
 
 def _margin(origin: Origin) -> Number:

@@ -308,6 +308,15 @@ def test_a_margin_says_on_which_side() -> None:
     assert overflow.why.endswith("; that is 0.90625 above it")
     vanished = st.explain([[-18.0, -19.0]], dtype="half").trouble[0]
     assert vanished.why.endswith("; that is 0.65625 below it")
+    # A sum near 1 in float32, where half an ULP is 2**-24: it is on neither side of that.
+    coarse = st.explain([[12.0, 0.0]], dtype="half", arithmetic="fused").trouble[-1]
+    assert (coarse.formulation, coarse.step, coarse.limit, coarse.margin) == (
+        "shifted",
+        "sum",
+        2.0**-24,
+        None,
+    )
+    assert coarse.why.endswith("is rounded too coarsely: half of its ULP is 5.960464477539063e-08")
 
 
 def test_a_row_of_probabilities_is_told() -> None:
