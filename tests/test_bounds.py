@@ -448,7 +448,7 @@ def gradient_of(logits: list[float], targets: Targets, row: int) -> list[Fractio
     smoothed = [value * (1 - targets.smoothing) + targets.smoothing / len(p) for value in t]
     weights = [1.0] * len(p) if targets.weights is None else targets.weights[0]
     c = [Fraction(float(weights[j])) * smoothed[j] for j in classes]
-    return [(p[j] * sum(c) - c[j]) / targets.divisor for j in classes]
+    return [(p[j] * sum(c) - c[j]) * targets.share for j in classes]
 
 
 def extreme_targets(x: Array, rng: np.random.Generator, target: FloatFormat) -> Targets:

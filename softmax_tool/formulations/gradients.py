@@ -7,7 +7,6 @@ out the way forward and `back` the way back; they differ under a trace alone.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from softmax_tool import bounds

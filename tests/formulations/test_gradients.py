@@ -73,7 +73,7 @@ def targets_of(kind: str, label: int, classes: int, dtype: str, divisor: Fractio
 def seed_of(arithmetic: autodiff.Arithmetic, targets: Targets, classes: int) -> list[float]:
     """Return the adjoints of the log-probabilities: the way back through the loss itself."""
     f = arithmetic.work
-    upstream = [] if targets.divisor == 1 else [oracle.round_fraction(f, 1 / targets.divisor)]
+    upstream = [] if targets.divisor == 1 else [oracle.round_fraction(f, targets.share)]
 
     def times(*factors: float) -> float:
         product = factors[0]
