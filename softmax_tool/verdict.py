@@ -375,6 +375,13 @@ def _silent(part: Part) -> Iterator[str]:
     )
 
 
+_LOSSES_OF_LOGS = tuple(
+    (quantity, formulation)
+    for formulation in ("log-of-shifted", "log-of-naive", "clamped")
+    for quantity in ("ce", "nll")
+)
+
+
 def _log_of_zero(part: Part) -> Iterator[str]:
     case = _rows_of(
         part, "log-of-zero", ("log-softmax", "log-of-shifted"), ("log-softmax", "log-of-naive")
@@ -384,6 +391,13 @@ def _log_of_zero(part: Part) -> Iterator[str]:
             f"log(softmax) is -inf in {_of_rows(case, 'log-of-zero')} in {part.where} "
             f"({_title(case)}), where log-softmax is finite: the probability underflowed to 0. "
             "Use log-softmax."
+        )
+        return
+    case = _rows_of(part, "log-of-zero", *_LOSSES_OF_LOGS)
+    if case is not None:
+        yield (
+            f"{_title(case)} is not finite in {_of_rows(case, 'log-of-zero')} in {part.where}: a "
+            "probability underflowed to 0, the logarithm of which is -inf. Use log-softmax."
         )
 
 

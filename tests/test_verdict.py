@@ -410,3 +410,13 @@ def test_weights_that_a_dtype_makes_infinite_or_0_are_told(report: Any) -> None:
     assert not any("weights" in said for said in report(weights=[7.0, 0.0], **table).verdict)
     unweighed = report(weights=[70000.0, 1.0], ops=["softmax"], **table)
     assert not any("weights" in said for said in unweighed.verdict)
+
+
+@pytest.mark.parametrize("op", ["ce", "nll"])
+def test_a_loss_that_is_infinite_for_a_probability_of_0_is_explained(op: str) -> None:
+    # exp(-30) is 0 in float16, of which half the smallest is 2**-25.
+    report = st.compute([[-30.0, 1.0, 2.0], [3.0, 4.0, 5.0]], [0, 2], ops=[op], dtypes=["half"])
+    assert (
+        f"log-of-naive {op} is not finite in 1 of 2 rows in float16: a probability underflowed to "
+        "0, the logarithm of which is -inf. Use log-softmax."
+    ) in report.verdict

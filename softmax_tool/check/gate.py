@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from softmax_tool.ahead import in_order, thread_count
 from softmax_tool.check import losses
@@ -24,6 +24,7 @@ from softmax_tool.check.judging import (
     judge_reduced,
 )
 from softmax_tool.check.measured import Measured
+from softmax_tool.check.needs import looked_for, needed
 from softmax_tool.check.outcome import Outcome, Subject, to_report
 from softmax_tool.check.rules import ignored, selected
 from softmax_tool.counting import label_counts
@@ -36,7 +37,7 @@ from softmax_tool.reduced_loss import ReducedLoss
 from softmax_tool.renderers.display import files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from softmax_tool.check.blocks import BlockOutcome
     from softmax_tool.check.found import Found
@@ -50,9 +51,6 @@ if TYPE_CHECKING:
     from softmax_tool.report import CaseName
 
     Progress = Callable[[int, int | None], None]
-
-NOT_OF_RESULTS: frozenset[About] = frozenset({"computation", "losses"})
-"""What a rule may be about that results of somebody else do not show."""
 
 BLOCK_ELEMENTS = 1 << 17  # of 8 bytes each they stay in the second-level cache
 
@@ -91,15 +89,8 @@ def check(
             plan_, options, request.tolerance, codes, ignored(request.ignore), request.headroom
         ),
     )
-    totals = _Totals.of(plan_)
-    try:
-        for outcome in in_order(task, source.blocks(_rows(source)), thread_count(threads)):
-            totals.add(outcome)
-            if progress is not None:
-                progress(totals.rows, row_count(source))
-    except LabelError as error:
-        raise _with_rule(error) from error
-    _check_counted(source, totals.rows, totals.counted)
+    totals, blocks = _Totals.of(plan_), source.blocks(_rows(source))
+    _add_up(totals, in_order(task, blocks, thread_count(threads)), source, progress)
     return to_report(totals.outcome(options, codes), source, options, request, rules)
 
 
@@ -141,16 +132,9 @@ def check_given(
             f"{baseline.name}: one of baseline and candidate is a single loss, the other holds one "
             "for each row; give two of a kind"
         )
-    totals = _GivenTotals()
-    blocks = _paired(source, candidate, baseline)
-    try:
-        for outcome in in_order(partial(judge_block, task=task), blocks, thread_count(threads)):
-            totals.add(outcome)
-            if progress is not None:
-                progress(totals.rows, row_count(source))
-    except LabelError as error:
-        raise _with_rule(error) from error
-    _check_counted(source, totals.rows, totals.counted)
+    totals, blocks = _GivenTotals(), _paired(source, candidate, baseline)
+    judge = partial(judge_block, task=task)
+    _add_up(totals, in_order(judge, blocks, thread_count(threads)), source, progress)
     outcome_ = totals.outcome(source, candidate, baseline, task, request, codes)
     return to_report(outcome_, source, options, request, rules)
 
@@ -197,35 +181,27 @@ def _about(request: Request, source: Source, subjects: set[About]) -> tuple[Rule
     there: set[About] = {"input", *subjects}
     if source.label_kind is not None:
         there.add("labels")
-    rules = selected(request.select, request.ignore)
-    left = tuple(rule for rule in rules if there & set(rule.about))
-    if not left:
-        raise UsageError(f"no rule is left to look for: {_why_none(rules, there)}")
-    return left
+    rules = looked_for(request, there)
+    if not rules:
+        named = selected(request.select, request.ignore)
+        raise UsageError(f"no rule is left to look for: {needed(named)}")
+    return rules
 
 
-def _why_none(rules: Sequence[Rule], there: set[About]) -> str:
-    """Say what rules need that is not there."""
-    if "candidate" not in there:
-        return (
-            f"{_codes(rules)} need what is not there: labels and an op that is a loss, a "
-            "--candidate, or a --baseline"
-        )
-    reasons = (
-        (
-            "need a formulation that is computed, and a --candidate is judged by its results",
-            [rule for rule in rules if NOT_OF_RESULTS & set(rule.about)],
-        ),
-        (
-            "need what is not there: labels, or a --baseline",
-            [rule for rule in rules if not NOT_OF_RESULTS & set(rule.about)],
-        ),
-    )
-    return "; ".join(f"{_codes(some)} {why}" for why, some in reasons if some)
-
-
-def _codes(rules: Sequence[Rule]) -> str:
-    return ", ".join(rule.code for rule in rules)
+def _add_up(
+    totals: _Totals | _GivenTotals,
+    outcomes: Iterable[Any],
+    source: Source,
+    progress: Progress | None,
+) -> None:
+    try:
+        for outcome in outcomes:
+            totals.add(outcome)
+            if progress is not None:
+                progress(totals.rows, row_count(source))
+    except LabelError as error:
+        raise _with_rule(error) from error
+    _check_counted(source, totals.rows, totals.counted)
 
 
 def _with_rule(error: LabelError) -> LabelError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from softmax_tool import weight_rounding
 from softmax_tool.check.inputs import doubled, weights_beyond
+from softmax_tool.check.needs import idle
 from softmax_tool.check.report import (
     CheckedCase,
     CheckFinding,
@@ -100,7 +101,7 @@ def to_report(
         cases,
         results,
         findings,
-        tuple(dict.fromkeys(_warnings(outcome, options, request))),
+        tuple(dict.fromkeys((*idle(request, rules), *_warnings(outcome, options, request)))),
         advice,
         verdict(results, cases, findings),
     )

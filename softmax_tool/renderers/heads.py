@@ -10,7 +10,7 @@ from softmax_tool.renderers import display
 from softmax_tool.renderers.grids import Prose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from softmax_tool.report import Case, InputInfo, Settings
 
@@ -79,16 +79,42 @@ def shown_parts(read: InputInfo, settings: Settings) -> Iterator[tuple[bool, str
         if range(total)[slice(*part)]:
             yield True, f"{noun}s {display.bounds(part)} shown"
         else:
-            there = "is" if total == 1 else "are"
-            yield False, f"no {noun} shown: there {there} {display.count(total)}"
+            yield False, f"no {noun} shown: {_why_none(part, total)}"
+
+
+def _why_none(part: tuple[int | None, int | None], total: int) -> str:
+    start, stop, _ = slice(*part).indices(total)
+    if start < total and stop > 0:
+        return f"{display.bounds(part)} is empty"
+    return f"there {'is' if total == 1 else 'are'} {display.count(total)}"
 
 
 def set_aside(cases: Sequence[Case]) -> Iterator[str]:
-    """Say what was not judged."""
-    masked = max((case.masked for case in cases), default=0)
-    invalid = max((case.invalid_rows for case in cases), default=0)
-    if masked:
-        yield f"{display.plural(masked, 'element')} masked (logit -inf), not judged"
-    if invalid:
-        rows = display.plural(invalid, "row")
-        yield f"{rows} not judged: a logit is nan or +inf, or all are -inf"
+    """Say what was not judged, of each dtype where rounding to it masks or spoils other rows."""
+    masked, invalid = _most(cases, "masked"), _most(cases, "invalid_rows")
+    if any(masked.values()):
+        yield f"{_in_each(masked, 'element')} masked (logit -inf), not judged"
+    if any(invalid.values()):
+        yield f"{_in_each(invalid, 'row')} not judged: a logit is nan or +inf, or all are -inf"
+
+
+def _most(cases: Sequence[Case], count: str) -> dict[str, int]:
+    """Return the largest of a count over the cases of each dtype."""
+    most: dict[str, int] = {}
+    for case in cases:
+        dtype = case.name.dtype
+        most[dtype] = max(most.get(dtype, 0), getattr(case, count))
+    return most
+
+
+def _in_each(counts: Mapping[str, int], noun: str) -> str:
+    """Name counts, one for all dtypes or one for each."""
+    different = dict.fromkeys(counts.values())
+    if len(different) == 1:
+        return display.plural(next(iter(different)), noun)
+    return ", ".join(
+        f"{display.plural(amount, noun)} in "
+        + " and ".join(dtype for dtype, found in counts.items() if found == amount)
+        for amount in different
+        if amount
+    )

@@ -37,7 +37,7 @@ def _pairs_table(pairs: Sequence[Pair]) -> Tables:
         "pair": (Column("compared", "left"), [Cell(_compared(pair)) for pair in pairs]),
         "differ": (Column("differ"), [_differing(pair) for pair in pairs]),
         "abs": (
-            Column("by at\nmost"),
+            Column("finite ones\nby at most"),
             [Cell(_difference(pair.max_abs_difference)) for pair in pairs],
         ),
         "ulp": (Column("in\nULP"), [Cell(display.ulp(pair.max_ulp_difference)) for pair in pairs]),
@@ -55,6 +55,7 @@ def _pairs_table(pairs: Sequence[Pair]) -> Tables:
         ["dtype", *arithmetic, "pair", "differ", *largest, *in_ulp, *rounded],
         ["dtype", *arithmetic, "pair", "differ", *in_ulp, *rounded],
         ["dtype", "pair", "differ", *rounded],
+        ["dtype", "pair", "differ", *in_ulp],
         ["dtype", "pair", "differ"],
     ]
     title = "Bit for bit: do two ways agree?"

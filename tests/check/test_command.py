@@ -44,9 +44,9 @@ RIGHT[1] = [0.11920292202211755, 0.8807970779778823]
         ("-inf,-inf\n", ["--ignore", "INP"], "no element of softmax could be judged"),
         (TABLE, ["--select", "XYZ"], "names no rule"),
         (TABLE, ["--ignore", "all"], "no rule is selected"),
-        (TABLE, ["--select", "BSL"], "no rule is left to look for"),
-        (TABLE, ["--select", "RNG,SUM102"], "no rule is left to look for"),
-        (TABLE, ["--select", "LAB103"], "no rule is left to look for"),
+        (TABLE, ["--select", "BSL101"], "no rule is left to look for: BSL101 needs a --baseline"),
+        (TABLE, ["--select", "RNG,SUM102"], "SUM102, RNG101 need a --candidate"),
+        (TABLE, ["--select", "LAB103,BSL101"], "LAB103 needs labels; BSL101 needs a --baseline"),
         (TABLE, ["--max-ulp", "nan"], "--max-ulp nan: is not a number"),
         (TABLE, ["--max-abs", "nan"], "--max-abs nan: is not a number"),
         (TABLE, ["--max-rel", "-1"], "--max-rel -1.0: is no limit"),
@@ -95,6 +95,18 @@ def test_what_cannot_be_answered_is_2(
     assert (done.code, done.out) == (2, "")
     assert told in done.err
     assert done.err.count("\n") == 1
+
+
+def test_a_rule_that_was_named_and_has_nothing_to_look_at_is_told(
+    check: Callable[..., Any],
+) -> None:
+    done = check(TABLE, "--select", "lss101,OVF101,masked-label", "--format", "json")
+    needed = {"LAB103": "labels", "LSS101": "labels, an op that is a loss, and no --candidate"}
+    assert done.report["warnings"] == [
+        f"--select {code} needs {what}; it was not looked for" for code, what in needed.items()
+    ]
+    by_prefix = check(TABLE, "--select", "LSS,OVF101", "--format", "json")
+    assert by_prefix.report["warnings"] == []
 
 
 def test_an_input_error_outranks_findings(check: Callable[..., Any]) -> None:
@@ -343,8 +355,8 @@ def test_rules_that_are_not_for_a_candidate_are_named(check: Callable[..., Any])
     done = check(np.zeros((1, 2), np.float32), *options, candidate=candidate)
     assert done.code == 2
     assert (
-        "UND101, UND102, UND103 need a formulation that is computed, and a --candidate is judged "
-        "by its results; BSL101, BSL102 need what is not there: labels, or a --baseline"
+        "UND101, UND102, UND103 need a formulation that is computed, and no --candidate; BSL101, "
+        "BSL102 need a --baseline"
     ) in done.err
 
 

@@ -392,6 +392,8 @@ def test_slices_beyond_the_table_show_nothing_and_say_so(
     done = run(command, logits, "--rows", "2:9")
     assert (done.code, done.err) == (0, "")
     assert "rows 2:9 shown" in done.out
+    done = run(command, logits, "--rows", "2:1")
+    assert (done.code, done.err) == (0, "softmax-tool: warning: no row shown: 2:1 is empty\n")
 
 
 def test_no_row_is_shown_because_none_is_there(run: Callable[..., Any], logits: str) -> None:

@@ -218,8 +218,13 @@ def test_many_files_and_set_aside_elements(reports: dict[str, Report]) -> None:
     head = rendered(changed).split("\n\n")[0]
     assert "shard-0.npy … shard-99.npy (100 files)" in head
     assert "2 × 3 × 4 logits, stored as float32, classes along axis 1" in head
-    assert "3 elements masked" in head
-    assert "1 row not judged" in head
+    dtype, other = dict.fromkeys(case.name.dtype for case in report.cases)
+    assert f"3 elements in {dtype} masked" in head
+    assert f"1 row in {dtype} not judged" in head
+    alike = tuple(replace(each, masked=3, invalid_rows=1) for each in report.cases)
+    head = rendered(replace(changed, cases=alike)).split("\n\n")[0]
+    assert "3 elements masked (logit -inf), not judged" in head
+    assert "\n1 row not judged" in head
 
 
 def test_several_arithmetics_get_a_table_and_a_column_each(reports: dict[str, Report]) -> None:
