@@ -218,7 +218,7 @@ def test_many_files_and_set_aside_elements(reports: dict[str, Report]) -> None:
     head = rendered(changed).split("\n\n")[0]
     assert "shard-0.npy … shard-99.npy (100 files)" in head
     assert "2 × 3 × 4 logits, stored as float32, classes along axis 1" in head
-    dtype, other = dict.fromkeys(case.name.dtype for case in report.cases)
+    dtype = case.name.dtype
     assert f"3 elements in {dtype} masked" in head
     assert f"1 row in {dtype} not judged" in head
     alike = tuple(replace(each, masked=3, invalid_rows=1) for each in report.cases)
