@@ -9,10 +9,10 @@ import numpy as np
 
 from softmax_tool.bounds import half_an_ulp
 from softmax_tool.computation import Computation
-from softmax_tool.diagnose import judge
 from softmax_tool.formulations import EXACT, FORMULATIONS, LOSSES
 from softmax_tool.frozen import frozen
 from softmax_tool.glance import glance
+from softmax_tool.judged_results import judged_results
 from softmax_tool.outcomes import CaseOutcome, LossPart, Marks
 from softmax_tool.row_sets import rows_of
 from softmax_tool.scattered import Scattered, judge_scattered
@@ -207,20 +207,14 @@ class CaseWork:
         infinities: Infinities | None = None,
     ) -> Results:
         """Judge results; `shared` remembers what was computed on the way to them."""
-        ruler, reference = self.ruler, self.rows.reference
-        masked = self.yardsticks.masked(self.name.quantity)
-        judged = judge(got, ruler, reference.invalid, masked, self._computation(shared), infinities)
-        return Results(
-            self.variant.target,
+        return judged_results(
+            self.yardsticks,
+            self.numbers,
             self.name.quantity,
             got,
-            judged,
-            reference.invalid,
-            self.rows,
-            self.numbers,
-            self.yardsticks.labels(self.name.quantity),
-            self._listed(),
-            self.yardsticks.coefficients(self.name.quantity),
+            self._computation(shared),
+            listed=self._listed(),
+            infinities=infinities,
         )
 
     @property

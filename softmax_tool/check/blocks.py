@@ -13,12 +13,11 @@ from softmax_tool.check.computations import examine_computation
 from softmax_tool.check.inputs import InputFacts, examine_input
 from softmax_tool.check.losses import loss_rows
 from softmax_tool.computation import Computation
-from softmax_tool.diagnose import judge
 from softmax_tool.formulations import EXACT, FORMULATIONS, GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.frozen import frozen
+from softmax_tool.judged_results import judged_results
 from softmax_tool.labelled import kept_rows, targets_of
 from softmax_tool.rows import Rows, Yardsticks
-from softmax_tool.tally import Results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,27 +25,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.check.measured import Measured
-    from softmax_tool.check.tolerance import Tolerance
+    from softmax_tool.check.work import Work
     from softmax_tool.formats import FloatFormat
-    from softmax_tool.plan import Options, Plan, Variant
+    from softmax_tool.plan import Options, Variant
     from softmax_tool.readers import Block
     from softmax_tool.reduced_loss import LossRows
     from softmax_tool.report import CaseName
+    from softmax_tool.tally import Results
 
     Array = NDArray[Any]
     Mask = NDArray[np.bool_]
-
-
-@frozen
-class Work:
-    """What is to be done on every block."""
-
-    plan: Plan
-    options: Options
-    tolerance: Tolerance
-    rules: frozenset[str]
-    tolerated: frozenset[str]  # the rules that were ignored by name
-    headroom: float
 
 
 @frozen
@@ -89,23 +77,12 @@ class Judge:
     def rows(self) -> Rows:
         return self.yardsticks.rows
 
+    def __getitem__(self, rows: NDArray[np.intp]) -> Judge:
+        return Judge(self.yardsticks.subset(rows), self.numbers[rows])
+
     def results(self, quantity: str, got: Array, computation: Computation | None) -> Results:
         """Judge results: those of a computation can be traced to where they went wrong."""
-        ruler, reference = self.yardsticks.ruler(quantity), self.rows.reference
-        masked = self.yardsticks.masked(quantity)
-        judged = judge(got, ruler, reference.invalid, masked, computation)
-        return Results(
-            self.yardsticks.target,
-            quantity,
-            got,
-            judged,
-            reference.invalid,
-            self.rows,
-            self.numbers,
-            self.yardsticks.labels(quantity),
-            np.ones((1, 1), bool),
-            self.yardsticks.coefficients(quantity),
-        )
+        return judged_results(self.yardsticks, self.numbers, quantity, got, computation)
 
 
 def work(block: Block, task: Work) -> BlockOutcome:
@@ -135,7 +112,7 @@ def _of_format(
     """Compute and examine every case of one format."""
     every = np.arange(len(block.logits))
     of_all = Judge.of(block, every, target, task.options)
-    of_kept = of_all if kept.size == every.size else Judge.of(block, kept, target, task.options)
+    of_kept = of_all if kept.size == every.size else of_all[kept]
     for variant in task.plan.variants:
         if variant.target != target:
             continue
@@ -157,17 +134,7 @@ def _case(
         got = computation.compute(xp)
     results = judge_.results(name.quantity, got, computation)
     bound = a_priori(judge_, name.quantity)
-    top = task.options.top
-    measured = examine_computation(
-        results,
-        name,
-        task.tolerance,
-        bound,
-        task.rules,
-        task.tolerated,
-        top,
-        task.headroom,
-    )
+    measured = examine_computation(results, name, bound, task)
     targets = judge_.rows.targets
     is_loss = name.quantity in LOSSES and targets is not None
     return measured, loss_rows(results, targets) if is_loss and targets is not None else None

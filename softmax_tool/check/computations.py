@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from softmax_tool.check.measured import Measured
-    from softmax_tool.check.tolerance import Tolerance
+    from softmax_tool.check.work import Work
     from softmax_tool.formats import FloatFormat
     from softmax_tool.report import CaseName, Finding
     from softmax_tool.tally import Results
@@ -37,36 +37,15 @@ _OVERFLOW_AT = {"exp": "OVF101", "sum": "OVF102"}
 _RAW = ("naive", "log-of-naive", "naive-lse")
 
 
-def examine_computation(
-    results: Results,
-    name: CaseName,
-    tolerance: Tolerance,
-    bound: Array,
-    rules: frozenset[str],
-    tolerated: frozenset[str],
-    top: int,
-    headroom: float,
-) -> Measured:
+def examine_computation(results: Results, name: CaseName, bound: Array, task: Work) -> Measured:
     """Examine the results of one formulation on one block.
 
     However few rules are selected, a result that is not finite, and not the exact value in the
     format, does not pass, unless NAN101 is ignored by name; nor one beyond the tolerance where that
-    is looked for.
-
-    Parameters
-    ----------
-    bound : array
-        The a-priori bound of each element, in ULP.
-    rules : frozenset of str
-        The codes that are looked for.
-    tolerated : frozenset of str
-        The codes that were ignored by name.
-    top : int
-        How many places are listed for each.
-    headroom : float
-        How far the logits of a row may at least rise before their exponentials overflow.
+    is looked for. `bound` is the a-priori bound of each element, in ULP.
     """
-    errors = Errors.of(results, tolerance, bound)
+    rules, tolerated, top = task.rules, task.tolerated, task.options.top
+    errors = Errors.of(results, task.tolerance, bound)
     masks = dict(_masks(results, errors))
     lost = _outside(errors.lost, [masks[code] for code in masks.keys() & rules])
     catching = next((code for code in ("NAN101", "ACC101") if code in rules), None)
@@ -90,7 +69,7 @@ def examine_computation(
     if results.is_ranked and rules & {"RNK101", "RNK102"}:
         found |= {code: part for code, part in rank_changes(results, name, top) if code in rules}
     if "HDR101" in rules and name.formulation in _RAW:
-        part = _headroom(results, name, headroom, top)
+        part = _headroom(results, name, task.headroom, top)
         if part is not None:
             found["HDR101"] = part
     measured = errors.measured(results, decided, Findings(found))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from softmax_tool.ahead import in_order, thread_count
 from softmax_tool.check import losses
-from softmax_tool.check.blocks import Work, work
+from softmax_tool.check.blocks import work
 from softmax_tool.check.comparison import compared_with_baseline
 from softmax_tool.check.found import Findings
 from softmax_tool.check.functions import FunctionResults
@@ -27,6 +27,7 @@ from softmax_tool.check.measured import Measured
 from softmax_tool.check.needs import looked_for, needed
 from softmax_tool.check.outcome import Outcome, Subject, to_report
 from softmax_tool.check.rules import ignored, selected
+from softmax_tool.check.work import Work
 from softmax_tool.counting import label_counts
 from softmax_tool.errors import InputError, LabelError, UsageError
 from softmax_tool.formulations import GRADIENT, LOSSES, expand, quantity_of

@@ -27,6 +27,7 @@ from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64
 from softmax_tool.formulations import GRADIENT, LOSSES, NEED_LABELS
 from softmax_tool.frozen import frozen
+from softmax_tool.judged_results import EVERY
 from softmax_tool.labelled import kept_rows
 from softmax_tool.renderers.display import number, ulp
 from softmax_tool.report import CaseName
@@ -176,15 +177,15 @@ def _of_ignored(
     judged = judge(got[rows], ruler, nothing[:, :1], nothing, None)
     numbers = given.block.start + rows.astype(np.int64)
     results = Results(
-        given.target,
-        task.quantity,
-        got[rows],
-        judged,
-        nothing[:, :1],
-        Rows(logits, None, reference(logits.astype(np.float64), given.target)),
-        numbers,
-        None,
-        np.ones((1, 1), bool),
+        target=given.target,
+        quantity=task.quantity,
+        got=got[rows],
+        judged=judged,
+        invalid=nothing[:, :1],
+        rows=Rows(logits, None, reference(logits.astype(np.float64), given.target)),
+        row_numbers=numbers,
+        columns=None,
+        listed=EVERY,
     )
     name = case_name(task.quantity, given.target)
     return examine_ignored(results, name, task.tolerance, task.rules, task.options.top)
