@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from softmax_tool.plan import Options
     from softmax_tool.readers import Block, Source
 
 _HELD = 1 << 23
@@ -41,18 +43,24 @@ class Held:
             yield Portion(block.start, ReadRows(block.logits, block.labels), None)
 
 
-def label_counts(
-    source: Source, ignore_index: int, rows: int
-) -> tuple[NDArray[np.int64] | None, Source]:
-    """Return how many rows of each class count, and the source to read from now on.
+def with_label_counts(options: Options, source: Source, rows: int) -> tuple[Options, Source]:
+    """Return options that know how many rows of each class count, and the source to read on from.
 
-    Rows of probabilities count as the first class. None where every row is ignored.
+    Rows are read so many at a time. Rows of probabilities count as the first class; there are no
+    counts where every row is ignored.
 
     Raises
     ------
     UsageError
         For a long text, which can be read only once.
     """
+    counts, source = _label_counts(source, options.ignore_index, rows)
+    return replace(options, label_counts=counts), source
+
+
+def _label_counts(
+    source: Source, ignore_index: int, rows: int
+) -> tuple[NDArray[np.int64] | None, Source]:
     counts, held = np.zeros(source.classes, np.int64), []
     reads_again = source.shape is not None
     for block in source.blocks(rows):

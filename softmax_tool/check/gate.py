@@ -28,7 +28,7 @@ from softmax_tool.check.needs import looked_for, needed
 from softmax_tool.check.outcome import Outcome, Subject, to_report
 from softmax_tool.check.rules import ignored, selected
 from softmax_tool.check.work import Work
-from softmax_tool.counting import label_counts
+from softmax_tool.counting import with_label_counts
 from softmax_tool.errors import InputError, LabelError, UsageError
 from softmax_tool.formulations import GRADIENT, LOSSES, expand, quantity_of
 from softmax_tool.input_info import nothing_to_look_at, row_count
@@ -78,7 +78,7 @@ def check(
     options = replace(options, max_ulp=request.tolerance.max_ulp, ops=ops)
     plan_ = plan(source, options, stored_format, ("shifted",))
     if GRADIENT in plan_.ops and options.reduction == "mean":
-        options, source = _with_label_counts(options, source)
+        options, source = with_label_counts(options, source, _rows(source))
     subjects: set[About] = {"computation"}
     if set(LOSSES) & set(plan_.ops):
         subjects.add("losses")
@@ -126,7 +126,7 @@ def check_given(
                 "over all of them divides by; have it return the gradients of the rows' own "
                 "losses, and say --reduction sum"
             )
-        options, source = _with_label_counts(options, source)
+        options, source = with_label_counts(options, source, _rows(source))
     task = Task(quantity, options, request.tolerance, codes | GIVEN_RULES)
     if baseline is not None and baseline.reduced != candidate.reduced:
         raise InputError(
@@ -160,12 +160,6 @@ def given_quantity(source: Source, options: Options, name: str) -> str:
         raise UsageError("a candidate is in one dtype; name one with --dtype")
     check_ops(options.ops, source, options)
     return quantity_of(options.ops[0])
-
-
-def _with_label_counts(options: Options, source: Source) -> tuple[Options, Source]:
-    """Count the rows that a mean is over, and the gradient divided by."""
-    counts, source = label_counts(source, options.ignore_index, _rows(source))
-    return replace(options, label_counts=counts), source
 
 
 def _rows(source: Source) -> int:
