@@ -43,7 +43,7 @@ _EVENTS_OF = {
     "log-of-zero": ("zero",),
     "absorbed": ("zero", "absorbed"),
     "underflow": ("zero", "absorbed"),
-    "nan": ("invalid", "given"),
+    "nan": ("given", "invalid"),
     "inf": ("overflow", "zero", "given"),
     "stalled-sum": ("stalled",),
     "silent-error": (),

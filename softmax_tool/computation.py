@@ -12,6 +12,7 @@ from softmax_tool.arithmetic.sharing import Sharing
 from softmax_tool.arithmetic.tracing import Traced, Tracing
 from softmax_tool.arithmetic.wide_sum import WIDE_SUM
 from softmax_tool.exact.double_double import DoubleDouble, Scaled
+from softmax_tool.exact.losses import class_coefficients
 from softmax_tool.exact.wide import WideArithmetic, in_float64
 from softmax_tool.formats import FLOAT64
 from softmax_tool.formulations import GRADIENT, LOSSES, per_row
@@ -110,6 +111,8 @@ class Computation:
 
     def replayed(self, rows: Array) -> Replayed:
         wide = _need_digits(self.rows.logits[rows], self.target)
+        if self.formulation.quantity == GRADIENT:
+            wide |= _have_far_coefficients(self.rows)[rows]
         near, far = np.flatnonzero(~wide), np.flatnonzero(wide)
         parts = []
         if near.size:
@@ -214,7 +217,8 @@ class _RowsReplayed:
         for (_, total), move in zip(exact.sums, moves, strict=True):
             if move is None:
                 continue
-            share = np.nan_to_num(_in_float64(self.wide.divide(move, total)), nan=0.0)
+            share = _in_float64(self.wide.divide(move, total))
+            share = np.where(np.isnan(share), np.inf, share)  # what is not a number spoils the sum
             share = np.where(differs, share, 0.0)  # the others are moved by the sums before
             for columns in (share.argmax(axis=1)[:, None], share.argmin(axis=1)[:, None]):
                 there = np.take_along_axis(share, columns, axis=1) != 0
@@ -283,3 +287,11 @@ def _apply(formulation: Formulation, xp: Arithmetic, later: Arithmetic, rows: Ro
         return values
     assert rows.targets is not None  # noqa: S101  (losses have targets)
     return per_row(later, values, rows.targets)
+
+
+def _have_far_coefficients(rows: Rows) -> Mask:
+    """Tell in which rows coefficients of a gradient are so far apart that a sum needs digits."""
+    assert rows.targets is not None  # noqa: S101  (gradients have targets)
+    size = np.abs(class_coefficients(rows.reference, rows.targets).hi)
+    least = np.where(size != 0, size, np.inf).min(axis=1)
+    return np.asarray(least * _FAR < size.max(axis=1))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from softmax_tool.report import Number, Origin, ReductionEvent
 
 ROUNDING = "rounding"  # the event of an element that no other event explains
+BEYOND = "beyond"  # of one that takes more digits to explain than are looked at
 
 
 def why(
@@ -25,14 +26,14 @@ def why(
 ) -> str:
     """Return one phrase on why an element is wrong.
 
-    `event` is a class of events of a trace, or `ROUNDING`; `operation` is the name of the operation
-    that `origin` is about, as an arithmetic calls it; `rounded_to` is the format whose limit was
-    crossed there, `target` that of the results. `goes_back` tells of a gradient.
+    `event` is a class of events of a trace, `ROUNDING`, or `BEYOND`; `operation` is the name of the
+    operation that `origin` is about, as an arithmetic calls it; `rounded_to` is the format whose
+    limit was crossed there, `target` that of the results. `goes_back` tells of a gradient.
     """
     if kind is None:
         return "rounding, within the bound"
     if origin is None:
-        return ""
+        return "is lost beside what is larger by more than 30 digits" if event == BEYOND else ""
     what = (
         _EXPRESSION.get((operation, event))
         or _EXPRESSION.get((operation, origin.step))

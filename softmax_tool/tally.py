@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from softmax_tool import sentences
-from softmax_tool.arithmetic.history import met
+from softmax_tool.arithmetic.history import NEVER, met
 from softmax_tool.arithmetic.masks import both
 from softmax_tool.arithmetic.selection import row_any, row_max
 from softmax_tool.distances import Distances
@@ -342,7 +342,9 @@ def finding(results: Results, row: int, column: int) -> Finding:
         place, tracing = int(traced.place[row]), traced.causes.tracing
         events = traced.causes.at(np.array([place]), np.array([column]))
         event, event_class = int(events.numbers[0, 0]), int(events.classes[0, 0])
-        cause = Cause.of(tracing, event, event_class, place, number)
+        cause = Cause(event=sentences.BEYOND)
+        if event != NEVER:
+            cause = Cause.of(tracing, event, event_class, place, number)
     propagated = cause.origin is not None and cause.origin.column != own_column
     exact = exact_number(results, row, column)
     ulp = float(judged.errors[row, column])

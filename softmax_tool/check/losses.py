@@ -36,9 +36,13 @@ def findings(loss: ReducedLoss, reduction: str, rules: frozenset[str]) -> Findin
     value, exact = loss.value(reduction), loss.true.value(reduction)
     name = f"{loss.name.dtype} {loss.name.formulation} {loss.name.quantity}"
     rows_are_finite = loss.true.losses.special() is None
-    if "LSS101" in rules and not isfinite(value) and (isfinite(exact) or rows_are_finite):
+    is_weighed_down = loss.true.divisors.special() is not None
+    is_unexplained = isfinite(exact) or rows_are_finite or is_weighed_down
+    if "LSS101" in rules and not isfinite(value) and is_unexplained:
         text = f"{reduction} of {name} is {number(value)}"
-        if reduction == "mean" and _divides_by_zero(loss):
+        if is_weighed_down:
+            text += ": the weight of a label is infinite once rounded"
+        elif reduction == "mean" and _divides_by_zero(loss):
             text += ": the weights that it divides by add up to 0 once rounded"
         else:
             text += f", {exactly(loss.true, reduction)}"

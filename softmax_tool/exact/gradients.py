@@ -45,7 +45,8 @@ _TINIEST = 5e-324
 def gradients(logits: NDArray[Any], targets: Targets, target: FloatFormat) -> Exact:
     """Return the true gradient of each row's share of the loss, (rows, classes).
 
-    Special values: NaN in a row whose softmax is NaN; a masked class has p = 0.
+    Special values: NaN in a row whose softmax is NaN; a masked class has p = 0. With an infinite
+    weight entries are infinite, or NaN as 0 times infinity is.
 
     All in double-double, whatever the format: the error is below 2**-84 of the larger of the two
     terms. Where that leaves open how an entry rounds to `target`, rational numbers decide.
@@ -58,9 +59,10 @@ def gradients(logits: NDArray[Any], targets: Targets, target: FloatFormat) -> Ex
         undecided = may_move(entries.hi, entries.tail, entries.error, target) & entries.nonzero
         undecided |= _may_be_float64(entries, c, reference, logits)
         undecided &= row_all(np.isfinite(c.hi))
+        infinite = _of_infinite_coefficients(entries, c.hi, targets, reference)
     _decide(entries, undecided, KnownRows(logits, reference), targets)
     tail = entries.tail
-    values = Exact(entries.hi, tail, entries.nonzero, np.zeros(logits.shape, bool))
+    values = Exact(entries.hi, tail, entries.nonzero, infinite)
     if target.precision == FLOAT64.precision:
         return values
     hidden = (np.abs(tail) < _HIDDEN) & values.nonzero & _is_beside_its_factor(reference)
@@ -112,6 +114,37 @@ def _entries(c: DoubleDouble, targets: Targets, reference: Reference, logits: Ar
     entries = _Entries(hi, tail, error, nonzero)
     _settle_deep(entries, of_others, dd.multiply(others, share), reference, logits)
     return entries
+
+
+def _of_infinite_coefficients(
+    entries: _Entries, c: Array, targets: Targets, reference: Reference
+) -> Mask:
+    """Make the entries of rows with an infinite coefficient once more; tell which are infinite.
+
+    p times what the others have, less (1 − p) c: 0 times infinity is NaN, as are infinities that
+    cancel.
+    """
+    infinite = np.zeros(c.shape, bool)
+    rows = np.flatnonzero(~row_all(np.isfinite(c)) & ~reference.invalid)
+    if rows.size:
+        c, softmax = c[rows], reference.softmax
+        p = np.where(softmax.nonzero[rows], np.maximum(softmax.hi[rows], _TINIEST), 0.0)
+        rest = np.where(reference.log_softmax.nonzero[rows], np.maximum(1 - p, _TINIEST), 0.0)
+        made = (p * _sum_of_others(c) - rest * c) * float(targets.share)
+        entries.hi[rows], entries.tail[rows] = made, 0.0
+        entries.nonzero[rows] = made != 0
+        infinite[rows] = np.isinf(made)
+    return infinite
+
+
+def _sum_of_others(c: Array) -> Array:
+    """Return, for each class, the sum of the coefficients of the others, some infinite."""
+    total = np.where(np.isfinite(c), c, 0.0).sum(axis=1, keepdims=True)
+    others = np.where(np.isfinite(c), total - c, total)
+    for infinity in (np.inf, -np.inf):
+        here = c == infinity
+        others = others + np.where(here.sum(axis=1, keepdims=True) > here, infinity, 0.0)
+    return np.asarray(others)
 
 
 def _settle_deep(

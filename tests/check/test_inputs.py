@@ -98,3 +98,21 @@ def test_of_how_many_rows_some_look_like_probabilities(check: Callable[..., Any]
     done = check("0.5,0.5\n0.25,0.75\nnan,1\n", "--select", "DBL", "--format", "json")
     [finding] = done.report["findings"]
     assert finding["message"] == "2 of 2 rows without nan or +inf sum to 1"
+
+
+@pytest.mark.parametrize("op", ["ce", "nll"])
+@pytest.mark.parametrize(("reduction", "loss"), [("mean", "nan"), ("sum", "inf")])
+def test_a_loss_that_an_infinite_weight_makes_does_not_pass(
+    check: Callable[..., Any], op: str, reduction: str, loss: str
+) -> None:
+    """float32 has no 1e60; inf / inf is nan."""
+    done = check(
+        "a,b,c,y\n10.2,6.2,-0.8,1\n1,2,3,0\n",
+        *("--label-column", "y", "--op", op, "--dtype", "single", "--reduction", reduction),
+        *("--select", "NAN,ACC,LSS", "--format", "json"),
+        weights="1,1e60,2\n",
+    )
+    assert (done.code, done.failed) == (1, ["LSS101"])
+    [finding] = done.report["findings"]
+    name = f"{reduction} of float32 shifted {op} is {loss}"
+    assert finding["message"] == f"{name}: the weight of a label is infinite once rounded"

@@ -150,8 +150,8 @@ def test_known_failures(
     assert np.array_equal(values, np.array(gradient, np.float32), equal_nan=True)
 
 
-# Weights of three classes, label smoothing, reduction, and the gradients that PyTorch's
-# cross_entropy gives in float32 for the logits below; 1e39 is inf in it.
+# Weights of three classes, label smoothing, reduction, the gradients that PyTorch's cross_entropy
+# gives in float32 for the logits below, where 1e39 is inf.
 INFINITE = [
     (
         [1, 1e39, 1],
@@ -184,8 +184,49 @@ def test_infinite_weights(
     for shown, row in zip(report.shown, gradients, strict=True):
         shifted, true = shown.values
         np.testing.assert_allclose(shifted, row, rtol=2e-6)
-        # The exact gradient of an infinite coefficient is not defined.
-        np.testing.assert_allclose(true, row if np.isfinite(row).all() else np.nan, rtol=2e-6)
+        # Of one infinite coefficient c, (p − 1) c goes to −∞; a mean makes of it 0 times infinity.
+        limit = np.where(np.isnan(row), -np.inf, row) if reduction == "sum" else row
+        np.testing.assert_allclose(true, limit, rtol=2e-6)
+
+
+@pytest.mark.parametrize(("spread", "told"), [("1e-20", "backward"), ("1e-33", None)])
+def test_coefficients_far_apart_are_explained_or_said_to_be_beyond_it(
+    spread: str, told: str | None
+) -> None:
+    """Entry 0 is what the other classes have, 2c; it is lost beside 1, however that is summed."""
+    small = float(np.float32(spread))
+    report = st.compare(
+        [[0.0, -10000.0, -10000.0]],
+        [[1.0, small, small]],
+        ops=["gradient"],
+        dtypes=["single"],
+        formulations=["shifted"],
+    )
+    [case] = report.cases
+    [found] = [finding for finding in case.worst if finding.column == 0]
+    assert (found.got, found.kind) == (0.0, "absorbed")
+    assert found.exact == pytest.approx(2 * small, rel=1e-15)
+    assert (found.origin.step if found.origin else None) == told
+    if told is None:
+        assert found.why == "is lost beside what is larger by more than 30 digits"
+
+
+@pytest.mark.parametrize("dtype", ["half", "single", "double"])
+def test_a_label_that_vanished_is_named_where_the_clamp_drops_it(dtype: str) -> None:
+    report = st.compare(
+        [[0.0, -800.0, 3.0]],
+        [1],
+        ops=["gradient"],
+        dtypes=[dtype],
+        formulations=["clamped"],
+        label_smoothing=0.1,
+    )
+    [case] = report.cases
+    found = {finding.column: finding.origin for finding in case.worst}
+    assert found
+    for origin in found.values():
+        assert origin is not None
+        assert (origin.step, origin.column, origin.operand) == ("exp", 1, -803.0)
 
 
 def test_weights_without_a_sum() -> None:
