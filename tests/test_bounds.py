@@ -409,10 +409,12 @@ def for_gradients(targets: Targets, x: Array, divisor: int) -> Targets:
     return replace(targets, divisor=Fraction(int(divisor)), own_weights=own)
 
 
-@pytest.mark.parametrize(("dtype", "model"), EVERY_PAIR)
-def test_no_gradient_is_further_off_than_its_bound(dtype: str, model: str) -> None:
+@pytest.mark.parametrize("dtype", FORMATS)
+def test_no_gradient_is_further_off_than_its_bound(dtype: str) -> None:
+    """In any arithmetic: the true values, which take longest, are made once for all of them."""
     target, rng = FORMATS[dtype], np.random.default_rng(1)
-    largest: dict[str, float] = defaultdict(float)
+    models = [model for name, model in EVERY_PAIR if name == dtype]
+    largest: dict[tuple[str, str], float] = defaultdict(float)
     for x in blocks(3, target):
         reference = exact.reference(x, target)
         for kind in KINDS:
@@ -421,10 +423,12 @@ def test_no_gradient_is_further_off_than_its_bound(dtype: str, model: str) -> No
             )
             yardsticks = Yardsticks(Rows(x, targets, reference), target, None)
             for (quantity, name), formulation in FORMULATIONS.items():
-                if quantity == GRADIENT:
+                if quantity != GRADIENT:
+                    continue
+                for model in models:
                     ratio = float(ratios(formulation, model, yardsticks).max())
-                    largest[name] = max(largest[name], ratio)
-    assert {name: ratio for name, ratio in largest.items() if ratio > 1} == {}
+                    largest[name, model] = max(largest[name, model], ratio)
+    assert {case: ratio for case, ratio in largest.items() if ratio > 1} == {}
     assert min(largest.values()) > 0.1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,11 @@ def text(report: Any) -> str:
 
 
 def without_input(report: Any) -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads(text(report))
+    return without_its_input(text(report))
+
+
+def without_its_input(written: str) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(written)
     del parsed["input"]
     return parsed
 
@@ -67,17 +71,37 @@ def soft(x: Array) -> Array:
     return np.asarray(np.random.default_rng(8).dirichlet(np.ones(CLASSES), len(x)))
 
 
+OF_CLASSES = ("nll", "ce")  # what there is of elements is the same whatever the targets
 LABELS: dict[str, Callable[[Array, Array], dict[str, Any]]] = {
     "none": lambda _x, _y: {},
     "labels": lambda _x, y: {"labels": y},
-    "ignored": lambda _x, y: {"labels": np.where(y == 3, -100, y), "reduction": "sum"},
-    "weights": lambda _x, y: {"labels": y, "weights": np.arange(CLASSES) / 4, "reduction": "none"},
-    "smoothing": lambda _x, y: {"labels": y, "label_smoothing": 0.1},
-    "probabilities": lambda x, _y: {"labels": soft(x)},
+    "ignored": lambda _x, y: {
+        "labels": np.where(y == 3, -100, y),
+        "reduction": "sum",
+        "ops": OF_CLASSES,
+    },
+    "weights": lambda _x, y: {
+        "labels": y,
+        "weights": np.arange(CLASSES) / 4,
+        "reduction": "none",
+        "ops": OF_CLASSES,
+    },
+    "smoothing": lambda _x, y: {"labels": y, "label_smoothing": 0.1, "ops": ("ce",)},
+    "probabilities": lambda x, _y: {"labels": soft(x), "ops": ("ce",)},
 }
 
 
 FEW: dict[str, Any] = {"dtypes": ("float16",), "arithmetics": ("strict",)}
+SORTS = {"everything": EVERYTHING, "few": FEW}
+
+
+@cache
+def whole(kind: str, sort: str) -> str:
+    """What is reported of the mixed rows in one block, in one thread, from arrays."""
+    x, y = mixed()
+    with pytest.MonkeyPatch.context() as patch:
+        set_block(patch, 1 << 18)
+        return text(st.compare(x, **SORTS[sort], **LABELS[kind](x, y), threads=1))
 
 
 def set_block(monkeypatch: pytest.MonkeyPatch, elements: int) -> None:
@@ -88,13 +112,12 @@ def set_block(monkeypatch: pytest.MonkeyPatch, elements: int) -> None:
 @pytest.mark.parametrize("kind", list(LABELS))
 def test_any_block_size(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = mixed()
-    for sort, sizes in ((EVERYTHING, (11,)), (FEW, (1, 2, 29))):
-        given = {**sort, **LABELS[kind](x, y), "threads": 1}
-        set_block(monkeypatch, 1 << 18)
-        whole = text(st.compare(x, **given))
+    of_few = (1, 29) if "ops" in LABELS[kind](x, y) else (1, 2, 29)
+    for sort, sizes in (("everything", (11,)), ("few", of_few)):
         for rows in sizes:
             set_block(monkeypatch, rows * CLASSES)
-            assert text(st.compare(x, **given)) == whole, rows
+            report = st.compare(x, **SORTS[sort], **LABELS[kind](x, y), threads=1)
+            assert text(report) == whole(kind, sort), rows
 
 
 @pytest.mark.parametrize("formulations", [None, ("naive", "shifted")])
@@ -111,10 +134,10 @@ def test_any_block_size_of_rows_that_are_swept(
     x[51, 7] = 100
     given: dict[str, Any] = {"dtypes": ("float32",), "formulations": formulations, "threads": 1}
     set_block(monkeypatch, 1 << 18)
-    whole = text(st.compare(x, **given))
+    undivided = text(st.compare(x, **given))
     for rows in (1, 7, 20, 29):
         set_block(monkeypatch, rows * x.shape[1])
-        assert text(st.compare(x, **given)) == whole, rows
+        assert text(st.compare(x, **given)) == undivided, rows
 
 
 @pytest.mark.parametrize("kind", ["labels", "probabilities"])
@@ -125,26 +148,28 @@ def test_worst_cases_of_any_block_size(
     x, _ = mixed()
     y = np.ones(len(x), int)  # of which class 1 overflows itself in one row of many alike
     given = {**FEW, **LABELS[kind](x, y), "top": top, "threads": 1}
-    whole = text(st.compare(x, **given))
+    undivided = text(st.compare(x, **given))
     set_block(monkeypatch, 3 * CLASSES)
-    assert text(st.compare(x, **given)) == whole
+    assert text(st.compare(x, **given)) == undivided
 
 
-@pytest.mark.parametrize("kind", ["labels", "probabilities"])
-def test_any_number_of_threads(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("kind", "threads"), [("labels", (2, 5)), ("probabilities", (3, None))])
+def test_any_number_of_threads(
+    kind: str, threads: tuple[int | None, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     x, y = mixed()
     set_block(monkeypatch, 6 * CLASSES)
-    given = {**FEW, **LABELS[kind](x, y)}
-    reports = {text(st.compare(x, threads=threads, **given)) for threads in (1, 2, 5, None)}
-    assert len(reports) == 1
+    for number in threads:
+        report = st.compare(x, threads=number, **FEW, **LABELS[kind](x, y))
+        assert text(report) == whole(kind, "few"), number
 
 
 def test_native_keeps_to_itself_within_one_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = mixed()
     given: dict[str, Any] = {"dtypes": ("float16", "float32"), "arithmetics": ("native",)}
-    whole = text(st.compare(x, y, **given))
+    undivided = text(st.compare(x, y, **given))
     set_block(monkeypatch, 20 * CLASSES)
-    assert text(st.compare(x, y, threads=2, **given)) == whole
+    assert text(st.compare(x, y, threads=2, **given)) == undivided
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
@@ -152,7 +177,12 @@ def test_any_memory_layout(dtype: str) -> None:
     x, y = mixed()
     with np.errstate(over="ignore"):
         x = x.astype(dtype)
-    given: dict[str, Any] = {"dtypes": (dtype,), "arithmetics": ("strict", "wide-sum")}
+    # Of plain labels, nll computes what ce does.
+    given: dict[str, Any] = {
+        "dtypes": (dtype,),
+        "arithmetics": ("strict", "wide-sum"),
+        "ops": ("softmax", "log-softmax", "log-of-softmax", "ce"),
+    }
     strided = np.zeros((2 * len(x), 3 * CLASSES), dtype)[::2, ::3]
     strided[:] = x
     layouts = {
@@ -161,8 +191,9 @@ def test_any_memory_layout(dtype: str) -> None:
         "strided": strided,
         "backwards": np.ascontiguousarray(x[::-1, ::-1])[::-1, ::-1],
         "swapped": x.astype(x.dtype.newbyteorder()),
-        "list": x.tolist() if dtype == "float64" else x,
     }
+    if dtype == "float64":  # as which the numbers of a list are read
+        layouts["list"] = x.tolist()
     labels = {"C": y, "swapped": y.astype(">i4"), "strided": np.repeat(y, 2)[::2]}
     texts = {name: text(st.compare(a, labels.get(name, y), **given)) for name, a in layouts.items()}
     assert {name for name, t in texts.items() if t != texts["C"]} == set()
@@ -170,8 +201,7 @@ def test_any_memory_layout(dtype: str) -> None:
 
 def test_the_class_axis_is_a_layout_too() -> None:
     x, y = mixed()
-    x, y = x[:25], y[:25]
-    last = without_input(st.compare(x, y, **EVERYTHING))
+    last = without_its_input(whole("labels", "everything"))
     first = without_input(st.compare(np.ascontiguousarray(x.T), y, axis=0, **EVERYTHING))
     assert (last["settings"].pop("axis"), first["settings"].pop("axis")) == (1, 0)
     assert first == last
@@ -184,36 +214,34 @@ def saved(folder: Path, name: str, x: Array, y: Array) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-def test_one_file_or_its_shards(tmp_path: Path, reduction: str) -> None:
+def test_shards_or_the_whole(tmp_path: Path, reduction: str) -> None:
     x, y = mixed()
     cuts = [0, 1, 20, 33, 40]
-    whole = saved(tmp_path, "whole", x, y)
     parts = [
         saved(tmp_path, f"part{start}", x[start:stop], y[start:stop])
         for start, stop in pairwise(cuts)
     ]
-    options = Options(**EVERYTHING, reduction=reduction)
-    reports = []
-    for files in ([whole], parts):
-        logits, labels = [list(paths) for paths in zip(*files, strict=True)]
-        source = open_logits(logits, labels=labels)
-        reports.append(without_input(engine.compare(source, options)))
-    assert reports[0] == reports[1]
+    logits, labels = [list(paths) for paths in zip(*parts, strict=True)]
+    if reduction == "mean":  # the default one
+        options = Options(**EVERYTHING)
+        expected = without_its_input(whole("labels", "everything"))
+    else:
+        options = Options(**EVERYTHING, reduction=reduction, ops=OF_CLASSES)
+        expected = without_input(engine.compare(from_arrays(x, y), options))
+    got = without_input(engine.compare(open_logits(logits, labels=labels), options))
+    assert got == expected
 
 
 def test_a_file_or_the_array_in_it(tmp_path: Path) -> None:
     x, y = mixed()
     logits, labels = saved(tmp_path, "whole", x, y)
-    options = Options(**EVERYTHING)
     source = open_logits([logits], labels=[labels])
-    from_file = without_input(engine.compare(source, options))
-    assert from_file == without_input(engine.compare(from_arrays(x, y), options))
+    from_file = without_input(engine.compare(source, Options(**EVERYTHING)))
+    assert from_file == without_its_input(whole("labels", "everything"))
 
 
 def test_a_different_row_makes_a_different_report() -> None:
     """The comparison of texts can fail."""
     x, y = mixed()
-    options = replace(Options(**EVERYTHING), dtypes=("float32",))
-    before = text(engine.compare(from_arrays(x, y), options))
-    x[3, 2] += 1e-3
-    assert text(engine.compare(from_arrays(x, y), options)) != before
+    x[3, 2] += 1e-2
+    assert text(st.compare(x, y, **FEW)) != whole("labels", "few")
