@@ -187,12 +187,19 @@ def is_running(number: int) -> bool:
     return state != "Z"
 
 
+# Blocks of 2**19 elements, and enough of them that another process is started: 2**21 in all.
+COMPARE_IN_TWO_PROCESSES = (
+    "st.compare(np.zeros((400, 6000), np.float32), dtypes=['float32'], ops=['softmax'], "
+    "formulations=['shifted'], arithmetics=['wide-sum'], threads=2)"
+)
+
+
 def test_a_script_without_a_main_guard_is_not_run_again(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "import numpy as np, softmax_tool as st\n"
         "print('once')\n"
-        "st.compare(np.zeros((400, 6000), np.float32), dtypes=['float32'], threads=2)\n"
+        f"{COMPARE_IN_TWO_PROCESSES}\n"
     )
     run = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert run.stdout == "once\n"
@@ -205,7 +212,7 @@ def test_a_module_in_the_current_folder_is_not_taken_for_another(tmp_path: Path)
     subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
     script = (
         "import numpy as np, softmax_tool as st\n"
-        "st.compare(np.zeros((400, 6000), np.float32), dtypes=['float32'], threads=2)\n"
+        f"{COMPARE_IN_TWO_PROCESSES}\n"
     )
     run = subprocess.run(
         [sys.executable, "-P", "-c", script],

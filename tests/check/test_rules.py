@@ -5,51 +5,73 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-from pathlib import Path
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from softmax_tool.check.rules import BY_CODE, RULES, selected
 from softmax_tool.errors import UsageError
+from tests.check.test_rules_page import PAGE, shown_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+main = import_module("softmax_tool.cli.main")
 
 
-def shell(command: str, place: Path) -> subprocess.CompletedProcess[str]:
-    """Run an example as a reader would."""
-    scripts = str(Path(sys.executable).parent)
-    path = f"{scripts}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(  # noqa: S602  (a page's command lines are a shell's)
-        command,
-        shell=True,
-        cwd=place,
-        env=os.environ | {"PATH": path, "PYTHONUTF8": "1"},
-        capture_output=True,
-        check=False,
-        text=True,
-        encoding="utf-8",
+def shell(command: str, place: Path) -> Path:
+    """Let the shell do what is its part in an example; give the folder of what the tool would get.
+
+    That the tool itself, as a process, shows what the page of the rules says, is tested with the
+    pages: `tests/test_docs.py`.
+    """
+    given = place / "given"
+    given.mkdir()
+    stand_in = given / "softmax-tool"
+    stand_in.write_text(
+        f"#!/bin/sh\ncat > '{given}/stdin'\nprintf '%s\\0' \"$@\" > '{given}/arguments'\n"
     )
+    stand_in.chmod(0o755)
+    environment = os.environ | {"PATH": f"{given}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run(  # noqa: S602  (a page's command lines are a shell's)
+        command, shell=True, cwd=place, env=environment, stdin=subprocess.DEVNULL, check=True
+    )
+    return given
 
 
 @pytest.mark.parametrize("code", [r.code for r in RULES])
-def test_the_example_triggers_the_rule_and_no_other(code: str, tmp_path: Path) -> None:
+def test_the_example_triggers_the_rule_and_no_other(
+    code: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     example = BY_CODE[code].example
-    if BY_CODE[code].is_error:
-        done = shell(example, tmp_path)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert f"({code})" in done.stderr
+    is_error = BY_CODE[code].is_error
+    assert is_error != example.endswith(" --format concise")
+    given = shell(example.replace("--format concise", "--format json"), tmp_path)
+    arguments = (given / "arguments").read_text(encoding="utf-8").split("\0")[:-1]
+    monkeypatch.chdir(tmp_path)
+    with (given / "stdin").open(encoding="utf-8") as stream:
+        monkeypatch.setattr("sys.stdin", stream)
+        exit_code = main.run(arguments)
+    out, err = capsys.readouterr()
+    if is_error:
+        assert (exit_code, out) == (2, "")
+        assert f"({code})" in err
         return
-    done = shell(example.replace("--format concise", "--format json"), tmp_path)
-    assert done.returncode == 1, done.stderr
-    report = json.loads(done.stdout)
+    assert exit_code == 1, err
+    report = json.loads(out)
     assert [rule["code"] for rule in report["rules"] if rule["failed"]] == [code]
     assert {finding["code"] for finding in report["findings"]} == {code}
-    lines = shell(example, tmp_path).stdout.splitlines()
+    *lines, last = shown_outputs(PAGE.read_text(encoding="utf-8"))[
+        f'{example}; echo "exit code $?"'
+    ].splitlines()
     assert lines
     assert all(f" {code} " in line for line in lines)
+    assert last == "exit code 1"
 
 
 def test_codes_and_names_are_unique_and_apart() -> None:

@@ -647,7 +647,9 @@ def _exact(name: str, args: Sequence[float | arb | Fraction]) -> arb:  # noqa: P
     return a * b if name == "multiply" else a / b
 
 
-def _rational(name: str, args: Sequence[float]) -> Fraction | None:  # noqa: PLR0911
+# Rows of many alike ask the same of these again and again; the sign of a zero changes none of them.
+@lru_cache(maxsize=1 << 12)
+def _rational(name: str, args: tuple[float, ...]) -> Fraction | None:  # noqa: PLR0911
     """The exact result where it is rational."""
     a = Fraction(args[0])
     if name == "exp":
@@ -666,7 +668,8 @@ def _rational(name: str, args: Sequence[float]) -> Fraction | None:  # noqa: PLR
     return a * b if name == "multiply" else a / b
 
 
-def exact_result(name: str, args: Sequence[float]) -> float:
+@lru_cache(maxsize=1 << 12)
+def exact_result(name: str, args: tuple[float, ...]) -> float:
     """The exact result of an operation on finite arguments, rounded to float64 for display."""
     rational = _rational(name, args)
     if rational is not None:
@@ -688,7 +691,8 @@ def rounded_result(fmt: Format, name: str, args: Sequence[float]) -> float:
     return binary[name](fmt, a, b)
 
 
-def _is_rounded(name: str, args: Sequence[Any], result: float) -> bool:
+@lru_cache(maxsize=1 << 12)
+def _is_rounded(name: str, args: tuple[Any, ...], result: float) -> bool:
     """Whether a result on such arguments, constants as they were, is not the exact one."""
     if name == "maximum":
         return bool(result != args[0])
@@ -747,9 +751,9 @@ class Machine:
         self, name: str, column: Column, args: list[Value], *, modelled: bool, store: bool
     ) -> Value:
         numbers: list[Any] = [a.number for a in args]
-        true = [a.number if a.constant is None else a.constant for a in args]
+        true: tuple[Any, ...] = tuple(a.number if a.constant is None else a.constant for a in args)
         if not modelled:
-            numbers = true
+            numbers = list(true)
             if name == "maximum":  # in the reals there is nothing to clamp
                 return args[0]
             if name == "log" and numbers[0] == 0:
@@ -762,7 +766,7 @@ class Machine:
         wide = rounded_result(self.work, name, floats)
         result = round_float(self.format, wide) if store else wide
         record = self.records[-1]
-        record.arguments[column] = tuple(true)
+        record.arguments[column] = true
         record.results[column], record.unstored[column] = result, wide
         if _is_rounded(name, true, result):
             record.rounded.add(column)
@@ -790,7 +794,7 @@ class Machine:
         self,
         name: str,
         column: Column,
-        args: list[Any],
+        args: tuple[Any, ...],
         wide: float,
         result: float,
         *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -738,13 +739,18 @@ REPORTS: dict[str, Callable[[], Report]] = {
 }
 
 
+@cache
+def made(name: str) -> Report:
+    return REPORTS[name]()
+
+
 @pytest.fixture(params=sorted(REPORTS))
 def report(request: pytest.FixtureRequest) -> Report:
     """Every report in turn."""
-    return REPORTS[request.param]()
+    return made(request.param)
 
 
 @pytest.fixture
 def reports() -> dict[str, Report]:
     """Every report by name."""
-    return {key: make() for key, make in REPORTS.items()}
+    return {name: made(name) for name in REPORTS}

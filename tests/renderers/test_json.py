@@ -67,6 +67,24 @@ def first_of_each_shape(tree: Any) -> list[Path]:
     return list(chosen.values())
 
 
+def smallest(tree: Any) -> Any:
+    """Leave of the objects in lists those alone that are the first of their shape, or hold one."""
+    kept = {path[:length] for path in first_of_each_shape(tree) for length in range(len(path) + 1)}
+
+    def without(node: Any, path: Path) -> Any:
+        if isinstance(node, dict):
+            return {key: without(value, (*path, key)) for key, value in node.items()}
+        if isinstance(node, list):
+            return [
+                without(value, (*path, place))
+                for place, value in enumerate(node)
+                if not isinstance(value, dict) or (*path, place) in kept
+            ]
+        return node
+
+    return without(tree, ())
+
+
 FREE = {"kinds", "identical_in"}
 """Objects whose keys are data."""
 
@@ -82,8 +100,8 @@ def test_a_field_removed_renamed_or_added_anywhere_fails(report: Report) -> None
     if report.command == "compute" and report.input.shape[-1] > 1000:
         pytest.skip("its objects are those of the small reports")
     check = validator(report.command)
-    original = text_of(report)
-    tree = json.loads(original)
+    tree = smallest(json.loads(text_of(report)))
+    assert check.is_valid(tree)
     tried = 0
     for path in first_of_each_shape(tree):
         node = at(tree, path)

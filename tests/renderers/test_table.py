@@ -53,7 +53,7 @@ def test_nothing_is_cut(report: Report) -> None:
     for width in WIDTHS:
         text = rendered(report, width=width)
         assert "…" not in re.sub(r"… [\d\s]+class", "", text)
-        for number in re.findall(r"\d\.\d+", rendered(report, width=width, ascii_only=True)):
+        for number in set(re.findall(r"\d\.\d+", rendered(report, width=width, ascii_only=True))):
             assert number in text
 
 
