@@ -142,6 +142,10 @@ def test_the_summaries_are_the_same(
     if maker.startswith("long") and arithmetic == "strict":
         pytest.skip("one class after the other takes long")
     logits = MAKERS[maker](np.random.default_rng(20261121))
+    if maker == "long" and dtype == "float64" and max_ulp is not None:
+        # So many classes are found wrong that to say where each began takes long, and it is said
+        # row by row. Only float32 is swept by tiles that end amid a row.
+        logits = logits[:1]
     source = from_arrays(logits.astype(find_format(dtype).storage))
     options = Options(
         dtypes=(dtype,), arithmetics=(arithmetic,), max_ulp=max_ulp, top=7, columns=(1, None)

@@ -359,8 +359,9 @@ def test_sums_to_one_and_wrong() -> None:
 
 
 def test_seventy_thousand_equal_logits() -> None:
+    # In strict arithmetic the sum stalls at 2048, however many there are.
+    assert set(got("softmax", "shifted", FLOAT16, "strict", [0.0] * 3000)) == {1 / 2048}
     row = [0.0] * 70000
-    assert set(got("softmax", "shifted", FLOAT16, "strict", row)) == {1 / 2048}
     assert set(got("softmax", "shifted", FLOAT16, "wide-sum", row)) == {0.0}
     assert set(got("softmax", "shifted", FLOAT16, "fused", row)) == {2.0**-24 * 240}
 

@@ -19,11 +19,18 @@ ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 WIDTHS = (20, 40, 60, 80, 100, 120, 160, 200, None)
 
 
+RENDERED: dict[tuple[int, frozenset[tuple[str, object]]], tuple[Report, str]] = {}
+"""Texts that were made, by the identity of the report, which is held so that it stays its own."""
+
+
 def rendered(report: Report, **how: object) -> str:
-    stream = io.StringIO()
     look: dict[str, object] = {"width": None, "color": False, "ascii_only": False} | how
-    table.render(report, stream, **look)  # type: ignore[arg-type]
-    return stream.getvalue()
+    key = id(report), frozenset(look.items())
+    if key not in RENDERED:
+        stream = io.StringIO()
+        table.render(report, stream, **look)  # type: ignore[arg-type]
+        RENDERED[key] = report, stream.getvalue()
+    return RENDERED[key][1]
 
 
 def test_plain_text_has_no_escapes(report: Report) -> None:
