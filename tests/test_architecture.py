@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,11 +38,12 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imported(path: Path, *, for_types: bool = False) -> set[str]:
+@cache
+def imported(path: Path, *, for_types: bool = False) -> frozenset[str]:
     """Give the modules that a module imports, inside functions too; those for types if asked."""
     name = module_name(path)
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    found = set()
+    found: set[str] = set()
     nodes = ast.walk(tree(path)) if for_types else without_type_checking(tree(path))
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -52,7 +54,7 @@ def imported(path: Path, *, for_types: bool = False) -> set[str]:
             found |= {f"{base}.{a.name}" for a in node.names if is_module(f"{base}.{a.name}")}
             if not all(is_module(f"{base}.{alias.name}") for alias in node.names):
                 found.add(str(base))
-    return found
+    return frozenset(found)
 
 
 def is_module(name: str) -> bool:

@@ -1,7 +1,7 @@
 """The models give the same bits whatever the processor can do, where NumPy's own functions do not.
 
-The same work is done once as it is and once by a Python told to leave this processor's wider
-instructions unused.
+The work that the certified bits are of is done by a Python told to leave this processor's wider
+instructions unused; as things are, it is done by `tests/formulations/test_bits.py`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def dispatchable() -> list[str]:
 
 @pytest.fixture(scope="module")
 def both() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Digests as things are, and with the processor's wider instructions switched off."""
+    """What is to come out, and what does with the processor's wider instructions switched off."""
     features = dispatchable()
     if not features:
         pytest.skip("NumPy has nothing to switch off on this processor")
@@ -39,7 +39,7 @@ def both() -> tuple[dict[str, Any], dict[str, Any]]:
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, text=True) as other:
         # In the meantime:
-        here = {"results": same_everywhere.results(), "native": same_everywhere.native()}
+        here = {"results": same_everywhere.certified(), "native": same_everywhere.native()}
         there = json.loads(other.communicate()[0])
     assert other.returncode == 0
     return here, there

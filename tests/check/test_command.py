@@ -135,7 +135,8 @@ def test_the_list_of_rules(check: Callable[..., Any]) -> None:
 def test_a_reader_that_is_gone_does_not_make_it_pass(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("12.3,0\n" * 1500)  # reports longer than a pipe holds
     tool = (
-        f"{sys.executable} -m softmax_tool.cli check x.csv -d half --formulation naive --top 1500"
+        f"{sys.executable} -m softmax_tool.cli check x.csv -d half --op softmax --formulation naive "
+        "--top 1500"
     )
     for format_ in ("concise", "table", "json"):
         line = f"set -o pipefail; {tool} --format {format_} | head -n 1; echo ${{PIPESTATUS[0]}}"
@@ -440,8 +441,8 @@ def test_the_summary_stays_below_its_limit(
     page = tmp_path / "summary.md"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
     table = "".join(f"{12 + place / 8},0\n" for place in range(20_000))
-    options = ("-d", "half", "--formulation", "naive", "--top", "20000", "--summary")
-    done = check(table, *options, "--format", "concise")
+    options = ("-d", "half", "--op", "softmax", "--formulation", "naive", "--top", "20000")
+    done = check(table, *options, "--summary", "--format", "concise")
     assert done.code == 1
     size = page.stat().st_size
     assert 300_000 < size <= summary.LARGEST
