@@ -197,9 +197,7 @@ COMPARE_IN_TWO_PROCESSES = (
 def test_a_script_without_a_main_guard_is_not_run_again(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "import numpy as np, softmax_tool as st\n"
-        "print('once')\n"
-        f"{COMPARE_IN_TWO_PROCESSES}\n"
+        f"import numpy as np, softmax_tool as st\nprint('once')\n{COMPARE_IN_TWO_PROCESSES}\n"
     )
     run = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert run.stdout == "once\n"
@@ -210,10 +208,7 @@ def test_a_module_in_the_current_folder_is_not_taken_for_another(tmp_path: Path)
     (tmp_path / "numpy.py").write_text("raise SystemExit('the wrong numpy')\n")
     command = [sys.executable, "-P", "-m", "softmax_tool.cli", "limits", "--format", "json"]
     subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
-    script = (
-        "import numpy as np, softmax_tool as st\n"
-        f"{COMPARE_IN_TWO_PROCESSES}\n"
-    )
+    script = f"import numpy as np, softmax_tool as st\n{COMPARE_IN_TWO_PROCESSES}\n"
     run = subprocess.run(
         [sys.executable, "-P", "-c", script],
         cwd=tmp_path,

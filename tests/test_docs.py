@@ -2,12 +2,15 @@
 
 `UPDATE_SNAPSHOTS=1 pytest tests/test_docs.py` writes shown output and generated tables anew: read
 the difference before committing it. Set-up commands (`python3 -m venv`, `.venv/bin/…`) are run by
-`.ci/run`, which takes them from the README.
+`.ci/run`, which takes them from the README. The tool is started as a program, as a reader would, by
+the commands of the READMEs; on other pages it is what is shown that matters, and it runs in here.
 """
 
 from __future__ import annotations
 
+import contextlib
 import doctest
+import io
 import json
 import os
 import re
@@ -17,6 +20,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 
@@ -59,22 +63,31 @@ def blocks(page: Path, language: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[int, str]]:
-    """Run a command line beside a copy of the samples, as a reader would, not on a terminal."""
-    place = tmp_path_factory.mktemp("reader")
-    shutil.copytree(ROOT / "samples", place / "samples")
-    shutil.copytree(SCHEMAS, place / "softmax_tool" / "schemas")
-    unwanted = ("COLUMNS", "NO_COLOR", "FORCE_COLOR")
-    environment = {name: value for name, value in os.environ.items() if name not in unwanted}
-    scripts = str(Path(sys.executable).parent)
-    environment |= {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "PYTHONUTF8": "1"}
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a copy of the samples."""
+    made = tmp_path_factory.mktemp("reader")
+    shutil.copytree(ROOT / "samples", made / "samples")
+    shutil.copytree(SCHEMAS, made / "softmax_tool" / "schemas")
+    return made
 
-    def run(command: str) -> tuple[int, str]:
+
+def environment(first: Path) -> dict[str, str]:
+    """Return what a reader's shell has, who has programs of a folder before all others."""
+    unwanted = ("COLUMNS", "NO_COLOR", "FORCE_COLOR")
+    kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+    return kept | {"PATH": f"{first}{os.pathsep}{kept['PATH']}", "PYTHONUTF8": "1"}
+
+
+@pytest.fixture(scope="module")
+def shell(place: Path) -> Callable[..., tuple[int, str]]:
+    """Run a command line beside a copy of the samples, as a reader would, not on a terminal."""
+
+    def run(command: str, first: Path = Path(sys.executable).parent) -> tuple[int, str]:
         done = subprocess.run(  # noqa: S602  (a page's command lines are a shell's)
             command,
             shell=True,
             cwd=place,
-            env=environment,
+            env=environment(first),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -83,6 +96,56 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[int
         return done.returncode, done.stdout.decode("utf-8")
 
     return run
+
+
+# What stands in for the tool: it keeps what the shell gives to it, and then says what that makes.
+RECORDING = """#!/bin/sh
+cat > '{0}/stdin'; printf '%s\\0' "$@" > '{0}/arguments'; pwd > '{0}/place'
+"""
+SAYING = """#!/bin/sh
+cat > /dev/null; cat '{0}/err' >&2; cat '{0}/out'; exit {1}
+"""
+
+
+@pytest.fixture(scope="module")
+def quick_shell(
+    shell: Callable[..., tuple[int, str]], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[int, str]]:
+    """Run a command line likewise, but the tool in this process."""
+    first = tmp_path_factory.mktemp("first")
+    stand_in = first / "softmax-tool"
+    stand_in.touch(0o755)
+    python = first / "python3"
+    python.symlink_to(sys.executable)
+    main = import_module("softmax_tool.cli.main")
+
+    def run(command: str) -> tuple[int, str]:
+        if command.count("softmax-tool ") != 1:
+            return shell(command)
+        stand_in.write_text(RECORDING.format(first))
+        shell(command, first)
+        arguments = (first / "arguments").read_text(encoding="utf-8").split("\0")[:-1]
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
+        with (
+            contextlib.chdir((first / "place").read_text().strip()),
+            mock.patch.dict(os.environ, environment(first), clear=True),
+            (first / "stdin").open(encoding="utf-8") as given,
+            mock.patch("sys.stdin", given),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            code = main.run(arguments)
+        for name, stream in (("out", out), ("err", err)):
+            stream.seek(0)
+            (first / name).write_bytes(stream.buffer.read())
+        stand_in.write_text(SAYING.format(first, code))
+        return shell(command, first)
+
+    return run
+
+
+def is_for_readers(page: Path) -> bool:
+    return page.name == "README.md"
 
 
 def command_lines(body: str) -> list[str]:
@@ -97,25 +160,34 @@ def shown_commands(body: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
-def test_commands_run(page: Path, shell: Callable[[str], tuple[int, str]]) -> None:
+def test_commands_run(
+    page: Path,
+    shell: Callable[[str], tuple[int, str]],
+    quick_shell: Callable[[str], tuple[int, str]],
+) -> None:
+    run = shell if is_for_readers(page) else quick_shell
     for body in blocks(page, "sh"):
         for command in command_lines(body):
             if command.startswith(SET_UP):
                 continue
-            code, output = shell(command)
+            code, output = run(command)
             assert code == 0, f"{command}\n{output}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_shown_output_is_what_comes_out(
-    page: Path, shell: Callable[[str], tuple[int, str]]
+    page: Path,
+    shell: Callable[[str], tuple[int, str]],
+    quick_shell: Callable[[str], tuple[int, str]],
 ) -> None:
+    run = shell if is_for_readers(page) else quick_shell
+
     def again(block: re.Match[str]) -> str:
         if block["language"] != "console":
             return block[0]
         commands = shown_commands(block["body"])
         assert commands, f"a console block without a prompt:\n{block['body']}"
-        session = "".join(f"$ {command}\n{shell(command)[1]}" for command in commands)
+        session = "".join(f"$ {command}\n{run(command)[1]}" for command in commands)
         return f"```console\n{session}```"
 
     text = page.read_text(encoding="utf-8")
@@ -297,7 +369,7 @@ UNREACHED = ("inf",)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_shown_by_its_command(
-    kind: str, shell: Callable[[str], tuple[int, str]]
+    kind: str, quick_shell: Callable[[str], tuple[int, str]]
 ) -> None:
     text = (ROOT / "docs" / "kinds.md").read_text(encoding="utf-8")
     section = text.split(f"\n## `{kind}`\n")[1].split("\n## ")[0]
@@ -305,7 +377,7 @@ def test_every_kind_is_shown_by_its_command(
     assert bool(commands) == (kind not in UNREACHED)
     for command in commands:
         tool = command.split(" | sed ")[0]
-        [case] = json.loads(shell(f"{tool} --format json")[1])["cases"]
+        [case] = json.loads(quick_shell(f"{tool} --format json")[1])["cases"]
         assert kind in case["kinds"]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tracemalloc
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 

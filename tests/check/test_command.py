@@ -135,8 +135,8 @@ def test_the_list_of_rules(check: Callable[..., Any]) -> None:
 def test_a_reader_that_is_gone_does_not_make_it_pass(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("12.3,0\n" * 1500)  # reports longer than a pipe holds
     tool = (
-        f"{sys.executable} -m softmax_tool.cli check x.csv -d half --op softmax --formulation naive "
-        "--top 1500"
+        f"{sys.executable} -m softmax_tool.cli check x.csv -d half "
+        "--op softmax --formulation naive --top 1500"
     )
     for format_ in ("concise", "table", "json"):
         line = f"set -o pipefail; {tool} --format {format_} | head -n 1; echo ${{PIPESTATUS[0]}}"

@@ -24,8 +24,8 @@ main = import_module("softmax_tool.cli.main")
 def shell(command: str, place: Path) -> Path:
     """Let the shell do what is its part in an example; give the folder of what the tool would get.
 
-    That the tool itself, as a process, shows what the page of the rules says, is tested with the
-    pages: `tests/test_docs.py`.
+    That the tool shows what the page of the rules says is tested with the pages:
+    `tests/test_docs.py`.
     """
     given = place / "given"
     given.mkdir()
