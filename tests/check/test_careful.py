@@ -79,7 +79,8 @@ def test_no_false_alarm(kernel: Callable[[Any], Any], dtype: Any) -> None:
     rng = np.random.default_rng(12)
     for classes in SIZES:
         for spread in SPREADS:
-            rows = max(2, 10_000 // classes)
+            # Of one class, every row has the same results.
+            rows = max(2, 10_000 // classes) if classes > 1 else 100
             centre = rng.choice([0, 5, -8])
             x = (rng.normal(size=(rows, classes)) * spread + centre).astype(dtype)
             with np.errstate(under="ignore", divide="ignore"):

@@ -48,18 +48,17 @@ def test_bits(entry: dict[str, Any], variant: str) -> None:
     dtype, arithmetic = variant.split("/")
     target = find_format(dtype)
     x = target.round(np.array([rows.logits(entry["row"])]))
+    reference = exact.reference(x.astype(np.float64), target)
     wrong = []
     for name, expected in entry["cases"][variant].items():
         quantity, formulation = name.split("/")
         if arithmetic == "exact":
-            reference = exact.reference(x.astype(np.float64), target)
             true = reference.softmax if quantity == "softmax" else reference.log_softmax
             got = target.round(true.hi)
         else:
             formulation, _, kind = formulation.partition("@")
             targets = targets_of(kind, entry["label"], x.shape[1], target) if kind else None
             model = find_model(arithmetic)
-            reference = exact.reference(x.astype(np.float64), target)
             yardsticks = Yardsticks(Rows(x, targets, reference), target, None)
             computation = Computation(FORMULATIONS[quantity, formulation], model, yardsticks)
             got = computation.compute(model.build(target))
