@@ -3,7 +3,7 @@
 `UPDATE_SNAPSHOTS=1 pytest tests/test_docs.py` writes shown output and generated tables anew: read
 the difference before committing it. Set-up commands (`python3 -m venv`, `.venv/bin/…`) are run by
 `.ci/run`, which takes them from the README. The tool is started as a program, as a reader would, by
-the commands of the READMEs; on other pages it is what is shown that matters, and it runs in here.
+the commands of the README; on other pages it is what is shown that matters, and it runs in here.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def quick_shell(
 
 
 def is_for_readers(page: Path) -> bool:
-    return page.name == "README.md"
+    return page == ROOT / "README.md"
 
 
 def command_lines(body: str) -> list[str]:
