@@ -71,23 +71,29 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def environment(first: Path) -> dict[str, str]:
-    """Return what a reader's shell has, who has programs of a folder before all others."""
+SCRIPTS = Path(sys.executable).parent
+
+
+def environment(*first: Path) -> dict[str, str]:
+    """Return what a reader's shell has, who finds programs in some folders before all others."""
     unwanted = ("COLUMNS", "NO_COLOR", "FORCE_COLOR")
     kept = {name: value for name, value in os.environ.items() if name not in unwanted}
-    return kept | {"PATH": f"{first}{os.pathsep}{kept['PATH']}", "PYTHONUTF8": "1"}
+    return kept | {
+        "PATH": os.pathsep.join([*map(str, first), kept["PATH"]]),
+        "PYTHONUTF8": "1",
+    }
 
 
 @pytest.fixture(scope="module")
 def shell(place: Path) -> Callable[..., tuple[int, str]]:
     """Run a command line beside a copy of the samples, as a reader would, not on a terminal."""
 
-    def run(command: str, first: Path = Path(sys.executable).parent) -> tuple[int, str]:
+    def run(command: str, *first: Path) -> tuple[int, str]:
         done = subprocess.run(  # noqa: S602  (a page's command lines are a shell's)
             command,
             shell=True,
             cwd=place,
-            env=environment(first),
+            env=environment(*first, SCRIPTS),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -115,8 +121,6 @@ def quick_shell(
     first = tmp_path_factory.mktemp("first")
     stand_in = first / "softmax-tool"
     stand_in.touch(0o755)
-    python = first / "python3"
-    python.symlink_to(sys.executable)
     main = import_module("softmax_tool.cli.main")
 
     def run(command: str) -> tuple[int, str]:
@@ -128,7 +132,7 @@ def quick_shell(
         out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", newline="") for _ in range(2))
         with (
             contextlib.chdir((first / "place").read_text().strip()),
-            mock.patch.dict(os.environ, environment(first), clear=True),
+            mock.patch.dict(os.environ, environment(SCRIPTS), clear=True),
             (first / "stdin").open(encoding="utf-8") as given,
             mock.patch("sys.stdin", given),
             contextlib.redirect_stdout(out),
