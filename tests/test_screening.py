@@ -206,7 +206,7 @@ def test_a_block_may_be_screened_in_full(monkeypatch: pytest.MonkeyPatch) -> Non
     def refuse(*_: object) -> None:
         raise AssertionError("a plain row was judged")
 
-    monkeypatch.setattr("softmax_tool.case_work.judge", refuse)
+    monkeypatch.setattr("softmax_tool.judged_results.judge", refuse)
     work(Block(0, logits, None), plan_, options, ())
 
 
