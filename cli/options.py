@@ -224,7 +224,7 @@ class OutputOptions:
             metavar="N",
             min=0,
             rich_help_panel=OUTPUT,
-            help="How many worst cases are listed: one of a row and kind.",
+            help="How many worst cases are listed of each computation: one of a row and kind.",
         ),
     ]
     Format = Annotated[
