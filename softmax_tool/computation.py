@@ -112,7 +112,7 @@ class Computation:
     def replayed(self, rows: Array) -> Replayed:
         wide = _need_digits(self.rows.logits[rows], self.target)
         if self.formulation.quantity == GRADIENT:
-            wide |= _have_far_coefficients(self.rows)[rows]
+            wide |= _have_far_coefficients(self.rows[rows])
         near, far = np.flatnonzero(~wide), np.flatnonzero(wide)
         parts = []
         if near.size:
@@ -261,6 +261,7 @@ def _entries(x: Any, places: Array) -> Any:
 
 
 _FAR = 2.0**20
+_FAR_COEFFICIENTS = 2.0**40  # float64 tells the least of them to 2**-13 beside the largest
 _DEEP = 600.0
 
 
@@ -292,6 +293,8 @@ def _apply(formulation: Formulation, xp: Arithmetic, later: Arithmetic, rows: Ro
 def _have_far_coefficients(rows: Rows) -> Mask:
     """Tell in which rows coefficients of a gradient are so far apart that a sum needs digits."""
     assert rows.targets is not None  # noqa: S101  (gradients have targets)
+    if rows.targets.only is not None:  # each row has one
+        return np.zeros(len(rows.logits), bool)
     size = np.abs(class_coefficients(rows.reference, rows.targets).hi)
     least = np.where(size != 0, size, np.inf).min(axis=1)
-    return np.asarray(least * _FAR < size.max(axis=1))
+    return np.asarray(least * _FAR_COEFFICIENTS < size.max(axis=1))

@@ -51,6 +51,7 @@ class Totals:
         self._per_row: dict[int, list[Array]] = {index: [] for index in losses}
 
     def add(self, outcome: BlockOutcome) -> None:
+        """Take the outcome of the next block."""
         self.rows += len(outcome.kept)
         for index, case in enumerate(outcome.cases):
             self._summaries[index] += case.summary
@@ -76,6 +77,7 @@ class Totals:
         return Earlier(cases, tuple(self._pairs), self.shown.limit)
 
     def case(self, index: int) -> Case:
+        """Return all that is said of one computation."""
         s = self._summaries[index]
         return Case(
             name=self.names[index],
@@ -101,6 +103,7 @@ class Totals:
         )
 
     def losses(self, label_shape: tuple[int, ...]) -> tuple[Loss, ...]:
+        """Return the losses, those of single rows in the shape of the labels."""
         return tuple(self._loss(index, label_shape) for index in self._losses)
 
     def _loss(self, index: int, label_shape: tuple[int, ...]) -> Loss:
@@ -119,12 +122,14 @@ class Totals:
         return Loss(name, reduction, value, None, kinds, true.value(reduction), error, event, tiny)
 
     def pair_reports(self) -> tuple[Pair, ...]:
+        """Return how the pairs compare."""
         return tuple(
             pair_report(self.names[a], self.names[b], total)
             for (a, b), total in zip(self.pairs, self._pairs, strict=True)
         )
 
     def rounding_reports(self) -> tuple[InputRounding, ...]:
+        """Return what rounding the logits to each dtype did to them."""
         return tuple(
             InputRounding(
                 target.name,

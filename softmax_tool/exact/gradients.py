@@ -122,29 +122,33 @@ def _of_infinite_coefficients(
     """Make the entries of rows with an infinite coefficient once more; tell which are infinite.
 
     p times what the others have, less (1 − p) c: 0 times infinity is NaN, as are infinities that
-    cancel.
+    cancel. No entry of such a row is finite, so that only signs and zeros count.
     """
     infinite = np.zeros(c.shape, bool)
     rows = np.flatnonzero(~row_all(np.isfinite(c)) & ~reference.invalid)
     if rows.size:
-        c, softmax = c[rows], reference.softmax
-        p = np.where(softmax.nonzero[rows], np.maximum(softmax.hi[rows], _TINIEST), 0.0)
-        rest = np.where(reference.log_softmax.nonzero[rows], np.maximum(1 - p, _TINIEST), 0.0)
-        made = (p * _sum_of_others(c) - rest * c) * float(targets.share)
+        c = c[rows]
+        p, rest = (
+            np.where(values.nonzero[rows], 1.0, 0.0)
+            for values in (reference.softmax, reference.log_softmax)
+        )
+        made = (p * _infinities_of_others(c) - rest * c) * float(targets.share)
         entries.hi[rows], entries.tail[rows] = made, 0.0
         entries.nonzero[rows] = made != 0
         infinite[rows] = np.isinf(made)
     return infinite
 
 
-def _sum_of_others(c: Array) -> Array:
-    """Return, for each class, the sum of the coefficients of the others, some infinite."""
-    total = np.where(np.isfinite(c), c, 0.0).sum(axis=1, keepdims=True)
-    others = np.where(np.isfinite(c), total - c, total)
+def _infinities_of_others(c: Array) -> Array:
+    """Return, for each class, what the infinite coefficients of the others add up to, 0 for none.
+
+    NaN, which a target of 0 makes of an infinite weight, is in every sum of its row.
+    """
+    others = np.where(np.isnan(c).any(axis=1, keepdims=True), np.nan, np.zeros(c.shape))
     for infinity in (np.inf, -np.inf):
         here = c == infinity
-        others = others + np.where(here.sum(axis=1, keepdims=True) > here, infinity, 0.0)
-    return np.asarray(others)
+        others += np.where(here.sum(axis=1, keepdims=True) > here, infinity, 0.0)
+    return others
 
 
 def _settle_deep(

@@ -91,19 +91,19 @@ def _why_none(part: tuple[int | None, int | None], total: int) -> str:
 
 def set_aside(cases: Sequence[Case]) -> Iterator[str]:
     """Say what was not judged, of each dtype where rounding to it masks or spoils other rows."""
-    masked, invalid = _most(cases, "masked"), _most(cases, "invalid_rows")
+    masked = _most((case.name.dtype, case.masked) for case in cases)
+    invalid = _most((case.name.dtype, case.invalid_rows) for case in cases)
     if any(masked.values()):
         yield f"{_in_each(masked, 'element')} masked (logit -inf), not judged"
     if any(invalid.values()):
         yield f"{_in_each(invalid, 'row')} not judged: a logit is nan or +inf, or all are -inf"
 
 
-def _most(cases: Sequence[Case], count: str) -> dict[str, int]:
-    """Return the largest of a count over the cases of each dtype."""
+def _most(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Return the largest count of each dtype: losses leave ignored rows out."""
     most: dict[str, int] = {}
-    for case in cases:
-        dtype = case.name.dtype
-        most[dtype] = max(most.get(dtype, 0), getattr(case, count))
+    for dtype, amount in counts:
+        most[dtype] = max(most.get(dtype, 0), amount)
     return most
 
 

@@ -197,6 +197,21 @@ def test_infinite_weights(
         np.testing.assert_allclose(true, limit, rtol=2e-6)
 
 
+def test_a_target_of_0_makes_of_an_infinite_weight_no_number() -> None:
+    """0 times infinity is in the sum that every entry takes, as in PyTorch, whose row is nan."""
+    report = st.compute(
+        [[2.0, 1.0, 0.1]],
+        [[0.5, 0.0, 0.5]],
+        ops=["gradient"],
+        dtypes=["single"],
+        formulations=["shifted", "exact"],
+        weights=[1, 1e39, 1],
+        reduction="sum",
+    )
+    [row] = report.shown
+    assert all(np.isnan(values).all() for values in row.values)
+
+
 @pytest.mark.parametrize(("spread", "told"), [("1e-20", "backward"), ("1e-33", None)])
 def test_coefficients_far_apart_are_explained_or_said_to_be_beyond_it(
     spread: str, told: str | None
