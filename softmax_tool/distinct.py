@@ -162,8 +162,10 @@ def _of_row(
         if counts[code]:
             equals = np.flatnonzero(codes == code)
             first[code] = next(column for column in equals if column not in apart)
-    alone = np.array(apart, first.dtype)
-    columns = np.sort(np.append(first[np.flatnonzero(counts != 0)], alone)).astype(np.intp)
+    is_first = np.zeros(len(codes), np.bool_)
+    is_first[first[np.flatnonzero(counts != 0)].astype(np.intp)] = True
+    is_first[apart] = True
+    columns = np.flatnonzero(is_first)
     bits = codes[columns].astype(np.intp)
     counts = counts[bits]
     counts[np.searchsorted(columns, apart)] = 1

@@ -93,7 +93,7 @@ MAY_IMPORT: dict[str, tuple[str, ...] | None] = {
     "tiling": ("aligned",),
     "once": (),
     "row_sets": (),
-    "formats": ("errors", "once"),
+    "formats": ("errors", "once", "aligned"),
     "arithmetic": ("formats", "errors", "exact_sum", "aligned", "once", "distinct", "masking"),
     "extremes": ("arithmetic.selection", "tiling", "once"),
     "targets": ("errors", "formats", "exact_sum"),
