@@ -21,7 +21,7 @@ ELEMENTS = 1 << 18
 # a loss has one result a row.
 ELEMENTS_OF_FEW_RESULTS = 1 << 19
 ELEMENTS_OF_LOSSES = 1 << 21  # in float32, of class labels, where that is all there is
-ELEMENTS_OF_A_PAIR = 1 << 21  # of such results, in few and wide rows
+ELEMENTS_OF_A_PAIR = 1 << 20  # of such results, in few and wide rows
 # What belongs to a row, in some fifty arrays, is more than its classes where these are few.
 ROWS = 1 << 16
 ROWS_OF_CASES = 1 << 20  # times as many cases

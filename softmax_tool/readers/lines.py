@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-BATCH_BYTES = 1 << 18  # of which the numbers and what it takes to read them fit the cache
+BATCH_BYTES = 1 << 19  # of which the numbers and what it takes to read them fit the cache
 LONGEST_LINE = 256 << 20
 _LINE_END = ord("\n")
 _NOT_ASCII = 0x80

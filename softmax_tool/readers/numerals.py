@@ -50,7 +50,7 @@ _LARGEST_POWER = 22
 _POWERS = np.array([10.0**k for k in range(_LARGEST_POWER + 1)])  # all of them exact
 _INTEGER_POWERS = np.array([10**k for k in range(20)], np.uint64)
 _LARGEST_EXACT = np.uint64(1 << 53)
-_PIECE_BYTES = 1 << 17  # with all that is made of it, this stays in a core's own cache
+_PIECE_BYTES = 1 << 18  # with all that is made of it, this stays in a core's own cache
 # Beyond one in so many that are read one by one, another way is faster.
 _FEW = 16
 
