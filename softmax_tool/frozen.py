@@ -1,16 +1,18 @@
 """Frozen dataclasses with slots, quick to make.
 
-For each class `dataclass` writes and compiles how its values compare, hash and show themselves,
-which was a fifth of the time that a command takes to start. Here the same code does it for all.
+For each class `dataclass` writes and compiles how its values are made, compare, hash and show
+themselves, and that they refuse to change: a quarter of the time that a command takes to start.
+Here the same code does it for all, but for `__init__`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, FrozenInstanceError, dataclass, fields
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, dataclass_transform
+from typing import TYPE_CHECKING, Any, NoReturn, dataclass_transform
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -55,13 +57,64 @@ def frozen_by_identity(cls: type[T]) -> type[T]:
     >>> held, held == held, held == Held([1.0]), len({held, held})
     (Held(numbers=[1.0]), True, False, 1)
     """
-    made: Any = dataclass(frozen=True, slots=True, eq=False, repr=False)(cls)
+    made: Any = dataclass(init=False, slots=True, eq=False, repr=False)(cls)
     names = tuple(field.name for field in fields(made))
+    setters = tuple(getattr(made, name).__set__ for name in names)
 
     def shown(self: Any) -> str:
         each = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"{type(self).__qualname__}({each})"
 
+    def state(self: Any) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in names)
+
+    def set_state(self: Any, values: tuple[Any, ...]) -> None:
+        for setter, value in zip(setters, values, strict=True):
+            setter(self, value)
+
+    made.__init__ = _initialiser(made)
     made.__repr__ = shown
+    made.__setattr__, made.__delattr__ = _refuse_to_set, _refuse_to_delete
+    made.__getstate__, made.__setstate__ = state, set_state
     of_identity: type[T] = made
     return of_identity
+
+
+def _refuse_to_set(_self: object, name: str, _value: object) -> NoReturn:
+    raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+
+def _refuse_to_delete(_self: object, name: str) -> NoReturn:
+    raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+
+def _initialiser(made: Any) -> Callable[..., None]:
+    """Write the `__init__` of a class with slots: it sets each field past `__setattr__`.
+
+    Of what `dataclass` knows, fields may have defaults and factories of these, and may be none of
+    its parameters.
+    """
+    known: dict[str, Any] = {"MISSING": MISSING}
+    parameters, lines = ["self"], []
+    for field in fields(made):
+        name, default, value = field.name, f"default_{field.name}", field.name
+        known[f"set_{name}"] = getattr(made, name).__set__
+        if field.default is not MISSING:
+            known[default] = field.default
+            parameter = f"{name}={default}"
+        elif field.default_factory is not MISSING:
+            known[default] = field.default_factory
+            parameter = f"{name}=MISSING"
+            value = f"{default}() if {name} is MISSING else {name}"
+        else:
+            parameter = name
+        if field.init:
+            parameters.append(parameter)
+        else:
+            value = default
+        lines.append(f"    set_{name}(self, {value})\n")
+    head = f"def __init__({', '.join(parameters)}):\n"
+    exec(head + ("".join(lines) or "    pass\n"), known)  # noqa: S102  # names of fields alone
+    written: Callable[..., None] = known["__init__"]
+    written.__qualname__ = f"{made.__qualname__}.__init__"
+    return written
