@@ -9,7 +9,7 @@ import numpy as np
 
 from softmax_tool.arithmetic.selection import row_max
 from softmax_tool.distinct import count
-from softmax_tool.frozen import frozen
+from softmax_tool.frozen import frozen, frozen_with_memory
 from softmax_tool.minorant import Minorant
 from softmax_tool.once import once
 from softmax_tool.shortlist import Shortlist
@@ -36,7 +36,7 @@ SHORT = 64
 _FEW = 4  # one in 2**4: so many are quicker picked out than all computed with
 
 
-@dataclass(frozen=True)
+@frozen_with_memory
 class Bounds:
     """The error bound of a formulation on all rows; of softmax, relative to the true value."""
 

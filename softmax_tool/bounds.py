@@ -13,7 +13,7 @@ ones: Blanchard, Higham and Higham 2021, sections 3 and 4; docs/numerics.md deri
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,7 @@ from softmax_tool.arithmetic.selection import row_any
 from softmax_tool.arithmetic.tree import LEAF
 from softmax_tool.exact import class_coefficients, coefficients_of
 from softmax_tool.formats import accumulator_of
+from softmax_tool.frozen import frozen_with_memory
 from softmax_tool.once import once
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     Bound = Callable[["Conditions"], Array]
 
 
-@dataclass(frozen=True)
+@frozen_with_memory
 class Conditions:
     """What a bound depends on: a block of rows with its exact values, the format, the sum.
 

@@ -6,7 +6,6 @@ different events there are, which the masks of a trace tell without a number for
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ from softmax_tool.arithmetic.masks import both
 from softmax_tool.arithmetic.selection import row_any, row_max, row_min
 from softmax_tool.arithmetic.tracing import EVENTS
 from softmax_tool.distinct import count
-from softmax_tool.frozen import frozen
+from softmax_tool.frozen import frozen, frozen_with_memory
 from softmax_tool.kinds import KINDS, mark, occurring
 from softmax_tool.masking import all_ones, kept, put
 from softmax_tool.once import once
@@ -62,7 +61,7 @@ class Events(NamedTuple):
     classes: NDArray[np.int8]
 
 
-@dataclass(frozen=True)
+@frozen_with_memory
 class Causes:
     """What the elements of rows that were traced go back to; all arrays are of these rows."""
 

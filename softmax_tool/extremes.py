@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_tool.arithmetic.selection import row_max, row_min
+from softmax_tool.frozen import frozen_with_memory
 from softmax_tool.once import once
 from softmax_tool.tiling import TILE
 
@@ -21,7 +21,7 @@ _SHORT = 32  # rows of so many are quicker gone through column by column
 _WIDE = 2 * TILE
 
 
-@dataclass(frozen=True)
+@frozen_with_memory
 class Extremes:
     """The largest and the smallest logits of each row; a NaN is both."""
 

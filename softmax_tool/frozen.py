@@ -57,13 +57,9 @@ def frozen_by_identity(cls: type[T]) -> type[T]:
     >>> held, held == held, held == Held([1.0]), len({held, held})
     (Held(numbers=[1.0]), True, False, 1)
     """
-    made: Any = dataclass(init=False, slots=True, eq=False, repr=False)(cls)
+    made = _by_identity(cls, slots=True)
     names = tuple(field.name for field in fields(made))
     setters = tuple(getattr(made, name).__set__ for name in names)
-
-    def shown(self: Any) -> str:
-        each = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
-        return f"{type(self).__qualname__}({each})"
 
     def state(self: Any) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in names)
@@ -72,12 +68,42 @@ def frozen_by_identity(cls: type[T]) -> type[T]:
         for setter, value in zip(setters, values, strict=True):
             setter(self, value)
 
-    made.__init__ = _initialiser(made)
-    made.__repr__ = shown
-    made.__setattr__, made.__delattr__ = _refuse_to_set, _refuse_to_delete
     made.__getstate__, made.__setstate__ = state, set_state
     of_identity: type[T] = made
     return of_identity
+
+
+@dataclass_transform(frozen_default=True, eq_default=False)
+def frozen_with_memory(cls: type[T]) -> type[T]:
+    """Make a class of the same kind, without slots: where `once` can keep what it computes.
+
+    >>> from softmax_tool.once import once
+    >>> @frozen_with_memory
+    ... class Circle:
+    ...     radius: float
+    ...     @once
+    ...     def area(self) -> float:
+    ...         return 3 * self.radius**2
+    >>> circle = Circle(2.0)
+    >>> circle.area, vars(circle)
+    (12.0, {'radius': 2.0, 'area': 12.0})
+    """
+    of_identity: type[T] = _by_identity(cls, slots=False)
+    return of_identity
+
+
+def _by_identity(cls: type, *, slots: bool) -> Any:
+    made: Any = dataclass(init=False, slots=slots, eq=False, repr=False)(cls)
+    names = tuple(field.name for field in fields(made))
+
+    def shown(self: Any) -> str:
+        each = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return f"{type(self).__qualname__}({each})"
+
+    made.__init__ = _initialiser(made, slots=slots)
+    made.__repr__ = shown
+    made.__setattr__, made.__delattr__ = _refuse_to_set, _refuse_to_delete
+    return made
 
 
 def _refuse_to_set(_self: object, name: str, _value: object) -> NoReturn:
@@ -88,8 +114,8 @@ def _refuse_to_delete(_self: object, name: str) -> NoReturn:
     raise FrozenInstanceError(f"cannot delete field {name!r}")
 
 
-def _initialiser(made: Any) -> Callable[..., None]:
-    """Write the `__init__` of a class with slots: it sets each field past `__setattr__`.
+def _initialiser(made: Any, *, slots: bool) -> Callable[..., None]:
+    """Write the `__init__` of a class: it sets each field past `__setattr__`.
 
     Of what `dataclass` knows, fields may have defaults and factories of these, and may be none of
     its parameters.
@@ -98,7 +124,8 @@ def _initialiser(made: Any) -> Callable[..., None]:
     parameters, lines = ["self"], []
     for field in fields(made):
         name, default, value = field.name, f"default_{field.name}", field.name
-        known[f"set_{name}"] = getattr(made, name).__set__
+        if slots:
+            known[f"set_{name}"] = getattr(made, name).__set__
         if field.default is not MISSING:
             known[default] = field.default
             parameter = f"{name}={default}"
@@ -112,7 +139,8 @@ def _initialiser(made: Any) -> Callable[..., None]:
             parameters.append(parameter)
         else:
             value = default
-        lines.append(f"    set_{name}(self, {value})\n")
+        target = f"set_{name}(self, {value})" if slots else f"self.__dict__[{name!r}] = {value}"
+        lines.append(f"    {target}\n")
     head = f"def __init__({', '.join(parameters)}):\n"
     exec(head + ("".join(lines) or "    pass\n"), known)  # noqa: S102  # names of fields alone
     written: Callable[..., None] = known["__init__"]

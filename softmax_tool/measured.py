@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.frozen import frozen_with_memory
 from softmax_tool.infinities import InfiniteErrors
 from softmax_tool.masking import kept
 from softmax_tool.once import once
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@frozen_with_memory
 class Measured:
     """Results of any shape and the ruler of their true values; errors are made when asked for."""
 

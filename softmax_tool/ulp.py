@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import add
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from softmax_tool.distinct import count
 from softmax_tool.exact_sum import ExactSum
 from softmax_tool.formats import FLOAT64, ulp_exponent
-from softmax_tool.frozen import frozen
+from softmax_tool.frozen import frozen, frozen_with_memory
 from softmax_tool.masking import kept
 from softmax_tool.once import once
 from softmax_tool.tiling import TILE, tiles
@@ -34,7 +34,7 @@ _EXPONENT_BITS = 52
 _BIAS = 1023
 
 
-@dataclass(frozen=True)
+@frozen_with_memory
 class Ruler:
     """True values, and all that measuring results against them takes, made once and when asked."""
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import pickle
 from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
+from inspect import signature
 from typing import Any
 
 import pytest
 
-from softmax_tool.frozen import frozen, frozen_by_identity
+from softmax_tool.frozen import frozen, frozen_by_identity, frozen_with_memory
+from softmax_tool.once import once
 
 
 class Some:
@@ -93,3 +95,46 @@ def test_by_identity_each_is_equal_to_itself_alone() -> None:
     with pytest.raises(FrozenInstanceError):
         one.name = "b"  # type: ignore[misc]
     assert not hasattr(one, "__dict__")
+
+
+@frozen_with_memory
+class Remembering:
+    """What keeps what it has computed."""
+
+    made: list[int]
+    name: str = "a"
+    looked: int = field(default=1, init=False)
+
+    @once
+    def length(self) -> int:
+        """How many there are."""
+        self.made.append(0)
+        return len(self.made)
+
+
+def test_with_memory_what_is_computed_once_is_kept() -> None:
+    one = Remembering([1])
+    assert (one.length, one.length, one.name, one.looked) == (2, 2, "a", 1)
+    assert one == one != Remembering([1, 0])  # noqa: PLR0124
+    assert repr(one) == "Remembering(made=[1, 0], name='a', looked=1)"
+    with pytest.raises(FrozenInstanceError):
+        one.name = "b"  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        del one.made
+    assert replace(one, name="b").name == "b"
+    assert pickle.loads(pickle.dumps(one)).length == 2  # noqa: S301
+
+
+def test_arguments_are_those_of_a_dataclass() -> None:
+    def shape(made: Any) -> list[tuple[str, bool]]:
+        parameters = signature(made).parameters.values()
+        return [(each.name, each.default is each.empty) for each in parameters]
+
+    assert shape(Ours) == shape(Theirs)
+    assert Ours("a").made is not Ours("a").made
+    wrongs: list[tuple[Any, ...]] = [(), ("a", (), [], 1)]
+    for wrong in wrongs:
+        with pytest.raises(TypeError, match=r"__init__\(\) "):
+            Ours(*wrong)
+    with pytest.raises(TypeError, match="looked"):
+        Remembering([1], looked=2)

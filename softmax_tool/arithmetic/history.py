@@ -8,13 +8,13 @@ these tells all of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_tool.arithmetic.masks import both, either
 from softmax_tool.arithmetic.selection import row_any
+from softmax_tool.frozen import frozen_by_identity
 from softmax_tool.masking import all_ones
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NEVER = np.int64(2**62)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen_by_identity
 class Reach:
     """Events that reached elements in one way; both arrays broadcast to (rows, classes)."""
 

@@ -5,12 +5,12 @@ Most hold none of these, which the smallest and the largest value tell.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.frozen import frozen_with_memory
 from softmax_tool.once import once
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _NOWHERE = np.zeros((1, 1), bool)
 
 
-@dataclass(frozen=True)
+@frozen_with_memory
 class Look:
     """One array (rows, classes) or (rows, 1); masks broadcast to it."""
 

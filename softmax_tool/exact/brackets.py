@@ -8,7 +8,7 @@ a = 0. So closer bounds always decide, and where X itself is below every precisi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import MIN_EMIN, Context, Decimal
 from fractions import Fraction
 from math import copysign, factorial, inf, isinf, nextafter
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from softmax_tool.formats import FLOAT64
-from softmax_tool.frozen import frozen
+from softmax_tool.frozen import frozen, frozen_with_memory
 from softmax_tool.once import once
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _boundary(hi: float, towards: float) -> Fraction:
     return (Fraction(hi) + Fraction(neighbour)) / 2
 
 
-@dataclass(frozen=True)
+@frozen_with_memory
 class KnownRows:
     """Float64 logits (rows, classes), and their true values as double-double knows them."""
 
@@ -115,7 +115,7 @@ class KnownRows:
         )
 
 
-@dataclass(frozen=True)
+@frozen_with_memory
 class RowBrackets:
     """Bounds of what is irrational in one row.
 

@@ -6,7 +6,6 @@ so that it does not cancel near 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from softmax_tool.arithmetic.selection import row_min
 from softmax_tool.arithmetic.tree import combine_leaves
 from softmax_tool.exact.values import Exact, Reference, RowValues, everywhere
 from softmax_tool.extremes import Extremes
+from softmax_tool.frozen import frozen_with_memory
 from softmax_tool.once import once
 from softmax_tool.row_sets import rows_of
 from softmax_tool.tiling import Scratch, tiles
@@ -131,7 +131,7 @@ def _drop(e: Array, columns: NDArray[np.intp]) -> None:
     e[inside, columns[inside]] = 0.0
 
 
-@dataclass(frozen=True)
+@frozen_with_memory
 class Float64Elements:
     """Elements made in float64 when they are asked for."""
 

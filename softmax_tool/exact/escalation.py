@@ -7,7 +7,7 @@ can see is moved off it, to the side on which the true value lies.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from softmax_tool.exact.double import Float64Elements
 from softmax_tool.exact.double_double import two_sum
 from softmax_tool.exact.tails import may_change_ulp, round_to_odd
 from softmax_tool.exact.ties import settle_zeros
-from softmax_tool.frozen import frozen
+from softmax_tool.frozen import frozen, frozen_with_memory
 from softmax_tool.once import once
 from softmax_tool.row_sets import rows_of
 from softmax_tool.tiling import tiles
@@ -51,7 +51,7 @@ def reference(
     return replace(plain, elements=settled)
 
 
-@dataclass(frozen=True)
+@frozen_with_memory
 class SettledElements:
     """Elements made in float64 when asked for, and in double-double where float64 cannot tell."""
 

@@ -9,13 +9,12 @@ error lies between the even ones next to it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from softmax_tool.formats import FLOAT32, ulp_exponent
-from softmax_tool.frozen import frozen
+from softmax_tool.frozen import frozen, frozen_with_memory
 from softmax_tool.once import once
 from softmax_tool.tiling import Scratch
 
@@ -67,7 +66,7 @@ class Lone:
         return np.asarray(np.ldexp(1.0, -ulp_exponent(self.values, FLOAT32)))
 
 
-@dataclass(frozen=True)
+@frozen_with_memory
 class Float32Tile:
     """The true values of a tile; every array has its shape, and is overwritten by the next.
 

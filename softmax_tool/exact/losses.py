@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from softmax_tool.exact.tails import (
 from softmax_tool.exact.ties import settle_zeros
 from softmax_tool.exact.values import Exact
 from softmax_tool.formats import FLOAT64, ulp_exponent
+from softmax_tool.frozen import frozen_with_memory
 from softmax_tool.once import once
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _settle_single(
     settle_zeros(values, target, decide)
 
 
-@dataclass(frozen=True)
+@frozen_with_memory
 class _Terms:
     """The products that a loss is the sum of: coefficients and log-probabilities."""
 

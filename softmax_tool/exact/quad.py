@@ -9,7 +9,6 @@ stay in the cache, in arrays that are written again for each piece.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +27,7 @@ from softmax_tool.exact.tails import in_units, rounded_with_tail
 from softmax_tool.exact.values import Exact, Reference, RowValues
 from softmax_tool.exact.work import Work, pieces
 from softmax_tool.extremes import Extremes
-from softmax_tool.frozen import frozen
+from softmax_tool.frozen import frozen, frozen_with_memory
 from softmax_tool.once import once
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ def _faint_logarithms(some: Others) -> tuple[Array, Array]:
     return rounded_with_tail(value, some.scale + excess)
 
 
-@dataclass(frozen=True)
+@frozen_with_memory
 class DoubleDoubleElements:
     """Elements made in double-double when they are asked for."""
 

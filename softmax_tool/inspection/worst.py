@@ -5,7 +5,7 @@ So few rows are made again that even a large table takes no longer for it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf, isnan
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from softmax_tool import exact
 from softmax_tool.formats import FLOAT64
-from softmax_tool.frozen import frozen
+from softmax_tool.frozen import frozen, frozen_by_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +36,7 @@ WAITING = 64
 """So many rows to be made again are kept for later; more are made at once."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen_by_identity
 class OpenLoss:
     """What a loss is made of: logits (1, classes), and one target."""
 
