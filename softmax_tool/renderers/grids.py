@@ -31,10 +31,14 @@ class Cell:
 
 @frozen
 class Column:
-    """A column: its heading, and on which side its text stands."""
+    """A column: its heading, and on which side its text stands.
+
+    Of one that `repeats`, narrower variants say elsewhere what it says.
+    """
 
     header: str
     align: Align = "right"
+    repeats: bool = False
 
 
 @frozen
@@ -74,6 +78,14 @@ class Tables:
 
 
 Section = Prose | Tables
+
+
+def left_out(widest: Sequence[Grid], chosen: Sequence[Grid]) -> tuple[str, ...]:
+    """Return the headings of what a variant does not tell and the widest one does."""
+    kept = {column.header for grid in chosen for column in grid.columns}
+    whole = (column for grid in widest for column in grid.columns if not column.repeats)
+    gone = (column.header for column in whole if column.header not in kept)
+    return tuple(dict.fromkeys(" ".join(header.split()) for header in gone))
 
 
 def grouped(

@@ -146,7 +146,7 @@ def _cases_table(dtype: str, arithmetic: str, lines: Sequence[_Line]) -> tuple[G
         )
     for kind in kinds:
         columns[f"kind {kind}"] = (
-            Column(headed(kind)),
+            Column(headed(kind), repeats=True),  # among the findings
             kind_column([line.case.kinds.get(kind) for line in lines], kind),
         )
     by_kind = [f"kind {kind}" for kind in kinds]
@@ -217,7 +217,10 @@ def _worst(report: CompareReport) -> Iterator[Section]:
         title += f": {len(listed)} of {len(ranked)} kept, --top lists more"
     notes = [_explained(finding, met[1:]) for met, finding in ranked[: report.settings.top]]
     columns: dict[str, tuple[Column, list[Cell]]] = {
-        "dtype": (Column("dtype", "left"), [Cell(x.case.name.dtype) for x, _ in listed]),
+        "dtype": (
+            Column("dtype", "left", repeats=len(report.settings.dtypes) == 1),
+            [Cell(x.case.name.dtype) for x, _ in listed],
+        ),
         "arithmetic": (
             Column("arithmetic", "left"),
             [Cell(x.case.name.arithmetic or "") for x, _ in listed],

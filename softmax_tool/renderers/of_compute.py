@@ -254,7 +254,10 @@ def _computed(report: ComputeReport) -> Iterator[Section]:
         return
     first = (Column("", "left"), [Cell(f"  {formulation}") for _, formulation, _, _ in lines])
     by_kind = [
-        (Column(headed(kind)), kind_column([found.get(kind) for _, _, found, _ in lines], kind))
+        (
+            Column(headed(kind), repeats=True),
+            kind_column([found.get(kind) for _, _, found, _ in lines], kind),
+        )
         for kind in kinds
     ]
     folded = (

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from softmax_tool.renderers import display
-from softmax_tool.renderers.grids import Grid, Prose, Tables
+from softmax_tool.renderers.grids import Grid, Prose, Tables, left_out
 from softmax_tool.renderers.sections import sections
 
 if TYPE_CHECKING:
@@ -120,6 +120,9 @@ class _Page:
             if place:
                 yield ""
             yield from self._grid(grid)
+        if gone := left_out(tables.variants[0], chosen):
+            line = f"left out, for want of width: {'; '.join(gone)}"
+            yield from self._wrapped(line, self._width, style="dim")
 
     def _fits(self, grids: tuple[Grid, ...]) -> bool:
         return self._width is None or all(self._measured(x) <= self._width for x in grids)

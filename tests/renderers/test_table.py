@@ -265,3 +265,29 @@ def test_loss_probability_labels_have_no_class(reports: dict[str, Report]) -> No
 
 def test_kinds_are_printed_in_the_order_in_which_they_are_asked() -> None:
     assert tuple(KINDS) == kinds.KINDS
+
+
+def test_what_has_no_room_is_named(report: Report) -> None:
+    """Whatever heading is gone for want of room stands in a line, or says what others say."""
+    shown = [x for x in sections.sections(report) if isinstance(x, grids.Tables)]
+    for width in WIDTHS:
+        text = " ".join(rendered(report, width=width).split())
+        page = table._Page(width, color=False, ascii_only=False)  # noqa: SLF001
+        for tables in shown:
+            chosen = next((x for x in tables.variants if page._fits(x)), tables.variants[-1])  # noqa: SLF001
+            kept = {column.header for grid in chosen for column in grid.columns}
+            for column in (column for grid in tables.variants[0] for column in grid.columns):
+                if column.header not in kept and not column.repeats:
+                    assert " ".join(column.header.split()) in text
+
+
+def test_without_a_limit_nothing_is_left_out(report: Report) -> None:
+    assert "for want of width" not in rendered(report)
+
+
+def test_kinds_are_not_left_out_where_findings_tell_them() -> None:
+    kind, folded = grids.Column("stalled", repeats=True), grids.Column("findings")
+    mean, name = grids.Column("mean\nULP"), grids.Column("")
+    widest, narrow = grids.Grid("", (name, kind, mean), ()), grids.Grid("", (name, folded), ())
+    assert grids.left_out((widest, widest), (narrow,)) == ("mean ULP",)
+    assert grids.left_out((widest,), (grids.Grid("", (name,), ()), widest)) == ()
