@@ -272,9 +272,9 @@ def test_what_has_no_room_is_named(report: Report) -> None:
     shown = [x for x in sections.sections(report) if isinstance(x, grids.Tables)]
     for width in WIDTHS:
         text = " ".join(rendered(report, width=width).split())
-        page = table._Page(width, color=False, ascii_only=False)  # noqa: SLF001
+        page = table._Page(width, color=False, ascii_only=False)
         for tables in shown:
-            chosen = next((x for x in tables.variants if page._fits(x)), tables.variants[-1])  # noqa: SLF001
+            chosen = next((x for x in tables.variants if page._fits(x)), tables.variants[-1])
             kept = {column.header for grid in chosen for column in grid.columns}
             for column in (column for grid in tables.variants[0] for column in grid.columns):
                 if column.header not in kept and not column.repeats:
