@@ -152,6 +152,14 @@ class Causes:
         known = np.count_nonzero(alone[own] & (numbers[own] == events[columns > 0]))
         return count(alone, weights) + rows.size - int(known)
 
+    def own(self, code: int) -> Mask | None:
+        """Tell which elements of a kind go back to an event in their own column, (rows, classes).
+
+        None where masks alone do not tell it; of other elements the answer says nothing.
+        """
+        ways = self._ways(code)
+        return None if ways is None else ways.own(self.codes.shape)
+
     def _ways(self, code: int) -> _Ways | None:
         """Return how elements of a kind were reached, where masks alone tell of which event."""
         names = [name for name in _EVENTS_OF[KINDS[code]] if self.history.get(name)]
@@ -196,9 +204,9 @@ class _Ways:
     happened: Mapping[int, Mask]  # where such events happened, by operation
     stride: int
 
-    def count(self, among: Mask, weights: Counts | None) -> int:
-        """Count the distinct events of some elements, an own one as often as its weight says."""
-        own = np.zeros(among.shape, bool)
+    def own(self, shape: tuple[int, ...]) -> Mask:
+        """Tell which elements go back to an event in their own column."""
+        own = np.zeros(shape, bool)
         for reach in self.of_columns:
             own |= reach.where
         operations = self.numbers // self.stride
@@ -207,6 +215,11 @@ class _Ways:
         for operation in set(operations[operations < NEVER // self.stride].tolist()):
             if operation in self.happened:
                 own |= both(self.happened[operation], operations == operation)
+        return own
+
+    def count(self, among: Mask, weights: Counts | None) -> int:
+        """Count the distinct events of some elements, an own one as often as its weight says."""
+        own = self.own(among.shape)
         alone, spread = among & own, among & ~own
         rows = np.flatnonzero(row_any(spread))
         return count(alone, weights) + rows.size - self._known(alone, rows)

@@ -281,13 +281,13 @@ def worst_cases(
         among = both(wrong & (judged.kind == code), results.listed)
         if not among.any():
             continue
-        for row, column in _worst_of_rows(results, among, top):
+        for row, column in _worst_of_rows(results, code, among, top):
             found.append(finding(results, row, column))
     return worst_of(found, top)
 
 
-def _worst_of_rows(results: Results, among: Mask, top: int) -> list[tuple[int, int]]:
-    """Return the `top` rows with the largest errors among some elements, and where these are.
+def _worst_of_rows(results: Results, code: int, among: Mask, top: int) -> list[tuple[int, int]]:
+    """Return the `top` rows with the largest errors of a kind among some, and where these are.
 
     Within a row it is the largest error; of several, one that began there before one that spread
     there, then the first.
@@ -300,15 +300,28 @@ def _worst_of_rows(results: Results, among: Mask, top: int) -> list[tuple[int, i
         limit = np.partition(largest, -top)[-top]
         rows = rows[largest[rows] >= limit]
     equal = errors[rows] == largest[rows, None]
-    place, column = np.nonzero(equal)
-    roots = np.zeros(equal.shape, bool)
-    for start in range(0, len(place), TILE):  # a part at a time: each takes a hundred bytes
-        some = place[start : start + TILE], column[start : start + TILE]
-        roots[some] = ~_propagated(results, rows[some[0]], some[1])
+    roots = _began_there(results, code, rows, equal)
     began_there = row_any(roots)[:, 0]
     columns = np.where(began_there, roots.argmax(axis=1), equal.argmax(axis=1))
     order = np.argsort(-largest[rows], kind="stable")[:top]
     return [(int(rows[i]), int(columns[i])) for i in order]
+
+
+def _began_there(results: Results, code: int, rows: Indices, among: Mask) -> Mask:
+    """Tell which elements of a kind, in some rows, go back to nothing but their own column."""
+    traced = results.judged.traced
+    if traced is None or code == NO_KIND:
+        return among
+    if not results.is_loss and (traced.place[rows] >= 0).all():
+        own = traced.causes.own(code)
+        if own is not None:
+            return both(among, own[traced.place[rows]])
+    roots = np.zeros(among.shape, bool)
+    places, columns = np.nonzero(among)
+    for start in range(0, len(places), TILE):  # a part at a time: each takes a hundred bytes
+        some = places[start : start + TILE], columns[start : start + TILE]
+        roots[some] = ~_propagated(results, rows[some[0]], some[1])
+    return roots
 
 
 def _propagated(results: Results, rows: Indices, columns: Indices) -> Mask:
