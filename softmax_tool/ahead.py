@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
 
 from softmax_tool.errors import InputError, UsageError
+from softmax_tool.heap import keep_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -46,6 +47,7 @@ def in_order(
     One item more than that is taken ahead. A single item, and a single thread, need no pool. An
     `InputError` of taking an item comes after the results before it, as without threads.
     """
+    keep_freed_memory()
     if threads == 1:
         yield from map(work, items)
         return

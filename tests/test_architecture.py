@@ -111,7 +111,7 @@ MAY_IMPORT: dict[str, tuple[str, ...] | None] = {
         "row_sets",
     ),
     "ulp": ("formats", "exact", "exact_sum", "tiling", "once", "distinct", "masking"),
-    "ahead": ("errors",),
+    "ahead": ("errors", "heap"),
     "arguments": ("ahead", "errors", "renderers.display"),
     "ignored": (),
     "readers": ("ahead", "errors", "aligned", "ignored", "storing"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from softmax_tool.arithmetic.selection import row_max, row_min
 from softmax_tool.check.careful import log_softmax_bound, softmax_bound
 from softmax_tool.formats import FLOAT32
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from softmax_tool.tally import Results
 
     Array = NDArray[Any]
+    Indices = NDArray[np.intp]
     Mask = NDArray[np.bool_]
 
 _SEVERAL = 16  # of fewer elements none is the row's
@@ -47,9 +49,17 @@ def apart(results: Results, conditions: Conditions) -> Mask:
         else:
             error, own = got - exact, log_softmax_bound(alone)
         found = nothing
-        for row in np.flatnonzero(np.count_nonzero(usable, axis=1) >= _SEVERAL):
+        for row in _doubtful(error, own, usable):
             among = usable[row]
             common = np.median(error[row, among])
             limit = own[row] + own[row, among].max()
             found[row] = among & (np.abs(error[row] - common) > limit)
     return found
+
+
+def _doubtful(error: Array, own: Array, usable: Mask) -> Indices:
+    """Return the rows whose errors are further apart than the least limit of an element."""
+    spread = row_max(np.where(usable, error, -np.inf)) - row_min(np.where(usable, error, np.inf))
+    least = row_min(np.where(usable, own, np.inf)) + row_max(np.where(usable, own, -np.inf))
+    several = np.count_nonzero(usable, axis=1) >= _SEVERAL
+    return np.flatnonzero(several & ~(spread <= least)[:, 0])

@@ -22,6 +22,7 @@ from softmax_tool.check.careful import (
 )
 from softmax_tool.check.comparison import ALWAYS_GRANTED
 from softmax_tool.check.computations import rank_changes
+from softmax_tool.check.disorder import drops
 from softmax_tool.check.found import Findings, Found, Place, gather
 from softmax_tool.check.measured import Errors
 from softmax_tool.check.patterns import explained
@@ -191,30 +192,9 @@ def _disorder(results: Results, name: CaseName, top: int) -> Found | None:
     Shifts, sums and roundings keep the order; exp and a quotient may each be off.
     """
     x, got = results.rows.logits, results.got.astype(np.float64)
-    order = np.argsort(x, axis=1, kind="stable")
-    sorted_x = np.take_along_axis(x, order, axis=1)
-    sorted_got = np.take_along_axis(got, order, axis=1)
-    counted = np.take_along_axis(results.judged.counted & np.isfinite(got), order, axis=1)
-    before = np.where(counted, sorted_got, -np.inf)
-    highest = np.maximum.accumulate(before, axis=1)
-    # The first column of each run of equal logits; what stands before it has smaller ones.
-    begins = np.ones(x.shape, bool)
-    begins[:, 1:] = sorted_x[:, 1:] > sorted_x[:, :-1]
-    columns = np.arange(x.shape[1])
-    first = np.maximum.accumulate(np.where(begins, columns, 0), axis=1)
-    below = np.take_along_axis(highest, np.maximum(first - 1, 0), axis=1)
-    below[first == 0] = -np.inf
-    with np.errstate(invalid="ignore"):
-        drop = below - sorted_got
-        slack = order_slack(results.target, results.quantity) * np.maximum(
-            np.abs(below), np.abs(sorted_got)
-        )
-        disordered = counted & (drop > slack + 2 * results.target.smallest_subnormal)
-    if not disordered.any():
-        return None
-    where, drops = np.zeros(x.shape, bool), np.zeros(x.shape)
-    np.put_along_axis(where, order, disordered, axis=1)
-    np.put_along_axis(drops, order, np.where(disordered, drop, 0.0), axis=1)
+    counted = results.judged.counted & np.isfinite(got)
+    slack = order_slack(results.target, results.quantity)
+    dropped = drops(x, got, counted, slack, 2 * results.target.smallest_subnormal)
 
     def at(row: int, column: int) -> Place:
         smaller = (x[row] < x[row, column]) & results.judged.counted[row]
@@ -224,6 +204,6 @@ def _disorder(results: Results, name: CaseName, top: int) -> Found | None:
             f"{number(float(x[row, column]))}, less than {number(float(got[row, other]))} for "
             f"{number(float(x[row, other]))} in column {other}"
         )
-        return _place(results, row, column, float(drops[row, column]), text)
+        return _place(results, row, column, float(dropped[row, column]), text)
 
-    return gather(where, drops, top, at)
+    return gather(dropped > 0, dropped, top, at)

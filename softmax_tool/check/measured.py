@@ -10,7 +10,6 @@ import numpy as np
 from softmax_tool.check.found import Findings
 from softmax_tool.check.tolerance import Seen
 from softmax_tool.distances import Distances
-from softmax_tool.formats import ulp_exponent
 from softmax_tool.frozen import frozen
 from softmax_tool.summary import largest
 
@@ -118,7 +117,7 @@ class Errors:
             correctly_rounded=int(np.count_nonzero(counted & ~judged.wrong)),
             beyond=int(np.count_nonzero(self.beyond)),
             allowed_ulp=float(self.bound.max(where=counted, initial=0.0)),
-            largest_ulp=float(judged.errors[counted].max()) if counted.any() else 0.0,
+            largest_ulp=_largest_among(judged.errors, counted),
             finite=self._largest(finite),
             wrong=self._largest(decided & judged.wrong & finite),
             seen=_seen(results, counted & np.isfinite(exact.hi)),
@@ -129,12 +128,15 @@ class Errors:
         if not among.any():
             return Largest()
         every = self.ulp, self.absolute, self.relative
-        return Largest(*(float(errors[among].max()) for errors in every))
+        return Largest(*(_largest_among(errors, among) for errors in every))
+
+
+def _largest_among(values: Array, among: Mask) -> float:
+    """Return the largest of values none of which is negative; 0 where there are none."""
+    return float(np.where(among, values, 0.0).max(initial=0.0))
 
 
 def _seen(results: Results, among: Mask) -> Seen:
-    if not among.any():
-        return Seen()
-    y = np.abs(results.exact.hi[among])
-    in_ulp = np.ldexp(y, -ulp_exponent(results.exact.hi[among], results.target))
-    return Seen(float(y.max()), float(in_ulp.max()))
+    y = np.where(among, np.abs(results.exact.hi), 0.0)
+    in_ulp = results.judged.measured.ruler.in_ulp(y)
+    return Seen(float(y.max(initial=0.0)), float(in_ulp.max(initial=0.0)))
