@@ -85,7 +85,10 @@ def _outside(where: Mask, masks: list[Mask]) -> Mask:
 
 
 def _is(results: Results, *kinds: str) -> Mask:
-    return np.isin(results.judged.kind, [_CODE[kind] for kind in kinds])
+    found = np.zeros(results.got.shape, bool)
+    for kind in kinds:
+        found |= results.judged.kind == _CODE[kind]
+    return found
 
 
 def _masks(results: Results, errors: Errors) -> Iterator[tuple[str, Mask]]:
@@ -95,7 +98,7 @@ def _masks(results: Results, errors: Errors) -> Iterator[tuple[str, Mask]]:
     zeros, a logarithm of 0 and a sum that stalled are wrong whatever came of them.
     """
     judged = results.judged
-    occurred = set(np.unique(judged.kind).tolist()) - {NO_KIND}
+    occurred = {code for code in _CODE.values() if (judged.kind == code).any()}
     if _CODE["overflow"] in occurred:
         yield from _overflows(results)
     for kind, code in (

@@ -133,7 +133,8 @@ class Errors:
 
 def _largest_among(values: Array, among: Mask) -> float:
     """Return the largest of values none of which is negative; 0 where there are none."""
-    return float(np.where(among, values, 0.0).max(initial=0.0))
+    some = values if among.all() else np.where(among, values, 0.0)
+    return float(some.max(initial=0.0))
 
 
 def _seen(results: Results, among: Mask) -> Seen:
