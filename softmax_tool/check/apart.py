@@ -48,13 +48,21 @@ def apart(results: Results, conditions: Conditions) -> Mask:
             error, own = got / exact - 1, softmax_bound(alone) / exact
         else:
             error, own = got - exact, log_softmax_bound(alone)
-        found = nothing
-        for row in _doubtful(error, own, usable):
-            among = usable[row]
-            common = np.median(error[row, among])
-            limit = own[row] + own[row, among].max()
-            found[row] = among & (np.abs(error[row] - common) > limit)
+        found, rows = nothing, _doubtful(error, own, usable)
+        if rows.size:
+            among, limit = usable[rows], own[rows]
+            limit = limit + row_max(np.where(among, limit, -np.inf))
+            off = np.abs(error[rows] - _medians(error[rows], among))
+            found[rows] = among & (off > limit)
     return found
+
+
+def _medians(values: Array, among: Mask) -> Array:
+    """Return the median of some elements of each row, at least one, (rows, 1)."""
+    count = np.count_nonzero(among, axis=1)[:, None]
+    middle = np.concatenate([(count - 1) // 2, count // 2], axis=1)
+    parted = np.partition(np.where(among, values, np.inf), np.unique(middle), axis=1)
+    return np.asarray(np.take_along_axis(parted, middle, axis=1).mean(axis=1, keepdims=True))
 
 
 def _doubtful(error: Array, own: Array, usable: Mask) -> Indices:
