@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 _LESS = 0.99  # more than rounding moves a comparison
+_WIDE = 1 << 13  # classes
 _HALF = 16  # bits of a float32
 _SIGN = np.uint32(1 << 31)
 
@@ -76,13 +77,13 @@ def _of_smaller(highest: Array, logits: Array) -> Array:
 
 
 def _ascending(logits: Array) -> Indices:
-    """Return the columns of each row in the order of its logits.
+    """Return the columns of each row in the order of its logits, those of equal ones in any.
 
-    NumPy sorts 16 bits by counting, the lower half of a float32 first and then the upper one: in a
-    third of the time in which it compares.
+    NumPy sorts 16 bits by counting: the lower half of a float32 first, then the upper one, in half
+    the time that it takes to compare the logits of a wide row.
     """
-    if logits.dtype != np.float32:
-        return np.argsort(logits, axis=1, kind="stable")
+    if logits.dtype != np.float32 or logits.shape[1] < _WIDE:
+        return np.argsort(logits, axis=1)
     bits = (logits + np.float32(0)).view(np.uint32)  # of two zeros that are equal
     # Of negative numbers, larger bits are smaller: they are turned round.
     bits ^= np.where(bits & _SIGN, ~np.uint32(0), _SIGN)
