@@ -80,7 +80,7 @@ class Judged:
 
     measured: Measured
     wrong: Mask  # counted elements that are not correctly rounded
-    counted: Mask  # neither masked nor of an invalid row
+    counted: Mask  # of valid rows, but for masked elements whose result is exact
     masked: Mask
     kind: NDArray[np.int8]
     unavoidable: Mask

@@ -175,7 +175,7 @@ class Case:
     lost_share: float | None  # of a gradient: the largest share of a row's that is lost
     worst: tuple[Finding, ...]
     rows_hit: int  # rows with at least one avoidable finding of any kind
-    judged: int  # elements neither masked nor of an invalid row
+    judged: int  # elements of valid rows, but for masked ones whose result is exact
 
 
 @frozen

@@ -197,7 +197,7 @@ def _disorder(results: Results, name: CaseName, top: int) -> Found | None:
     dropped = drops(x, got, counted, slack, 2 * results.target.smallest_subnormal)
 
     def at(row: int, column: int) -> Place:
-        smaller = (x[row] < x[row, column]) & results.judged.counted[row]
+        smaller = (x[row] < x[row, column]) & counted[row]
         other = int(np.where(smaller, got[row], -np.inf).argmax())
         text = (
             f"{name.dtype} {name.quantity} is {number(float(got[row, column]))} for logit "

@@ -109,7 +109,9 @@ def softmax_bound(c: Conditions) -> Array:
 
 
 def log_softmax_bound(c: Conditions) -> Array:
-    """s/(1 − s) + f u log S + (2|y| + log S + |L|)(u or v), s = (Σp|z| + n)u + 2Σp|z|v + C η/2 / S.
+    """(s/(1 − s) + f u log S + 2|y|u + (log S + |L|)v)(1 + 4u), s = (Σp|z| + n)u + 2Σp|z|v.
+
+    To s comes what underflows of the exponentials, C η/2 / S, and to the bound η/2.
 
     The shift and the last rounding are each off by their own magnitude times u, however large; the
     way by the log-sum-exp goes through the accumulator.

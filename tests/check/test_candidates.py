@@ -234,6 +234,16 @@ def test_what_is_wrong_is_told(spoil: Any, code: str, told: str, check: Callable
     assert any(told in message for message in messages), done.report["findings"]
 
 
+@pytest.mark.parametrize("lost", [np.nan, np.inf])
+def test_what_is_not_finite_is_in_no_order(lost: float, check: Callable[..., Any]) -> None:
+    x = np.array([[1, 2, 3, 4]], np.float32)
+    candidate = np.array([[0.0320586, lost, 0.2368828, 0.001]], np.float32)
+    done = check(x, "--op", "softmax", "--format", "json", candidate=candidate)
+    found = [f for f in done.report["findings"] if f["code"] == "ORD101"]
+    assert [f["column"] for f in found] == [3]
+    assert found[0]["message"].endswith("less than 0.236883 for 3 in column 2")
+
+
 def test_naive_overflow_and_underflow_are_recognised(check: Callable[..., Any]) -> None:
     options = ("--op", "softmax", "--format", "json")
     for row, told in (([12.0, 11.0], "naive softmax gives"), ([-20.0, -21.0], "naive softmax")):
