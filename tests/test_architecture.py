@@ -123,6 +123,7 @@ MAY_IMPORT: dict[str, tuple[str, ...] | None] = {
         "report",
         "excerpt",
         "check.report",
+        "check.rules",
         "explanation.report",
         "inspection.report",
         "errors",

@@ -49,6 +49,11 @@ class Rule:
     budgeted: bool = False
     is_error: bool = False
 
+    @property
+    def is_of_input(self) -> bool:
+        """Whether it finds something in the logits and their labels, whatever is computed."""
+        return not {"input", "labels"}.isdisjoint(self.about)
+
 
 _ANY_RESULT: tuple[About, ...] = ("computation", "candidate")
 

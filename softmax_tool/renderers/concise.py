@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from softmax_tool.check.rules import BY_CODE
 from softmax_tool.renderers import display
 from softmax_tool.renderers.of_check import place
 
@@ -32,9 +33,9 @@ def subject(report: CheckReport) -> str:
     return _files(report.input.paths if given is None else (given.name,))
 
 
-def found_in(report: CheckReport, finding: CheckFinding) -> str:
-    """Name the file that a finding is in: the logits, unless it is of results."""
-    return subject(report) if finding.cases else _files(report.input.paths)
+def found_in(report: CheckReport, code: str) -> str:
+    """Name the file that a rule finds something in: the logits, unless it is about results."""
+    return _files(report.input.paths) if BY_CODE[code].is_of_input else subject(report)
 
 
 def _files(paths: Sequence[str]) -> str:
@@ -69,16 +70,14 @@ def advice(option: str) -> str:
 
 
 def _lines(report: CheckReport) -> Iterator[str]:
-    about = subject(report)
     failed = {rule.code: rule for rule in report.rules if rule.failed}
     found = [finding for finding in report.findings if finding.code in failed]
     for finding in found:
-        yield f"{found_in(report, finding)}: {sentence(finding)}"
+        yield f"{found_in(report, finding.code)}: {sentence(finding)}"
     for code, rule in failed.items():
         places = [finding for finding in found if finding.code == code]
         whole = any(finding.row is None for finding in places)
         if rule.rows > len(places) and not whole:
-            where = found_in(report, places[0]) if places else about
-            yield f"{where}: {total(rule, len(places))}"
+            yield f"{found_in(report, code)}: {total(rule, len(places))}"
     for option in report.suggestions:
-        yield f"{about}: {advice(option)}"
+        yield f"{subject(report)}: {advice(option)}"

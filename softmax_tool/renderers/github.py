@@ -69,7 +69,7 @@ def _lines(report: CheckReport) -> Iterator[str]:
     failed = _worst_first(report)
     shown = failed if 0 < len(failed) <= SHOWN else failed[: SHOWN - 1]
     for finding in shown:
-        where = found_in(report, finding)
+        where = found_in(report, finding.code)
         yield command("error", f"{where}: {sentence(finding)}", _properties(finding))
     if not report.passed and shown is not failed:
         more = display.plural(len(failed) - len(shown), "more finding")

@@ -108,5 +108,5 @@ def _case(report: CheckReport, rule: RuleResult) -> Iterator[str]:
 
 def _listed(report: CheckReport, finding: CheckFinding) -> str:
     """Print a finding, with its file where that is not the one of the suite."""
-    where, suite = found_in(report, finding), subject(report)
+    where, suite = found_in(report, finding.code), subject(report)
     return sentence(finding) if where == suite else f"{where}: {sentence(finding)}"

@@ -404,6 +404,16 @@ def test_with_nothing_listed_a_failure_is_still_told(
     assert "OVF101" in done.out or format_ == "csv"
 
 
+def test_what_is_not_listed_is_told_of_the_file_that_it_is_in(check: Callable[..., Any]) -> None:
+    given = ("--op", "softmax", "--dtype", "single", "--format", "concise", "--top", "0")
+    done = check("1,2,nan\n1,2,3\n", *given, candidate="0.2,0.8,nan\n0.1,0.2,0.7\n")
+    assert done.code == 1
+    assert [line.split()[:2] for line in done.out.splitlines()] == [
+        ["logits.csv:", "INP101"],
+        ["candidate.csv:", "ACC101"],
+    ]
+
+
 def test_names_cannot_break_out_of_an_annotation(
     check: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
