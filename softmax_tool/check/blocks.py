@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from softmax_tool.formats import FloatFormat
     from softmax_tool.plan import Options, Variant
     from softmax_tool.readers import Block
+    from softmax_tool.readers.log import ReadLog
+    from softmax_tool.readers.portions import Portion
     from softmax_tool.reduced_loss import LossRows
     from softmax_tool.report import CaseName
     from softmax_tool.tally import Results
@@ -85,8 +87,13 @@ class Judge:
         return judged_results(self.yardsticks, self.numbers, quantity, got, computation)
 
 
-def work(block: Block, task: Work) -> BlockOutcome:
-    """Do everything on one block."""
+def work(portion: Portion, task: Work) -> tuple[BlockOutcome, ReadLog]:
+    """Read some rows and do everything on them; give what was noticed while they were read, too."""
+    block, noticed = portion.read()
+    return _work(block, task), noticed
+
+
+def _work(block: Block, task: Work) -> BlockOutcome:
     # Overflow and 0/0 are what this is about. A thread does not inherit the setting.
     with np.errstate(all="ignore"):
         kept = kept_rows(block, task.options)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from softmax_tool.ahead import in_order, thread_count
+from softmax_tool import crew
+from softmax_tool.ahead import thread_count
 from softmax_tool.check import losses
 from softmax_tool.check.blocks import work
 from softmax_tool.check.comparison import compared_with_baseline
@@ -49,9 +50,13 @@ if TYPE_CHECKING:
     from softmax_tool.check.rules import About, Rule
     from softmax_tool.plan import Plan
     from softmax_tool.readers import Source
+    from softmax_tool.readers.log import ReadLog
     from softmax_tool.report import CaseName
 
     Progress = Callable[[int, int | None], None]
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 BLOCK_ELEMENTS = 1 << 17  # of 8 bytes each they stay in the second-level cache
 
@@ -90,8 +95,9 @@ def check(
             plan_, options, request.tolerance, codes, ignored(request.ignore), request.headroom
         ),
     )
-    totals, blocks = _Totals.of(plan_), source.blocks(_rows(source))
-    _add_up(totals, in_order(task, blocks, thread_count(threads)), source, progress)
+    totals, portions = _Totals.of(plan_), source.portions(_rows(source))
+    outcomes = _noted(_in_order(task, portions, source, threads), source)
+    _add_up(totals, outcomes, source, progress)
     return to_report(totals.outcome(options, codes), source, options, request, rules)
 
 
@@ -135,7 +141,7 @@ def check_given(
         )
     totals, blocks = _GivenTotals(), _paired(source, candidate, baseline)
     judge = partial(judge_block, task=task)
-    _add_up(totals, in_order(judge, blocks, thread_count(threads)), source, progress)
+    _add_up(totals, _in_order(judge, blocks, source, threads), source, progress)
     outcome_ = totals.outcome(source, candidate, baseline, task, request, codes)
     return to_report(outcome_, source, options, request, rules)
 
@@ -181,6 +187,22 @@ def _about(request: Request, source: Source, subjects: set[About]) -> tuple[Rule
         named = selected(request.select, request.ignore)
         raise UsageError(f"no rule is left to look for: {needed(named)}")
     return rules
+
+
+def _in_order(
+    job: Callable[[_Item], _Result], items: Iterable[_Item], source: Source, threads: int | None
+) -> Iterator[_Result]:
+    many = crew.are_many(source.elements)
+    return crew.in_order(job, items, thread_count(threads), many=many)
+
+
+def _noted(
+    results: Iterable[tuple[BlockOutcome, ReadLog]], source: Source
+) -> Iterator[BlockOutcome]:
+    """Yield outcomes, and let the source know what was noticed while it was read."""
+    for outcome, noticed in results:
+        source.note(noticed)
+        yield outcome
 
 
 def _add_up(

@@ -805,6 +805,18 @@ def test_threads_and_shards_change_nothing(
     assert shards == whole
 
 
+def test_several_processes_judge_a_candidate_as_one_does(check: Callable[..., Any]) -> None:
+    x = np.random.default_rng(3).normal(size=(2200, 1000)).astype(np.float32)
+    p = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+    wrong = p.copy()
+    wrong[1500, 3] *= np.float32(1.1)
+    wrong[7, 9] = np.nan
+    options = ("--op", "softmax", "--format", "json", "--threads")
+    one = check(x, *options, 1, candidate=wrong, baseline=p)
+    assert (one.code, {"ACC101", "NAN101"} <= set(one.failed)) == (1, True)
+    assert check(x, *options, 2, candidate=wrong, baseline=p).out == one.out
+
+
 def test_a_summary_is_added_to_no_input(
     check: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
