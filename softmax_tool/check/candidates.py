@@ -75,8 +75,10 @@ def examine_candidate(
         "NAN101": gather(lost, errors.ulp, top, wrong),
         # Of a baseline; what is beyond the tolerance and what is not finite share rows.
         "BSL102": gather(errors.beyond | lost, errors.ulp, top, wrong, errors.intolerable),
-        "BSL101": gather(judged.counted & (errors.ulp > ALWAYS_GRANTED), errors.ulp, 1, furthest),
     }
+    if "BSL101" in rules:
+        outdone = judged.counted & (errors.ulp > ALWAYS_GRANTED)
+        found["BSL101"] = gather(outdone, errors.ulp, 1, furthest)
     if "RNG101" in rules and quantity != GRADIENT:
         found["RNG101"] = _out_of_range(results, name, top)
     if results.is_ranked:

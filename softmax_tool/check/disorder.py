@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _LESS = 0.99  # more than rounding moves a comparison
 _WIDE = 1 << 13  # classes
 _HALF = 16  # bits of a float32
-_SIGN = np.uint32(1 << 31)
+_SIGN = 31  # the bit that tells it
+_OTHERS = np.int32((1 << _SIGN) - 1)
 
 
 def drops(logits: Array, got: Array, counted: Mask, relative: float, absolute: float) -> Array:
@@ -84,11 +85,11 @@ def _ascending(logits: Array) -> Indices:
     """
     if logits.dtype != np.float32 or logits.shape[1] < _WIDE:
         return np.argsort(logits, axis=1)
-    bits = (logits + np.float32(0)).view(np.uint32)  # of two zeros that are equal
-    # Of negative numbers, larger bits are smaller: they are turned round.
-    bits ^= np.where(bits & _SIGN, ~np.uint32(0), _SIGN)
+    bits = (logits + np.float32(0)).view(np.int32)  # of two zeros that are equal
+    # Of negative numbers, larger bits are smaller: all but the sign are turned round.
+    bits ^= (bits >> _SIGN) & _OTHERS
     order = np.argsort(bits.astype(np.uint16), axis=1, kind="stable")
-    upper = _taken((bits >> _HALF).astype(np.uint16), order)
+    upper = _taken((bits >> _HALF).astype(np.int16), order)
     return _taken(order, np.argsort(upper, axis=1, kind="stable"))
 
 

@@ -133,7 +133,8 @@ def check_given(
                 "losses, and say --reduction sum"
             )
         options, source = with_label_counts(options, source, _rows(source))
-    task = Task(quantity, options, request.tolerance, codes | GIVEN_RULES)
+    compared = frozenset[str]() if baseline is None else COMPARED_RULES
+    task = Task(quantity, options, request.tolerance, codes | GIVEN_RULES | compared)
     if baseline is not None and baseline.reduced != candidate.reduced:
         raise InputError(
             f"{baseline.name}: one of baseline and candidate is a single loss, the other holds one "
