@@ -19,14 +19,6 @@ _Result = TypeVar("_Result")
 _PATIENCE = 4
 """Items done before others are called in, where it is not known that there are many."""
 
-_MANY_ELEMENTS = 1 << 21
-"""Fewer are done before another process has started."""
-
-
-def are_many(elements: int | None) -> bool:
-    """Tell whether so many numbers, None where that is unknown, are worth other processes."""
-    return elements is not None and elements >= _MANY_ELEMENTS
-
 
 def in_order(
     job: Callable[[_Item], _Result],

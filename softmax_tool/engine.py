@@ -184,13 +184,18 @@ def _work(job: Job, source: Source, totals: Totals, threads: int | None) -> Iter
         (portion, totals.earlier())
         for portion in source.portions(block_rows(job.plan, job.options, source))
     )
-    many = crew.are_many(source.elements)
+    elements = source.elements
+    many = elements is not None and elements >= _MANY_ELEMENTS
     for done in crew.in_order(job, items, thread_count(threads), many=many):
         source.note(done.noticed)
         totals.sighting += done.sighting
         yield done
     if not totals.rows:
         raise nothing_to_look_at(source)
+
+
+# Fewer are done before another process has started.
+_MANY_ELEMENTS = 1 << 21
 
 
 class _Parts(NamedTuple):

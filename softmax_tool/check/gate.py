@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from softmax_tool import crew
+from softmax_tool import ahead, crew
 from softmax_tool.ahead import thread_count
 from softmax_tool.check import losses
 from softmax_tool.check.blocks import work
@@ -59,6 +59,7 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 BLOCK_ELEMENTS = 1 << 17  # of 8 bytes each they stay in the second-level cache
+_MANY_ELEMENTS = 1 << 23  # half a second of work
 
 
 def check(
@@ -193,8 +194,11 @@ def _about(request: Request, source: Source, subjects: set[About]) -> tuple[Rule
 def _in_order(
     job: Callable[[_Item], _Result], items: Iterable[_Item], source: Source, threads: int | None
 ) -> Iterator[_Result]:
-    many = crew.are_many(source.elements)
-    return crew.in_order(job, items, thread_count(threads), many=many)
+    """Do a job on threads, or in several processes where these gain more than their start costs."""
+    count, elements = thread_count(threads), source.elements
+    if elements is None or elements < _MANY_ELEMENTS:
+        return ahead.in_order(job, items, count)
+    return crew.in_order(job, items, count, many=True)
 
 
 def _noted(

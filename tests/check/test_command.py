@@ -805,16 +805,24 @@ def test_threads_and_shards_change_nothing(
     assert shards == whole
 
 
-def test_several_processes_judge_a_candidate_as_one_does(check: Callable[..., Any]) -> None:
-    x = np.random.default_rng(3).normal(size=(2200, 1000)).astype(np.float32)
+def test_several_processes_find_what_one_does(
+    check: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("softmax_tool.check.gate._MANY_ELEMENTS", 0)
+    x = np.random.default_rng(3).normal(size=(900, 1000)).astype(np.float32)
     p = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
     wrong = p.copy()
-    wrong[1500, 3] *= np.float32(1.1)
+    wrong[800, 3] *= np.float32(1.1)
     wrong[7, 9] = np.nan
     options = ("--op", "softmax", "--format", "json", "--threads")
     one = check(x, *options, 1, candidate=wrong, baseline=p)
     assert (one.code, {"ACC101", "NAN101"} <= set(one.failed)) == (1, True)
     assert check(x, *options, 2, candidate=wrong, baseline=p).out == one.out
+    table = "1,2,1e999\n" + "1,2,3\n" * 200_000
+    one, two = (check(table, *options, count, "--select", "INP") for count in (1, 2))
+    assert (one.code, two.code, one.failed) == (1, 1, ["INP102"])
+    assert "1e999 is beyond float64" in one.err
+    assert (two.out, two.err) == (one.out, one.err)
 
 
 def test_a_summary_is_added_to_no_input(
