@@ -191,13 +191,22 @@ class _Copy:
     def kill(self) -> None:
         with self._lock:
             if self.status is None:
-                os.kill(self.number, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # ended, and forgotten
+                    os.kill(self.number, signal.SIGKILL)
 
     def wait(self) -> int:
         with self._lock:
             if self.status is None:
-                self.status = os.waitstatus_to_exitcode(os.waitpid(self.number, 0)[1])
+                self.status = _status(self.number)
             return self.status
+
+
+def _status(number: int) -> int:
+    """Wait for a process to end; 0 where nobody remembers how it did, SIGCHLD being ignored."""
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
+    except ChildProcessError:
+        return 0
 
 
 def _end(child: _Child) -> None:

@@ -139,6 +139,32 @@ def test_a_process_with_one_thread_is_copied(tmp_path: Path) -> None:
     assert run.returncode == 0
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="copies are for such systems")
+def test_how_a_copy_ended_may_be_forgotten() -> None:
+    """As it is by the system where whoever started this program ignores the end of children."""
+    script = (
+        "import signal\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "from softmax_tool import crew, process\n"
+        "assert process.can_copy()\n"
+        "print(list(crew.in_order(abs, range(-9, 0), 2, many=True)))\n"
+        "ending = process.Process(exit, copy=True)\n"
+        "try: ending(1)\n"
+        "except process.WorkerEndedError as error: print(str(error).partition(',')[0])\n"
+        "ending.end()\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+        timeout=60,
+    )
+    assert run.stderr == ""
+    assert run.stdout == f"{list(range(9, 0, -1))}\na worker process ended (exit status 0)\n"
+
+
 def test_threads_may_ask_a_process_at_once() -> None:
     """Each gets its own answer, and none waits for ever where both ways are full."""
     process: Process[bytes, bytes] = Process(bytes.swapcase)
